@@ -1,0 +1,19 @@
+//! The words of the product as types. No I/O, no clock, no database.
+
+mod api_key;
+mod event;
+mod id;
+mod permission;
+mod principal;
+mod role;
+mod scope;
+mod slug;
+
+pub use api_key::{ApiKey, KeyId, KeyToken, MalformedKey, SecretHash};
+pub use event::{Actor, AuditEvent, AuditResult, ResourceRef};
+pub use id::{BindingId, EventId, PrincipalId, ProjectId, RoleId, TenantId};
+pub use permission::{Catalogue, MalformedPermission, Permission, PermissionIndex, PermissionSet};
+pub use principal::{Principal, PrincipalKind};
+pub use role::{Binding, Role, RoleScope};
+pub use scope::{Project, Scope, Tenant};
+pub use slug::{MalformedSlug, Slug};

@@ -1,0 +1,57 @@
+//! Roles and their bindings.
+
+use serde::{Deserialize, Serialize};
+
+use super::{BindingId, PrincipalId, RoleId, Scope, TenantId};
+
+/// At which kind of scope a role can be bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RoleScope {
+    /// On the platform.
+    Platform,
+    /// On a tenant.
+    Tenant,
+    /// On a project.
+    Project,
+}
+
+impl RoleScope {
+    /// The word used in SQL and YAML.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Platform => "platform",
+            Self::Tenant => "tenant",
+            Self::Project => "project",
+        }
+    }
+}
+
+/// A named set of permissions, still in words (`models:read`, `models:*`, `*:read`, `*:*`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Role {
+    /// Its id.
+    pub id: RoleId,
+    /// The tenant whose custom role it is; `None` for a built-in role.
+    pub tenant: Option<TenantId>,
+    /// Its name, unique among the built-in roles or in its tenant.
+    pub name: String,
+    /// Where it can be bound.
+    pub scope: RoleScope,
+    /// Permission patterns.
+    pub permissions: Vec<String>,
+}
+
+/// (principal, role, scope).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Binding {
+    /// Its id.
+    pub id: BindingId,
+    /// Who holds the role.
+    pub principal: PrincipalId,
+    /// The role.
+    pub role: RoleId,
+    /// Where.
+    pub scope: Scope,
+}
