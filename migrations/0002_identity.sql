@@ -7,7 +7,7 @@
 CREATE TABLE tenants (
     id uuid PRIMARY KEY,
     slug text NOT NULL UNIQUE
-        CHECK (slug ~ '^[a-z0-9](-?[a-z0-9])*$' AND length(slug) <= 40),
+        CHECK (slug ~ '^[a-z0-9](-?[a-z0-9])*$' AND length(slug) <= 40 AND slug <> 'platform'),
     name text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
     created_at timestamptz NOT NULL DEFAULT now()
 );

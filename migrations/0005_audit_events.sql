@@ -15,7 +15,7 @@ CREATE TABLE audit_events (
     tenant_id uuid,
     project_id uuid,
     actor_type text NOT NULL,
-    actor_id text,
+    actor_id text COLLATE "C",
     actor_email text,
     credential_id text,
     ip inet,
@@ -26,7 +26,7 @@ CREATE TABLE audit_events (
     route text,
     status integer,
     latency bigint,
-    request_id text,
+    request_id text COLLATE "C",
     details jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(details) = 'object'),
     PRIMARY KEY (occurred_at, id)
 ) PARTITION BY RANGE (occurred_at);
