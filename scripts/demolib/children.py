@@ -10,7 +10,7 @@ import subprocess
 import time
 
 from .console import DemoError, say, tail
-from .guard import Guard, group_exists
+from .guard import Guard, members, signal_all
 
 # A child that lived this long had started well: its earlier deaths no longer count.
 QUICK_DEATH_SECONDS = 30
@@ -33,7 +33,8 @@ class Child:
     environment: dict[str, str]
     # How long it may take to stop by itself, in seconds.
     grace: float
-    # Whether SIGTERM goes to its descendants too, or to it alone as it ends them itself.
+    # Whether SIGTERM goes to its descendants too, or to it alone as it ends them itself
+    # (or, when it was killed, adopts them at its next start).
     signal_group: bool = False
     process: subprocess.Popen | None = None
 
@@ -65,14 +66,14 @@ class Child:
         return self.process.wait()
 
     async def stop(self) -> None:
-        group = self.process.pid
         self._terminate()
-        if not await self._gone_within(self.grace):
-            say(f"{self.name} did not stop within {self.grace:g} s: killing it")
-        # Also when it is gone: a descendant may have outlived it.
-        if group_exists(group):
-            os.killpg(group, signal.SIGKILL)
-            await self._gone_within(KILL_PATIENCE_SECONDS)
+        if await self._empty_within(self.grace):
+            return
+        say(f"{self.name} did not stop within {self.grace:g} s: killing it")
+        for number in (signal.SIGINT, signal.SIGKILL):
+            signal_all(members(self.process.pid), number)
+            if await self._empty_within(KILL_PATIENCE_SECONDS):
+                return
 
     def _terminate(self) -> None:
         try:
@@ -80,15 +81,18 @@ class Child:
                 os.killpg(self.process.pid, signal.SIGTERM)
             elif self.process.poll() is None:
                 self.process.terminate()
+            else:
+                # A Postgres that outlived its supervisor; SIGINT is its fast shutdown.
+                signal_all(members(self.process.pid), signal.SIGINT)
         except ProcessLookupError:
             pass
 
-    async def _gone_within(self, seconds: float) -> bool:
+    async def _empty_within(self, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
-        while self.process.poll() is None or group_exists(self.process.pid):
+        while self.process.poll() is None or members(self.process.pid):
             if time.monotonic() > deadline:
                 return False
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
         return True
 
 
@@ -144,8 +148,10 @@ class Supervisor:
             if quick_deaths >= MAX_QUICK_DEATHS:
                 raise DemoError(f"{child.name} died {quick_deaths} times in a row; {tail(child.log)}")
             say(f"{child.name} died ({died_how(status)}), starting it again; its log: {child.log}")
-            await child.stop()
-            self._guard.gone(child.process.pid)
+            if child.signal_group:
+                await child.stop()
+            if not members(child.process.pid):
+                self._guard.gone(child.process.pid)
             self._start(child)
 
     def _report(self, watch: asyncio.Task) -> None:

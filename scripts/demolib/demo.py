@@ -22,20 +22,12 @@ HEARTBEAT_SECONDS = 10
 # The gateway first: it still needs the others for what it has accepted.
 STOP_ORDER = ("the gateway", "MLflow", "Postgres")
 
-# Where `portcullis postgres` listens, and its two roles: what the gateway may do, and the owner.
-SOCKET_URL = f"postgresql:///portcullis?host={urllib.parse.quote(str(DATA / 'postgres/run'))}&user="
-DATABASE_URL = SOCKET_URL + "portcullis"
-OWNER_URL = SOCKET_URL + "portcullis_owner"
-
 CONFIG_TEXT = """\
 # Written by scripts/demo.py at each start; changes are lost.
 version: 1
 listen: 127.0.0.1:{ports.gateway}
 private_listen: 127.0.0.1:{ports.private}
 data_dir: {data}
-database:
-  url: {url}
-  migrate_url: {owner_url}
 upstreams:
   mlflow: {{ url: "http://127.0.0.1:{ports.mlflow}" }}
 presets:
@@ -172,7 +164,14 @@ class Demo:
         log = LOGS / "setup.log"
         install = asyncio.create_task(
             self._supervisor.finish(
-                self._child("installer", [str(ROOT / "scripts/setup"), "mlflow"], grace=2, log=log, signal_group=True)
+                self._child(
+                    "installer",
+                    [str(ROOT / "scripts/setup"), "mlflow"],
+                    grace=2,
+                    log=log,
+                    environment=dict(os.environ),
+                    signal_group=True,
+                )
             )
         )
         started = time.monotonic()
@@ -198,11 +197,7 @@ class Demo:
 
     async def _gateway_parts(self) -> tuple[seed.Admin, dict[str, str]]:
         binary = await self._build()
-        CONFIG.write_text(
-            CONFIG_TEXT.format(
-                ports=self._ports, data=json.dumps(str(DATA)), url=json.dumps(DATABASE_URL), owner_url=json.dumps(OWNER_URL)
-            )
-        )
+        CONFIG.write_text(CONFIG_TEXT.format(ports=self._ports, data=json.dumps(str(DATA))))
         admin = seed.Admin(binary, CONFIG, self._environment)
         say("starting Postgres")
         postgres = self._child("Postgres", admin.command("postgres"), grace=30)
@@ -238,7 +233,7 @@ class Demo:
             {
                 "PORTCULLIS_URL": self._url,
                 "UPSTREAM_URL": f"http://127.0.0.1:{self._ports.mlflow}",
-                "DATABASE_URL": DATABASE_URL,
+                "DATABASE_URL": database_url(),
             }
             | keys
         )
@@ -259,6 +254,13 @@ def migrated(admin: seed.Admin) -> bool:
     if done.returncode not in (0, UNREACHABLE):
         raise DemoError(f"portcullis migrate: exit code {done.returncode}\n{done.stderr.rstrip()}")
     return done.returncode == 0
+
+
+def database_url() -> str:
+    """The running Postgres, as the gateway's own role; the socket's place is in its pid file."""
+    lines = (DATA / "postgres/data/postmaster.pid").read_text().splitlines()
+    port, socket_directory = lines[3:5]
+    return f"postgresql:///portcullis?host={urllib.parse.quote(socket_directory)}&port={port}&user=portcullis"
 
 
 def executable(report: pathlib.Path) -> pathlib.Path:

@@ -1,39 +1,61 @@
 """Cleans up when the demo itself is killed without a chance to do so.
 
 A small process, forked before anything else, holds one end of a pipe and the list of
-the process groups that the demo started. When the pipe closes, it ends what is left,
-the last started first. It also keeps the demo's lock until then.
+the sessions that the demo started. When the pipe closes, it ends what is left, the
+last started first. It also keeps the demo's lock until then.
 """
 
+import contextlib
 import os
+import pathlib
 import signal
 import time
 
-GRACE_SECONDS = 10
+# From the end of a request to stop to the next, harder one.
+GRACE_SECONDS = 30
+KILL_SECONDS = 5
 
 
-def group_exists(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
+def members(session: int) -> list[int]:
+    """The processes of a session that have not ended."""
+    found = []
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # After the name, which may hold anything: state, parent, group, session.
+            state, _, _, its_session = stat.read_text().rpartition(")")[2].split()[:4]
+            if int(its_session) == session and state not in "ZX":
+                found.append(int(stat.parent.name))
+    return found
+
+
+def signal_all(processes: list[int], number: signal.Signals) -> None:
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, number)
+
+
+def end_session(session: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(session, signal.SIGTERM)
+    # SIGINT second: it is what makes a Postgres that lost its supervisor stop at once.
+    for number, patience in ((signal.SIGINT, GRACE_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
+        if wait_until_empty(session, patience):
+            return
+        signal_all(members(session), number)
+    wait_until_empty(session, KILL_SECONDS)
+
+
+def wait_until_empty(session: int, patience: float) -> bool:
+    deadline = time.monotonic() + patience
+    while members(session):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
     return True
 
 
-def end_group(group: int, grace: float = GRACE_SECONDS) -> None:
-    """SIGTERM to all of the group, SIGKILL to what is left of it after the grace."""
-    for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 2)):
-        deadline = time.monotonic() + patience
-        try:
-            os.killpg(group, number)
-        except ProcessLookupError:
-            return
-        while group_exists(group) and time.monotonic() < deadline:
-            time.sleep(0.05)
-
-
 class Guard:
-    """Tells the guarding process which groups live."""
+    """Tells the guarding process which sessions live."""
 
     def __init__(self) -> None:
         reader, self._writer = os.pipe()
@@ -43,11 +65,11 @@ class Guard:
             self._watch(reader)
         os.close(reader)
 
-    def started(self, group: int) -> None:
-        os.write(self._writer, f"+{group}\n".encode())
+    def started(self, session: int) -> None:
+        os.write(self._writer, f"+{session}\n".encode())
 
-    def gone(self, group: int) -> None:
-        os.write(self._writer, f"-{group}\n".encode())
+    def gone(self, session: int) -> None:
+        os.write(self._writer, f"-{session}\n".encode())
 
     def dismiss(self) -> None:
         os.close(self._writer)
@@ -58,13 +80,13 @@ class Guard:
         os.setsid()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        groups: dict[int, None] = {}
+        sessions: dict[int, None] = {}
         with os.fdopen(reader) as news:
             for line in news:
                 if line.startswith("+"):
-                    groups[int(line)] = None
+                    sessions[int(line)] = None
                 else:
-                    groups.pop(-int(line), None)
-        for group in reversed(groups):
-            end_group(group)
+                    sessions.pop(-int(line), None)
+        for session in reversed(sessions):
+            end_session(session)
         os._exit(0)
