@@ -1,5 +1,6 @@
-//! Pure and synchronous: the route map and what its entries mean.
+//! The decision: pure, synchronous, without I/O.
 
+mod canonical;
 mod conflict;
 mod header_name;
 mod host;
@@ -11,6 +12,10 @@ mod segment;
 mod template;
 mod trie;
 
+pub use canonical::{
+    AmbiguousParameter, CanonicalPath, CanonicalQuery, CanonicalRequest, MAX_TARGET, Malformed,
+    PresentedSecret, RawRequest, X_PORTCULLIS_KEY, deciding_header,
+};
 pub use conflict::Conflict;
 pub use header_name::{OwnedHeaders, fold};
 pub use host::{HostPattern, MalformedHost};
