@@ -18,6 +18,7 @@ fn route(text: &str) -> Route {
             .collect(),
         patterns: Pattern::parse_all(pattern).unwrap(),
         upstream: "backend".into(),
+        respond: None,
         requirement: Requirement::Authenticated,
         scope: RoleScope::Project,
         resource: None,
