@@ -54,10 +54,8 @@ fn role(reader: Reader<'_>, node: &Node, catalogue: &Catalogue) -> Option<BuiltI
         .map(|node| {
             reader.parsed(node, "a permission", |pattern| {
                 let (_, unknown) = catalogue.expand([pattern]);
-                match unknown.is_empty() {
-                    true => Ok(pattern.to_owned()),
-                    false => Err(format!("`{pattern}` matches no permission")),
-                }
+                let known = unknown.is_empty().then(|| pattern.to_owned());
+                known.ok_or_else(|| format!("`{pattern}` matches no permission"))
             })
         })
         .collect();

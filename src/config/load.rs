@@ -99,6 +99,7 @@ fn tree(reader: Reader<'_>, text: &str) -> Option<Node> {
     }
 }
 
+/// A wrong optional value counts as absent here: the findings decide in the end.
 fn settings(reader: Reader<'_>, node: &Node) -> Option<Settings> {
     let keys: Vec<&str> = KEYS.into_iter().chain(["routes"]).collect();
     let fields = reader.fields(node, &keys)?;
@@ -119,7 +120,7 @@ fn settings(reader: Reader<'_>, node: &Node) -> Option<Settings> {
         listen,
         private_listen,
         data_dir: data_dir?,
-        database: database?,
+        database,
         trusted_proxies,
         workers,
         log: log?,

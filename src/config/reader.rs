@@ -78,7 +78,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Text that [`FromStr`] understands; `expected` says what it should have been.
-    pub fn from_text<T: FromStr>(self, node: &Node, expected: &str) -> Option<T> {
+    pub fn of_type<T: FromStr>(self, node: &Node, expected: &str) -> Option<T> {
         self.parsed(node, expected, |text| {
             text.parse()
                 .map_err(|_| format!("`{text}` is not {expected}"))
@@ -88,9 +88,7 @@ impl<'a> Reader<'a> {
     pub fn boolean(self, node: &Node) -> Option<bool> {
         match &node.value {
             Value::Bool(value) => Some(*value),
-            Value::Text(text) if text.written.is_some() => {
-                self.from_text(node, "`true` or `false`")
-            }
+            Value::Text(text) if text.written.is_some() => self.of_type(node, "`true` or `false`"),
             _ => self.wrong_type(node, "`true` or `false`"),
         }
     }
@@ -102,9 +100,7 @@ impl<'a> Reader<'a> {
     ) -> Option<T> {
         let number = match &node.value {
             Value::Integer(number) => *number,
-            Value::Text(text) if text.written.is_some() => {
-                self.from_text(node, "a whole number")?
-            }
+            Value::Text(text) if text.written.is_some() => self.of_type(node, "a whole number")?,
             _ => return self.wrong_type(node, "a whole number"),
         };
         let fitting = range.contains(&number).then(|| T::try_from(number).ok());

@@ -73,50 +73,43 @@ fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Op
     let written = fields.required("route");
     let line = written.and_then(|node| line(reader, node));
     let patterns = line.as_ref().map(|line| &*line.patterns);
-    // Everything is read before anything is given up: all mistakes at once.
+    // Everything is read before anything is given up: all mistakes at once. A wrong
+    // optional value counts as absent; its report alone keeps the settings from being.
     let requirement = requirement::read(reader, &fields, surroundings.catalogue);
     let hosts = hosts(reader, &fields);
-    let resource = resource(reader, &fields, patterns);
-    let project = optional(&fields, "project", |node| source(reader, node, patterns));
-    let event = optional(&fields, "event", |node| event(reader, node));
-    let dialect = optional(&fields, "errors", |_| sections::dialect(reader, &fields));
+    let resource = fields
+        .get("resource")
+        .and_then(|node| resource(reader, node, patterns));
+    let project = fields
+        .get("project")
+        .and_then(|node| source(reader, node, patterns));
+    let event = fields.get("event").and_then(|node| event(reader, node));
+    let dialect = sections::dialect(reader, &fields);
     let forward_headers = forward_headers(reader, &fields, surroundings.owned);
     let timeouts = timeouts(reader, &fields);
-    let respond = optional(&fields, "respond", |node| respond(reader, node));
+    let respond = fields.get("respond").and_then(|node| respond(reader, node));
     let scope = scope(reader, &fields, requirement.as_ref());
     let websocket = websocket(reader, &fields);
     let upstream = upstream_name(reader, &fields, surroundings);
-    let (line, requirement, resource) = (line?, requirement?, resource?);
+    let (line, requirement) = (line?, requirement?);
     Some(Route {
-        event: event?.unwrap_or_else(|| requirement.default_event(resource.as_ref())),
+        event: event.unwrap_or_else(|| requirement.default_event(resource.as_ref())),
         label: line.label,
         methods: line.methods,
         hosts: hosts?,
         patterns: line.patterns,
         upstream: upstream?,
-        respond: respond?,
+        respond,
         requirement,
-        scope: scope?,
+        scope,
         resource,
-        project: project?,
-        dialect: dialect?.unwrap_or(surroundings.errors),
-        forward_headers: forward_headers?,
-        websocket: websocket?,
-        timeouts: timeouts?,
+        project,
+        dialect: dialect.unwrap_or(surroundings.errors),
+        forward_headers,
+        websocket,
+        timeouts,
         origin: reader.origin(written?.place),
     })
-}
-
-/// `Some(None)` when the key is absent, `None` when its value is wrong.
-fn optional<'n, T>(
-    fields: &Fields<'n>,
-    key: &str,
-    read: impl FnOnce(&'n Node) -> Option<T>,
-) -> Option<Option<T>> {
-    match fields.get(key) {
-        Some(node) => read(node).map(Some),
-        None => Some(None),
-    }
 }
 
 /// All values, or `None` when one of them is wrong.
@@ -226,31 +219,25 @@ pub(super) fn known_upstream(
     })
 }
 
-fn resource(
-    reader: Reader<'_>,
-    fields: &Fields<'_>,
-    patterns: Option<&[Pattern]>,
-) -> Option<Option<ResourceRule>> {
-    optional(fields, "resource", |node| {
-        let fields = reader.fields(node, &["type", "id"])?;
-        let kind = fields.required("type");
-        let kind = kind.and_then(|node| word(reader, node, "a resource type"));
-        let id = fields.required("id");
-        let id = id.and_then(|node| source(reader, node, patterns));
-        Some(ResourceRule {
-            kind: kind?,
-            id: id?,
-        })
+fn resource(reader: Reader<'_>, node: &Node, patterns: Option<&[Pattern]>) -> Option<ResourceRule> {
+    let fields = reader.fields(node, &["type", "id"])?;
+    let kind = fields.required("type");
+    let kind = kind.and_then(|node| word(reader, node, "a resource type"));
+    let id = fields.required("id");
+    let id = id.and_then(|node| source(reader, node, patterns));
+    Some(ResourceRule {
+        kind: kind?,
+        id: id?,
     })
 }
 
 /// `a_b`, for types of resources.
 fn word(reader: Reader<'_>, node: &Node, expected: &str) -> Option<Arc<str>> {
-    reader.parsed(node, expected, |text| match is_word(text) {
-        true => Ok(text.into()),
-        false => Err(format!(
-            "`{text}` is not {expected}; write lower-case letters, digits and `_`"
-        )),
+    reader.parsed(node, expected, |text| {
+        let valid = is_word(text).then(|| text.into());
+        valid.ok_or_else(|| {
+            format!("`{text}` is not {expected}; write lower-case letters, digits and `_`")
+        })
     })
 }
 
@@ -306,66 +293,59 @@ fn forward_headers(
     reader: Reader<'_>,
     fields: &Fields<'_>,
     owned: &OwnedHeaders,
-) -> Option<Vec<HeaderName>> {
-    all(reader, fields, "forward_headers", |node| {
+) -> Vec<HeaderName> {
+    let headers = all(reader, fields, "forward_headers", |node| {
         identity::header_name(reader, node, |folded| {
             let is_owned = owned.owns(folded);
             let owned =
                 is_owned.then(|| "cannot be forwarded: only the gateway sets it".to_owned());
             owned.or_else(|| identity::refuse_forwarding(folded))
         })
-    })
+    });
+    headers.unwrap_or_default()
 }
 
-fn scope(
-    reader: Reader<'_>,
-    fields: &Fields<'_>,
-    requirement: Option<&Requirement>,
-) -> Option<RoleScope> {
+fn scope(reader: Reader<'_>, fields: &Fields<'_>, requirement: Option<&Requirement>) -> RoleScope {
     let Some(node) = fields.get("scope") else {
-        return Some(RoleScope::Project);
+        return RoleScope::Project;
     };
     if requirement.is_some_and(|r| !matches!(r, Requirement::Permission { .. })) {
         let place = fields.key_place("scope");
-        reader.report(
-            place,
-            "`scope` says where a `permission` must be held; there is none",
-        );
-        return None;
+        let problem = "`scope` says where a `permission` must be held; there is none";
+        reader.report(place, problem);
     }
-    reader.choice(node, &catalogue::SCOPES)
+    let scope = reader.choice(node, &catalogue::SCOPES);
+    scope.unwrap_or(RoleScope::Project)
 }
 
-fn websocket(reader: Reader<'_>, fields: &Fields<'_>) -> Option<bool> {
-    let Some(node) = fields.get("websocket") else {
-        return Some(false);
-    };
-    let websocket = reader.boolean(node)?;
+fn websocket(reader: Reader<'_>, fields: &Fields<'_>) -> bool {
+    let node = fields.get("websocket");
+    let websocket = node.is_some_and(|node| reader.boolean(node).unwrap_or_default());
     let answered_here = ["deny", "respond"];
     let contrary = answered_here.iter().find(|key| fields.get(key).is_some());
     if let (true, Some(key)) = (websocket, contrary) {
         let place = fields.key_place("websocket");
         reader.report(place, format!("`websocket: true` on a route with `{key}`"));
-        return None;
     }
-    Some(websocket)
+    websocket
 }
 
-fn timeouts(reader: Reader<'_>, fields: &Fields<'_>) -> Option<RouteTimeouts> {
-    let Some(node) = fields.get("timeouts") else {
-        return Some(RouteTimeouts::default());
+fn timeouts(reader: Reader<'_>, fields: &Fields<'_>) -> RouteTimeouts {
+    let node = fields.get("timeouts");
+    let Some(fields) = node.and_then(|node| reader.fields(node, &["connect", "read", "write"]))
+    else {
+        return RouteTimeouts::default();
     };
-    let fields = reader.fields(node, &["connect", "read", "write"])?;
     let bounds = Duration::from_millis(1)..=upstream::DAY;
     let timeout = |key| {
         let node = fields.get(key);
         node.and_then(|node| reader.duration(node, &bounds))
     };
-    Some(RouteTimeouts {
+    RouteTimeouts {
         connect: timeout("connect"),
         read: timeout("read"),
         write: timeout("write"),
-    })
+    }
 }
 
 fn respond(reader: Reader<'_>, node: &Node) -> Option<Arc<FixedResponse>> {

@@ -17,7 +17,7 @@ const MEBIBYTE: u64 = 1 << 20;
 /// `listen:` and `private_listen:`, which cannot be the same.
 pub(super) fn listeners(reader: Reader<'_>, fields: &Fields<'_>) -> Option<[SocketAddr; 2]> {
     let address = |key, default: ([u8; 4], u16)| match fields.get(key) {
-        Some(node) => reader.from_text(node, "an address; write `127.0.0.1:8080`"),
+        Some(node) => reader.of_type(node, "an address; write `127.0.0.1:8080`"),
         None => Some(SocketAddr::from(default)),
     };
     let listen: Option<SocketAddr> = address("listen", ([127, 0, 0, 1], 8080));
@@ -51,28 +51,20 @@ pub(super) fn data_dir(reader: Reader<'_>, fields: &Fields<'_>) -> Option<PathBu
     }
 }
 
-/// `Some(None)`: not given.
-pub(super) fn database(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Option<Database>> {
-    let Some(node) = fields.get("database") else {
-        return Some(None);
-    };
+pub(super) fn database(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Database> {
+    let node = fields.get("database")?;
     let fields = reader.fields(node, &["url", "migrate_url", "max_connections"])?;
-    let url = fields
-        .required("url")
-        .and_then(|node| database_url(reader, node));
-    let migrate_url = match fields.get("migrate_url") {
-        Some(node) => Some(database_url(reader, node)),
-        None => None,
-    };
-    let max_connections = match fields.get("max_connections") {
-        Some(node) => reader.integer(node, &(2..=1000)),
-        None => Some(8),
-    };
-    Some(Some(Database {
+    let url = fields.required("url");
+    let url = url.and_then(|node| database_url(reader, node));
+    let migrate_url = fields.get("migrate_url");
+    let migrate_url = migrate_url.and_then(|node| database_url(reader, node));
+    let max_connections = fields.get("max_connections");
+    let max_connections = max_connections.and_then(|node| reader.integer(node, &(2..=1000)));
+    Some(Database {
         url: url?,
-        migrate_url: migrate_url.map_or(Some(None), |url| url.map(Some))?,
-        max_connections: max_connections?,
-    }))
+        migrate_url,
+        max_connections: max_connections.unwrap_or(8),
+    })
 }
 
 /// Never shown: it holds a password.

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::Uri;
 use http::uri::{Authority, Scheme};
 
-use super::node::Node;
+use super::node::{Node, Value};
 use super::reader::{Fields, Reader};
 use super::settings::{Address, Health, HostRewrite, Timeouts, Upstream, UpstreamTls};
 use crate::domain::Slug;
@@ -53,18 +53,19 @@ fn upstream(reader: Reader<'_>, name: Arc<str>, node: &Node) -> Option<Upstream>
     let location = location(reader, &fields);
     let timeouts = timeouts(reader, &fields);
     let health = health(reader, &fields);
-    let literal = host(reader, &fields);
+    let host = host(reader, &fields);
     let location = location?;
-    let tls = match location.tls {
-        true => Some(tls(reader, &fields, &location.addresses)?),
-        false => None,
+    let tls = if location.tls {
+        Some(tls(reader, &fields, &location.addresses)?)
+    } else {
+        None
     };
     let authority = authority(&location);
     Some(Upstream {
         name,
         addresses: location.addresses,
         tls,
-        host: literal?.unwrap_or(HostRewrite::Upstream(authority)),
+        host: host.unwrap_or(HostRewrite::Upstream(authority)),
         timeouts: timeouts?,
         health: health?,
         identity: Vec::new(),
@@ -104,7 +105,6 @@ fn location(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Location> {
 }
 
 fn wants_tls(fields: &Fields<'_>) -> bool {
-    use super::node::Value;
     fields
         .get("tls")
         .is_some_and(|node| !matches!(node.value, Value::Bool(false)))
@@ -182,12 +182,11 @@ fn authority(location: &Location) -> Box<str> {
         })
 }
 
-fn host(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Option<HostRewrite>> {
-    let Some(node) = fields.get("host") else {
-        return Some(None);
-    };
+/// `None` for the default, the upstream's own authority.
+fn host(reader: Reader<'_>, fields: &Fields<'_>) -> Option<HostRewrite> {
     const EXPECTED: &str = "`upstream`, `client` or a host";
-    reader.parsed(node, EXPECTED, |text| match text {
+    let node = fields.get("host")?;
+    let rewrite = reader.parsed(node, EXPECTED, |text| match text {
         "upstream" => Ok(None),
         "client" => Ok(Some(HostRewrite::Client)),
         _ => match text.parse::<Authority>() {
@@ -196,7 +195,8 @@ fn host(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Option<HostRewrite>> 
             }
             _ => Err(format!("`{text}` is not {EXPECTED}")),
         },
-    })
+    });
+    rewrite.flatten()
 }
 
 fn timeouts(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Timeouts> {
@@ -257,7 +257,6 @@ fn health_path(reader: Reader<'_>, node: &Node) -> Option<String> {
 }
 
 fn tls(reader: Reader<'_>, fields: &Fields<'_>, addresses: &[Address]) -> Option<UpstreamTls> {
-    use super::node::Value;
     let mut tls = UpstreamTls {
         ca: None,
         server_name: addresses.first()?.host.clone(),
@@ -299,7 +298,7 @@ fn authorities(reader: Reader<'_>, node: &Node, path: &Path) -> Option<Arc<[u8]>
         .ok()?;
     if !has_certificate(&pem) {
         let shown = match &node.value {
-            super::node::Value::Text(text) => text.written.as_deref().unwrap_or(told),
+            Value::Text(text) => text.written.as_deref().unwrap_or(told),
             _ => told,
         };
         let problem = format!("no PEM certificate in the CA file `{shown}`");
