@@ -32,7 +32,9 @@ pub use host::{HostPattern, MalformedHost};
 pub use pattern::{PathRef, Pattern, PatternError};
 pub use permit::Permit;
 pub use role_table::{Grant, HeldRole, RoleTable};
-pub use route::{Dialect, Origin, Requirement, ResourceRule, Route, RouteTimeouts, Source};
+pub use route::{
+    Dialect, FixedResponse, Origin, Requirement, ResourceRule, Route, RouteTimeouts, Source,
+};
 pub use route_map::{Lookup, Params, RouteMap};
 pub use segment::Segment;
 pub use template::{Field, Template, TemplateError};
