@@ -63,9 +63,10 @@ impl<'r> Collector<'r> {
     pub fn into_result(mut self) -> Result<(), Vec<Conflict>> {
         self.conflicts
             .sort_by(|a, b| a.second.origin.cmp(&b.second.origin));
-        match self.conflicts.is_empty() {
-            true => Ok(()),
-            false => Err(self.conflicts),
+        if self.conflicts.is_empty() {
+            Ok(())
+        } else {
+            Err(self.conflicts)
         }
     }
 

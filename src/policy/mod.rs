@@ -20,7 +20,9 @@ pub use conflict::Conflict;
 pub use header_name::{OwnedHeaders, fold};
 pub use host::{HostPattern, MalformedHost};
 pub use pattern::{PathRef, Pattern, PatternError};
-pub use route::{Dialect, Origin, Requirement, ResourceRule, Route, RouteTimeouts, Source};
+pub use route::{
+    Dialect, FixedResponse, Origin, Requirement, ResourceRule, Route, RouteTimeouts, Source,
+};
 pub use route_map::{Lookup, Params, RouteMap};
 pub use segment::Segment;
 pub use template::{Field, Template, TemplateError};

@@ -115,9 +115,10 @@ impl Pattern {
     #[must_use]
     pub fn matches<S: AsRef<str>>(&self, path: &PathRef<'_, S>) -> bool {
         let fixed = self.fixed();
-        let length_fits = match self.has_tail() {
-            true => path.segments.len() > fixed.len(),
-            false => path.segments.len() == fixed.len(),
+        let length_fits = if self.has_tail() {
+            path.segments.len() > fixed.len()
+        } else {
+            path.segments.len() == fixed.len()
         };
         length_fits
             && self.trailing_slash == path.slash()
@@ -144,9 +145,10 @@ impl Pattern {
 
     /// What both match, if anything.
     pub(super) fn meet(&self, other: &Self) -> Option<PatternMeet> {
-        let (short, long) = match self.segments.len() <= other.segments.len() {
-            true => (self, other),
-            false => (other, self),
+        let (short, long) = if self.segments.len() <= other.segments.len() {
+            (self, other)
+        } else {
+            (other, self)
         };
         let extended = short.has_tail();
         if short.trailing_slash != long.trailing_slash

@@ -64,9 +64,10 @@ pub(super) fn parse(text: &str) -> Result<Vec<Pattern>, PatternError> {
         None => (path, false),
     };
     if path.is_empty() {
-        return match trailing_slash {
-            true => Err(PatternError::EmptySegment),
-            false => Ok(vec![Pattern::new(Vec::new(), true)]),
+        return if trailing_slash {
+            Err(PatternError::EmptySegment)
+        } else {
+            Ok(vec![Pattern::new(Vec::new(), true)])
         };
     }
     let columns = path
@@ -148,9 +149,10 @@ fn segment(text: &str) -> Result<Segment, PatternError> {
         _ => {}
     }
     let Some((prefix, rest)) = text.split_once('{') else {
-        return match text.contains('}') {
-            true => Err(PatternError::UnbalancedBraces(text.to_owned())),
-            false => Ok(Segment::Literal(literal(text)?)),
+        return if text.contains('}') {
+            Err(PatternError::UnbalancedBraces(text.to_owned()))
+        } else {
+            Ok(Segment::Literal(literal(text)?))
         };
     };
     let (name, suffix) = rest
@@ -173,9 +175,10 @@ fn param(prefix: &str, name: &str, suffix: &str) -> Result<Segment, PatternError
         return Err(PatternError::BadName(name.to_owned()));
     }
     if tail.is_some() {
-        return match prefix.is_empty() && suffix.is_empty() {
-            true => Ok(Segment::Tail { name: name.into() }),
-            false => Err(PatternError::AffixedTail(name.to_owned())),
+        return if prefix.is_empty() && suffix.is_empty() {
+            Ok(Segment::Tail { name: name.into() })
+        } else {
+            Err(PatternError::AffixedTail(name.to_owned()))
         };
     }
     Ok(Segment::Param {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, Method};
+use http::{HeaderName, Method, StatusCode};
 
 use super::{HostPattern, Pattern};
 use crate::domain::{Permission, PermissionIndex, RoleScope};
@@ -20,8 +20,10 @@ pub struct Route {
     pub hosts: Vec<HostPattern>,
     /// At least one; several when the written pattern has alternations.
     pub patterns: Vec<Pattern>,
-    /// Name of the upstream.
+    /// Name of the upstream; empty for a route whose requests never reach one.
     pub upstream: Arc<str>,
+    /// An answer that the gateway gives itself, to whoever is permitted.
+    pub respond: Option<Arc<FixedResponse>>,
     /// What a caller must have.
     pub requirement: Requirement,
     /// Where a permission must be held.
@@ -89,6 +91,15 @@ impl fmt::Display for Requirement {
             Self::Deny { reason } => write!(f, "deny: {reason}"),
         }
     }
+}
+
+/// An answer that needs no backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FixedResponse {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its body, JSON.
+    pub body: Box<str>,
 }
 
 /// The object a request is about.

@@ -147,9 +147,10 @@ impl Hosts {
             .match_indices('.')
             .filter(|_| !self.below.is_empty())
             .filter_map(|(dot, _)| self.below.get(&host[dot + 1..]));
-        let exact = match self.exact.is_empty() {
-            true => None,
-            false => self.exact.get(host),
+        let exact = if self.exact.is_empty() {
+            None
+        } else {
+            self.exact.get(host)
         };
         exact.into_iter().chain(domains).chain([&self.any])
     }
@@ -217,12 +218,11 @@ impl Methods {
     }
 
     fn trie(&mut self, method: &Method) -> &mut Trie {
-        let at = match self.0.iter().position(|(listed, _)| listed == method) {
-            Some(at) => at,
-            None => {
-                self.0.push((method.clone(), Trie::default()));
-                self.0.len() - 1
-            }
+        let at = if let Some(at) = self.0.iter().position(|(listed, _)| listed == method) {
+            at
+        } else {
+            self.0.push((method.clone(), Trie::default()));
+            self.0.len() - 1
         };
         &mut self.0[at].1
     }

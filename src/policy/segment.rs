@@ -54,9 +54,8 @@ impl Segment {
     pub(super) fn is_within(&self, other: &Self) -> bool {
         match (self, other) {
             (_, Self::Tail { .. }) => true,
-            (Self::Tail { .. }, _) => false,
             (Self::Literal(literal), _) => other.capture(literal).is_some(),
-            (Self::Param { .. }, Self::Literal(_)) => false,
+            (Self::Tail { .. }, _) | (Self::Param { .. }, Self::Literal(_)) => false,
             (
                 Self::Param { prefix, suffix, .. },
                 Self::Param {

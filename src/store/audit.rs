@@ -86,8 +86,15 @@ impl Db {
     ///
     /// `Unavailable`, also when the query takes too long: narrow it by time.
     pub async fn audit(&self, filter: &AuditFilter, limit: u32) -> Result<Vec<AuditRecord>> {
-        let prefix = filter.event.as_deref().and_then(|event| event.strip_suffix('*'));
-        let exact = if prefix.is_none() { filter.event.as_deref() } else { None };
+        let prefix = filter
+            .event
+            .as_deref()
+            .and_then(|event| event.strip_suffix('*'));
+        let exact = if prefix.is_none() {
+            filter.event.as_deref()
+        } else {
+            None
+        };
         // Planned anew for the filters given, so that the best index serves.
         let mut tx = self.pool.begin_with("BEGIN READ ONLY").await?;
         sqlx::query!("SET LOCAL plan_cache_mode = force_custom_plan")
