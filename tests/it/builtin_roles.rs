@@ -1,65 +1,46 @@
 //! The built-in roles of `config/roles.yaml`: who holds what, and above all who does not.
 
-use std::collections::BTreeMap;
+use portcullis::config::Settings;
+use portcullis::domain::{Permission, RoleScope};
 
-use portcullis::domain::{Catalogue, RoleScope};
-use serde::Deserialize;
-
-const ROLES: &str = include_str!("../../config/roles.yaml");
-
-#[derive(Deserialize)]
-struct File {
-    permissions: BTreeMap<String, Vec<String>>,
-    roles: Vec<Role>,
+fn settings() -> Settings {
+    let text = "version: 1\nupstreams: { any: { url: \"http://127.0.0.1:1\" } }\n";
+    Settings::parse("portcullis.yaml", text, &|_| None).unwrap()
 }
 
-#[derive(Deserialize)]
-struct Role {
-    name: String,
-    scope: RoleScope,
-    permissions: Vec<String>,
-}
-
-impl File {
-    fn load() -> Self {
-        serde_saphyr::from_str(ROLES).unwrap()
-    }
-
-    fn catalogue(&self) -> Catalogue {
-        let names = self.permissions.iter().flat_map(|(resource, actions)| {
-            let name = move |action: &String| format!("{resource}:{action}").parse().unwrap();
-            actions.iter().map(name)
-        });
-        Catalogue::new(names)
-    }
-
-    fn held_by(&self, name: &str) -> Vec<String> {
-        let role = self.roles.iter().find(|role| role.name == name).unwrap();
-        let catalogue = self.catalogue();
-        let (set, unknown) = catalogue.expand(role.permissions.iter().map(String::as_str));
-        assert_eq!(unknown, Vec::<&str>::new(), "patterns of {name}");
-        let held = catalogue.iter().filter(|permission| {
-            let index = catalogue.index(permission).unwrap();
-            set.contains(index)
-        });
-        held.map(ToString::to_string).collect()
-    }
+fn held_by(name: &str) -> Vec<String> {
+    let settings = settings();
+    let role = settings
+        .roles
+        .iter()
+        .find(|role| role.name == name)
+        .unwrap();
+    let patterns = role.permissions.iter().map(String::as_str);
+    let (set, unknown) = settings.catalogue.expand(patterns);
+    assert_eq!(unknown, Vec::<&str>::new(), "patterns of {name}");
+    let is_held = |permission: &&Permission| {
+        let index = settings.catalogue.index(permission).unwrap();
+        set.contains(index)
+    };
+    let held = settings.catalogue.iter().filter(is_held);
+    held.map(ToString::to_string).collect()
 }
 
 fn assert_lacks(role: &str, permissions: &[&str]) {
-    let held = File::load().held_by(role);
-    let all: Vec<_> = File::load().catalogue().iter().cloned().collect();
+    let held = held_by(role);
+    let catalogue = settings().catalogue;
     for permission in permissions {
-        assert!(all.iter().any(|known| known.as_str() == *permission));
+        let known = catalogue.index(&permission.parse().unwrap());
+        assert!(known.is_some(), "{permission}");
         assert!(!held.iter().any(|held| held == permission), "{role}");
     }
 }
 
 #[test]
 fn each_role_of_the_design_exists_at_its_scope() {
-    let file = File::load();
+    let settings = settings();
     let at = |scope| -> Vec<_> {
-        let roles = file.roles.iter().filter(|role| role.scope == scope);
+        let roles = settings.roles.iter().filter(|role| role.scope == scope);
         roles.map(|role| role.name.as_str()).collect()
     };
     assert_eq!(at(RoleScope::Platform), ["superadmin", "reviewer"]);
@@ -81,7 +62,7 @@ fn each_role_of_the_design_exists_at_its_scope() {
 #[test]
 fn who_only_reads_holds_reads_alone() {
     for role in ["viewer", "reviewer", "auditor"] {
-        let mut held = File::load().held_by(role);
+        let mut held = held_by(role);
         held.retain(|name| name != "audit:query");
         assert!(held.iter().all(|name| name.ends_with(":read")), "{role}");
         assert!(!held.is_empty());
@@ -90,9 +71,9 @@ fn who_only_reads_holds_reads_alone() {
 
 #[test]
 fn the_audit_log_is_read_by_those_who_are_meant_to() {
-    let file = File::load();
-    let readers = file.roles.iter().filter(|role| {
-        let held = file.held_by(&role.name);
+    let settings = settings();
+    let readers = settings.roles.iter().filter(|role| {
+        let held = held_by(&role.name);
         held.contains(&"audit:query".to_owned())
     });
     let readers: Vec<_> = readers.map(|role| role.name.as_str()).collect();
@@ -135,7 +116,7 @@ fn administration_stays_with_owners_and_admins() {
 
 #[test]
 fn whoever_manages_models_neither_deletes_nor_sees_sensitive_data() {
-    let held = File::load().held_by("model_manager");
+    let held = held_by("model_manager");
     assert!(held.iter().all(|name| !name.ends_with(":delete")));
     let sensitive = ["datasets", "traces", "predictions", "artifacts"];
     let sees = |name: &String| sensitive.contains(&name.split(':').next().unwrap());

@@ -7,10 +7,11 @@
 mod preset;
 mod table;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use portcullis::domain::RoleScope;
-use portcullis::policy::{Lookup, Requirement};
+use portcullis::policy::{Field, Lookup, Requirement};
 
 use preset::{Answer, Preset};
 use table::Row;
@@ -150,7 +151,7 @@ fn every_route_is_one_of_mlflows() {
             hit.insert((index, method.to_string(), format!("{:?}", params.pattern())));
         }
     }
-    for (index, route) in preset.map.routes().iter().enumerate() {
+    for (index, route) in preset.settings.routes.routes().iter().enumerate() {
         for method in &route.methods {
             for pattern in &route.patterns {
                 let key = (index, method.to_string(), format!("{pattern:?}"));
@@ -158,4 +159,32 @@ fn every_route_is_one_of_mlflows() {
             }
         }
     }
+}
+
+#[test]
+fn only_the_gateway_names_the_workspace() {
+    let owned = Preset::load().settings.owned_headers;
+    for name in [
+        "X-MLFLOW-WORKSPACE",
+        "x_mlflow_workspace",
+        "X.Mlflow-Workspace",
+    ] {
+        assert!(owned.owns(name), "{name}");
+    }
+}
+
+#[test]
+fn a_project_gets_a_workspace_of_its_own() {
+    let provisions = Preset::load().settings.provisions;
+    let [workspace] = &provisions[..] else {
+        panic!("not one: {provisions:?}")
+    };
+    let slugs = |field| match field {
+        Field::TenantSlug => Some(Cow::Borrowed("acme")),
+        Field::ProjectSlug => Some(Cow::Borrowed("fraud")),
+        _ => None,
+    };
+    let body = workspace.body.render(&slugs).unwrap();
+    assert_eq!(body, serde_json::json!({ "name": "acme--fraud" }));
+    assert_eq!(workspace.path, "/api/3.0/mlflow/workspaces");
 }
