@@ -110,10 +110,7 @@ impl FromStr for ScopePath {
             return Ok(Self::Tenant(tenant));
         }
         text.parse().map(Self::Project).map_err(|_| {
-            MalformedName::new(
-                text,
-                "a scope: write `platform`, TENANT or TENANT/PROJECT",
-            )
+            MalformedName::new(text, "a scope: write `platform`, TENANT or TENANT/PROJECT")
         })
     }
 }
@@ -227,7 +224,16 @@ mod tests {
 
     #[test]
     fn what_is_neither_name_is_refused() {
-        for bad in ["", "ann", "a/b/c", "Acme/fraud", "@x", "a@", "a@b@c", "a b@c"] {
+        for bad in [
+            "",
+            "ann",
+            "a/b/c",
+            "Acme/fraud",
+            "@x",
+            "a@",
+            "a@b@c",
+            "a b@c",
+        ] {
             assert!(bad.parse::<PrincipalName>().is_err(), "{bad}");
         }
         for bad in ["", "acme/", "/fraud", "acme/fraud/x", "Acme"] {

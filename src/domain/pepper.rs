@@ -35,7 +35,8 @@ impl Pepper {
 
     fn mac(&self, secret: &[u8]) -> Hmac<Sha256> {
         let mac = Hmac::<Sha256>::new_from_slice(&self.0);
-        mac.expect("HMAC takes a key of any length").chain_update(secret)
+        mac.expect("HMAC takes a key of any length")
+            .chain_update(secret)
     }
 }
 

@@ -114,7 +114,13 @@ impl Db {
                 let place = Place::find(&mut connection, scope).await?;
                 (Some(scope.kind().as_str()), place)
             }
-            None => (None, Place { tenant: None, project: None }),
+            None => (
+                None,
+                Place {
+                    tenant: None,
+                    project: None,
+                },
+            ),
         };
         let rows = sqlx::query_as!(
             MemberRow,

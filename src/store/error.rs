@@ -77,10 +77,9 @@ fn from_database(cause: &dyn DatabaseError) -> StoreError {
 fn from_sqlstate(cause: &dyn DatabaseError) -> StoreError {
     match cause.code().as_deref() {
         // Undefined table, column, function: `migrate` has not been run by the owner.
-        Some("42P01" | "42703" | "42883") => StoreError::Unavailable(format!(
-            "{}; run `portcullis migrate`",
-            cause.message()
-        )),
+        Some("42P01" | "42703" | "42883") => {
+            StoreError::Unavailable(format!("{}; run `portcullis migrate`", cause.message()))
+        }
         Some("42501") => StoreError::Refused(cause.message().to_owned()),
         _ => StoreError::Unavailable(cause.message().to_owned()),
     }

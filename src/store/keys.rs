@@ -92,7 +92,9 @@ impl TryFrom<KeyRow> for ApiKey {
             principal: PrincipalId(row.principal_id),
             secret_hash: hash.map(SecretHash).map_err(|_| corrupt_length("hash"))?,
             permissions: row.permissions,
-            projects: row.projects.map(|ids| ids.into_iter().map(ProjectId).collect()),
+            projects: row
+                .projects
+                .map(|ids| ids.into_iter().map(ProjectId).collect()),
             description: row.description,
             expires_at: row.expires_at,
             revoked_at: row.revoked_at,
@@ -291,9 +293,7 @@ impl Db {
             .fetch_one(&self.pool)
             .await?;
         let bytes = row.pepper.try_into();
-        bytes
-            .map(Pepper::new)
-            .map_err(|_| corrupt_length("pepper"))
+        bytes.map(Pepper::new).map_err(|_| corrupt_length("pepper"))
     }
 }
 

@@ -63,7 +63,9 @@ impl ChangeListener {
     pub async fn next(&mut self) -> Result<Change> {
         match self.0.try_recv().await? {
             Some(notification) => Ok(Change::parse(notification.payload())),
-            None => Err(StoreError::Unavailable("the connection was lost".to_owned())),
+            None => Err(StoreError::Unavailable(
+                "the connection was lost".to_owned(),
+            )),
         }
     }
 }
@@ -115,7 +117,10 @@ mod tests {
         assert_eq!(keys, Changed::Keys(vec!["abcdefghijkl".parse().unwrap()]));
         let id = "0190f3c6-0000-7000-8000-000000000001";
         let payload = format!(r#"{{"version": 7, "table": "principals", "ids": ["{id}"]}}"#);
-        assert_eq!(what(&payload), Changed::Principals(vec![id.parse().unwrap()]));
+        assert_eq!(
+            what(&payload),
+            Changed::Principals(vec![id.parse().unwrap()])
+        );
     }
 
     #[test]

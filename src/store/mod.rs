@@ -18,17 +18,17 @@ mod projects;
 mod roles;
 mod tenants;
 
-pub use audit::{AuditCursor, AuditFilter, AuditRecord};
+pub use audit::{AuditCursor, AuditFilter, AuditRecord, MalformedCursor};
 pub use author::Author;
 pub use bindings::Member;
 pub use connect::{DatabaseUrl, Db, MalformedDatabaseUrl};
 pub use error::StoreError;
 pub use keys::{CreatedKey, KeyUse, ListedKey, NewKey};
-pub use listener::{Change, Changed, ChangeListener};
+pub use listener::{Change, ChangeListener, Changed};
 pub use migrate::{BuiltInRole, Migrated, migrate};
 pub use policy::PolicyRows;
-pub use projects::ListedProject;
 pub use principals::ListedPrincipal;
+pub use projects::ListedProject;
 pub use roles::NewRole;
 
 type Result<T> = std::result::Result<T, StoreError>;

@@ -141,7 +141,9 @@ impl Db {
         }
         let kind = found.kind.as_str();
         let done = Done::new(disabled_event(found.kind, disabled), kind, found.id);
-        change.commit(done.detail("principal", found.label())).await?;
+        change
+            .commit(done.detail("principal", found.label()))
+            .await?;
         found.disabled = disabled;
         Ok(found)
     }

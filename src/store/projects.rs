@@ -108,7 +108,9 @@ impl Db {
         let (home, mut project) = locked(&mut change, path).await?;
         let new = active(&mut change, to).await?;
         if new.id == project.owner {
-            return Err(StoreError::Conflict(format!("`{to}` owns `{path}` already")));
+            return Err(StoreError::Conflict(format!(
+                "`{to}` owns `{path}` already"
+            )));
         }
         let old = std::mem::replace(&mut project.owner, new.id);
         set_owner(&mut change, &project).await?;

@@ -62,9 +62,12 @@ impl Db {
     ///
     /// `Unavailable`.
     pub async fn tenants(&self) -> Result<Vec<Tenant>> {
-        let rows = sqlx::query_as!(TenantRow, "SELECT id, slug, name FROM tenants ORDER BY slug")
-            .fetch_all(&self.pool)
-            .await?;
+        let rows = sqlx::query_as!(
+            TenantRow,
+            "SELECT id, slug, name FROM tenants ORDER BY slug"
+        )
+        .fetch_all(&self.pool)
+        .await?;
         rows.into_iter().map(Tenant::try_from).collect()
     }
 
