@@ -10,6 +10,7 @@ use super::output::Output;
 use super::{CliError, Global, Settings, builtin};
 use crate::clock::Clock;
 use crate::domain::{Actor, Catalogue};
+use crate::store::private_postgres::{PrivatePostgres, Urls};
 use crate::store::{Author, DatabaseUrl, Db};
 
 /// A group of admin commands.
@@ -86,16 +87,15 @@ the database is, in this order: --database-url, $DATABASE_URL, `database.url` of
 configuration, the private Postgres under its `data_dir` (run by `portcullis serve` or \
 `portcullis postgres`)";
 
-fn database(url: Option<DatabaseUrl>, settings: &Settings) -> Result<DatabaseUrl, CliError> {
-    match url {
-        Some(url) => Ok(url),
-        None => match settings.url()? {
-            Some(url) => Ok(url),
-            None => Err(CliError::NoDatabase(format!(
-                "no database was named: {WAYS}"
-            ))),
-        },
+fn database(named: Option<DatabaseUrl>, settings: &Settings) -> Result<DatabaseUrl, CliError> {
+    if let Some(url) = named {
+        return Ok(url);
     }
+    if let Some(url) = settings.url()? {
+        return Ok(url);
+    }
+    let url = private(settings)?.gateway().parse();
+    url.map_err(CliError::failed)
 }
 
 /// Changes made on the command line are made by the user of the operating system.
@@ -132,6 +132,10 @@ pub(super) fn block_on<T>(
 
 /// The private Postgres under the data directory, as the owner of its schema.
 pub(super) fn private_owner(settings: &Settings) -> Result<DatabaseUrl, CliError> {
-    let _ = settings;
-    Err(CliError::NoDatabase("no database was named".to_owned()))
+    private(settings)?.owner().parse().map_err(CliError::failed)
+}
+
+fn private(settings: &Settings) -> Result<Urls, CliError> {
+    PrivatePostgres::running(&settings.data_dir)
+        .map_err(|error| CliError::NoDatabase(format!("{error}; {WAYS}")))
 }

@@ -14,6 +14,7 @@ mod listener;
 mod migrate;
 mod policy;
 mod principals;
+pub mod private_postgres;
 mod projects;
 mod roles;
 mod tenants;
