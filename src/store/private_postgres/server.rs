@@ -105,7 +105,8 @@ fn open(pid: Option<i32>) -> io::Result<AsyncFd<OwnedFd>> {
     let pid = pid
         .and_then(Pid::from_raw)
         .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-    AsyncFd::register(pidfd_open(pid, PidfdFlags::empty())?).map_err(io::Error::from)
+    #[expect(deprecated, reason = "the successor is unsafe; an OwnedFd is all it asks for")]
+    AsyncFd::new(pidfd_open(pid, PidfdFlags::empty())?)
 }
 
 /// A start given up half-way, or a runtime that ends without a stop, leaves no server
