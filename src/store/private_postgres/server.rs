@@ -105,7 +105,10 @@ fn open(pid: Option<i32>) -> io::Result<AsyncFd<OwnedFd>> {
     let pid = pid
         .and_then(Pid::from_raw)
         .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-    #[expect(deprecated, reason = "the successor is unsafe; an OwnedFd is all it asks for")]
+    #[expect(
+        deprecated,
+        reason = "the successor is unsafe; an OwnedFd is all it asks for"
+    )]
     AsyncFd::new(pidfd_open(pid, PidfdFlags::empty())?)
 }
 
