@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::output::Output;
-use super::session::{block_on, operator, private_owner};
+use super::session::{block_on, operator, private};
 use super::{CliError, Global, Settings, builtin};
 use crate::clock::Clock;
 use crate::store::{DatabaseUrl, Migrated, migrate};
@@ -42,6 +42,10 @@ impl MigrateArgs {
     }
 }
 
+const WAYS: &str = "\
+the database is the first of these: --url, `database.migrate_url` of the configuration,
+$DATABASE_URL, `database.url`, the private PostgreSQL under `data_dir` while that runs";
+
 fn owner_url(named: Option<DatabaseUrl>, settings: &Settings) -> Result<DatabaseUrl, CliError> {
     if let Some(url) = named {
         return Ok(url);
@@ -53,7 +57,10 @@ fn owner_url(named: Option<DatabaseUrl>, settings: &Settings) -> Result<Database
         Ok(text) if !text.is_empty() => text.parse().map_err(CliError::failed),
         _ => match settings.url()? {
             Some(url) => Ok(url),
-            None => private_owner(settings),
+            None => private(settings, WAYS)?
+                .owner()
+                .parse()
+                .map_err(CliError::failed),
         },
     }
 }

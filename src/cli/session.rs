@@ -66,7 +66,7 @@ impl Session {
         let db = Db::connect(&url, 1).await;
         let clock = Clock::system();
         Ok(Self {
-            db: db.map_err(|error| CliError::NoDatabase(format!("{error}\n{WAYS} ({url})")))?,
+            db: db.map_err(|error| CliError::NoDatabase(format!("{url}: {error}\n{WAYS}")))?,
             author: operator(&clock),
             clock,
             output: Output {
@@ -83,9 +83,8 @@ impl Session {
 }
 
 const WAYS: &str = "\
-the database is, in this order: --database-url, $DATABASE_URL, `database.url` of the \
-configuration, the private Postgres under its `data_dir` (run by `portcullis serve` or \
-`portcullis postgres`)";
+the database is the first of these: --database-url, $DATABASE_URL, `database.url` of the
+configuration, the private PostgreSQL under its `data_dir` while that runs";
 
 fn database(named: Option<DatabaseUrl>, settings: &Settings) -> Result<DatabaseUrl, CliError> {
     if let Some(url) = named {
@@ -94,7 +93,7 @@ fn database(named: Option<DatabaseUrl>, settings: &Settings) -> Result<DatabaseU
     if let Some(url) = settings.url()? {
         return Ok(url);
     }
-    let url = private(settings)?.gateway().parse();
+    let url = private(settings, WAYS)?.gateway().parse();
     url.map_err(CliError::failed)
 }
 
@@ -130,12 +129,8 @@ pub(super) fn block_on<T>(
         .block_on(command)
 }
 
-/// The private Postgres under the data directory, as the owner of its schema.
-pub(super) fn private_owner(settings: &Settings) -> Result<DatabaseUrl, CliError> {
-    private(settings)?.owner().parse().map_err(CliError::failed)
-}
-
-fn private(settings: &Settings) -> Result<Urls, CliError> {
+/// The private Postgres under the data directory; else all the ways to name a database.
+pub(super) fn private(settings: &Settings, ways: &str) -> Result<Urls, CliError> {
     PrivatePostgres::running(&settings.data_dir)
-        .map_err(|error| CliError::NoDatabase(format!("{error}; {WAYS}")))
+        .map_err(|error| CliError::NoDatabase(format!("{error}\n{ways}")))
 }

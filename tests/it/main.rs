@@ -1,4 +1,9 @@
 //! Integration tests: one binary, one module a subject.
 
+mod admin_cli;
 mod private_postgres;
+mod store_append_only;
+mod store_migrate;
+mod store_policy;
+mod store_rules;
 mod support;
