@@ -2,3 +2,10 @@
 
 mod builtin_roles;
 mod preset_mlflow;
+mod admin_cli;
+mod private_postgres;
+mod store_append_only;
+mod store_migrate;
+mod store_policy;
+mod store_rules;
+mod support;
