@@ -48,6 +48,8 @@ BEGIN
     IF NOT EXISTS (FROM pg_roles WHERE rolname = 'portcullis_gateway') THEN
         CREATE ROLE portcullis_gateway NOLOGIN;
     END IF;
+    -- Or the migrations would try, which a mere CREATEROLE may not since version 16.
+    GRANT portcullis_gateway TO portcullis_owner;
     IF NOT EXISTS (FROM pg_roles WHERE rolname = 'portcullis') THEN
         CREATE ROLE portcullis LOGIN IN ROLE portcullis_gateway;
     END IF;
