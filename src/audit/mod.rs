@@ -16,8 +16,8 @@
 //! | the machine loses power | at most the last [`SpoolOptions::sync_every`] (200 ms) is lost |
 
 mod bounds;
+mod directory;
 mod encode;
-mod intent;
 mod json;
 mod reading;
 mod recovery;
