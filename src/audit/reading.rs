@@ -72,7 +72,10 @@ impl Follower {
             reading.collect(number, batch, &mut self.chunk, self.spool.counters());
         }
         let oldest = batch.oldest.map_or(0, |at| at.timestamp_micros());
-        self.spool.counters().oldest.store(oldest, Ordering::Relaxed);
+        self.spool
+            .counters()
+            .oldest
+            .store(oldest, Ordering::Relaxed);
     }
 
     /// Notes the batch as sent, and deletes the segments that are done with.
@@ -81,8 +84,12 @@ impl Follower {
             self.readings[number].sent = to;
         }
         let counters = self.spool.counters();
-        counters.sent_events.fetch_add(batch.events, Ordering::Relaxed);
-        counters.sent_bytes.fetch_add(batch.bytes, Ordering::Relaxed);
+        counters
+            .sent_events
+            .fetch_add(batch.events, Ordering::Relaxed);
+        counters
+            .sent_bytes
+            .fetch_add(batch.bytes, Ordering::Relaxed);
         self.delete_done();
     }
 

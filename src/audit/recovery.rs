@@ -53,7 +53,11 @@ pub(super) fn recover(
 fn report(events: &HashSet<Vec<u8>>, interrupted: &HashSet<Vec<u8>>) {
     if !events.is_empty() || !interrupted.is_empty() {
         let (events, interrupted) = (events.len(), interrupted.len());
-        tracing::info!(events, interrupted, "recovered audit events of a former process");
+        tracing::info!(
+            events,
+            interrupted,
+            "recovered audit events of a former process"
+        );
     }
 }
 
@@ -113,8 +117,12 @@ impl Found {
             .collect();
         let events = self.records().filter(|it| it.kind == Kind::Event).count() + mine.len();
         let bytes = self.whole.saturating_sub(HEADER);
-        counters.recovered_events.fetch_add(events as u64, Ordering::Relaxed);
-        counters.recovered_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        counters
+            .recovered_events
+            .fetch_add(events as u64, Ordering::Relaxed);
+        counters
+            .recovered_bytes
+            .fetch_add(bytes as u64, Ordering::Relaxed);
         let file = open(&self.path)?;
         Ok(Segment::recovered(self.path, file, self.whole as u64, mine))
     }

@@ -118,9 +118,11 @@ impl Shard {
         if let Some(segment) = &files.current {
             let unused = self.capacity() - Self::taken(segment);
             // What others have reserved must stay covered.
-            let spare = self.room.fetch_update(Ordering::AcqRel, Ordering::Acquire, |room| {
-                (room >= unused).then_some(room - unused)
-            });
+            let spare = self
+                .room
+                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |room| {
+                    (room >= unused).then_some(room - unused)
+                });
             if spare.is_ok() {
                 files.seal();
             }

@@ -78,7 +78,9 @@ pub enum SpoolError {
     #[error("{0} is in use by another process: each gateway needs an audit spool of its own")]
     InUse(PathBuf),
     /// Written by another version.
-    #[error("{0} was written by another version of Portcullis: let that version send it, or move it away")]
+    #[error(
+        "{0} was written by another version of Portcullis: let that version send it, or move it away"
+    )]
     OtherVersion(PathBuf),
     /// A file operation failed.
     #[error("{path}: {source}")]
@@ -122,8 +124,7 @@ impl Spool {
     ///
     /// When another process uses it, another version wrote it, or it cannot be read.
     pub fn open(dir: &Path, options: SpoolOptions) -> Result<Self, SpoolError> {
-        let (directory, files) =
-            Directory::take(dir, options.segment_size(), options.segments())?;
+        let (directory, files) = Directory::take(dir, options.segment_size(), options.segments())?;
         let counters = Arc::new(Counters::default());
         let recovered = recovery::recover(&directory, files, &counters)?;
         let directory = Arc::new(directory);

@@ -67,14 +67,20 @@ mod tests {
 
     #[test]
     fn plain_text_is_left_alone() {
-        assert_eq!(pushed("python-requests/2.32 (x; y)", 64), "python-requests/2.32 (x; y)");
+        assert_eq!(
+            pushed("python-requests/2.32 (x; y)", 64),
+            "python-requests/2.32 (x; y)"
+        );
         assert_eq!(pushed("Zoë 🦀", 64), "Zoë 🦀");
     }
 
     #[test]
     fn what_could_move_a_cursor_becomes_visible() {
         assert_eq!(pushed("a\r\nb\tc", 64), r"a\\r\\nb\\tc");
-        assert_eq!(pushed("\x1b[31m\0\x7f\u{9b}", 64), r"\\x1b[31m\\x00\\x7f\\x9b");
+        assert_eq!(
+            pushed("\x1b[31m\0\x7f\u{9b}", 64),
+            r"\\x1b[31m\\x00\\x7f\\x9b"
+        );
         assert_eq!(pushed("\u{202e}txt", 64), r"\\u{202e}txt");
     }
 

@@ -6,12 +6,13 @@ use rand::Rng;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::encode::COLUMNS;
 use super::reading::{Batch, Follower};
 use super::rejected;
 use super::spool::Spool;
 use super::stats::AuditStats;
 use crate::clock::Clock;
-use crate::store::{AuditSink, SinkError};
+use crate::store::{AuditSink, Db, SinkError};
 
 /// How often the spool is looked at: requests wake nobody.
 const POLL: Duration = Duration::from_millis(25);
@@ -30,12 +31,12 @@ pub struct AuditWriter {
 impl AuditWriter {
     /// Starts it; Postgres need not answer yet.
     #[must_use]
-    pub fn spawn(spool: Spool, sink: AuditSink) -> Self {
+    pub fn spawn(spool: Spool, db: Db) -> Self {
         let (stop, stopped) = oneshot::channel();
         let writer = Writer {
             follower: Follower::new(spool.clone()),
             spool: spool.clone(),
-            sink,
+            sink: AuditSink::new(db, COLUMNS),
         };
         let task = tokio::spawn(writer.run(stopped));
         Self { spool, stop, task }
@@ -129,7 +130,9 @@ impl Writer {
 
     fn put_aside(&self, row: &[u8], why: &str) {
         let counters = self.spool.counters();
-        counters.rejected.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        counters
+            .rejected
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         rejected::put_aside(self.spool.directory().path(), row, why);
     }
 }
@@ -155,8 +158,14 @@ mod tests {
     #[test]
     fn halves_are_whole_lines_and_smaller() {
         assert_eq!(halves(b"a\nb\n"), Some((&b"a\n"[..], &b"b\n"[..])));
-        assert_eq!(halves(b"a\nlonger\n"), Some((&b"a\n"[..], &b"longer\n"[..])));
-        assert_eq!(halves(b"longer\na\nb\n"), Some((&b"longer\n"[..], &b"a\nb\n"[..])));
+        assert_eq!(
+            halves(b"a\nlonger\n"),
+            Some((&b"a\n"[..], &b"longer\n"[..]))
+        );
+        assert_eq!(
+            halves(b"longer\na\nb\n"),
+            Some((&b"longer\n"[..], &b"a\nb\n"[..]))
+        );
         assert_eq!(halves(b"alone\n"), None);
         assert_eq!(halves(b""), None);
     }

@@ -89,7 +89,10 @@ fn a_row_has_as_many_columns_as_are_named() {
 fn the_largest_event_fits_the_room_that_is_reserved() {
     let len = encoded(Kind::Event, &largest()).len();
     assert!(len <= bounds::RECORD, "{len}");
-    assert!(len > bounds::RECORD / 2, "{len}: the bound could be tighter");
+    assert!(
+        len > bounds::RECORD / 2,
+        "{len}: the bound could be tighter"
+    );
 }
 
 #[test]
@@ -103,7 +106,8 @@ fn a_torn_or_altered_record_is_none() {
         let mut altered = bytes.clone();
         altered[at] ^= 1;
         // A letter of the checksum or length may change its case: still the same number.
-        let same = Record::read(&altered).map(|record| record.row) == Some(&bytes[PREFIX..bytes.len() - 1]);
+        let same = Record::read(&altered).map(|record| record.row)
+            == Some(&bytes[PREFIX..bytes.len() - 1]);
         assert!(Record::read(&altered).is_none() || same, "{at}");
     }
 }
