@@ -26,7 +26,7 @@ pub(crate) async fn is_bootstrapped(urls: &Urls) -> bool {
 pub(crate) async fn bootstrap(urls: &Urls) -> Result<(), sqlx::Error> {
     let mut connection = PgConnection::connect(&urls.superuser()).await?;
     connection.execute(ROLES).await?;
-    let exists: bool = sqlx::query_scalar("SELECT EXISTS (FROM pg_database WHERE datname = $1)")
+    let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
         .bind(DATABASE)
         .fetch_one(&mut connection)
         .await?;
@@ -42,15 +42,15 @@ const CREATE_DATABASE: &str = "CREATE DATABASE portcullis OWNER portcullis_owner
 const ROLES: &str = "
 DO $$
 BEGIN
-    IF NOT EXISTS (FROM pg_roles WHERE rolname = 'portcullis_owner') THEN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'portcullis_owner') THEN
         CREATE ROLE portcullis_owner LOGIN CREATEROLE;
     END IF;
-    IF NOT EXISTS (FROM pg_roles WHERE rolname = 'portcullis_gateway') THEN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'portcullis_gateway') THEN
         CREATE ROLE portcullis_gateway NOLOGIN;
     END IF;
     -- Or the migrations would try, which a mere CREATEROLE may not since version 16.
     GRANT portcullis_gateway TO portcullis_owner;
-    IF NOT EXISTS (FROM pg_roles WHERE rolname = 'portcullis') THEN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'portcullis') THEN
         CREATE ROLE portcullis LOGIN IN ROLE portcullis_gateway;
     END IF;
 END $$";
