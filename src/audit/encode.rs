@@ -9,7 +9,7 @@ use chrono::{DateTime, Datelike, Timelike, Utc};
 use uuid::Uuid;
 
 use super::{bounds, json, text};
-use crate::domain::AuditEvent;
+use crate::domain::{AuditEvent, AuditResult};
 
 /// The columns of a row.
 pub(super) const COLUMNS: &str = "id,occurred_at,event,result,reason,tenant,project,tenant_id,\
@@ -18,6 +18,9 @@ pub(super) const COLUMNS: &str = "id,occurred_at,event,result,reason,tenant,proj
 
 /// `E 0123abcd 01f4 `
 pub(super) const PREFIX: usize = 16;
+
+/// The reason of an event made from an intent.
+const INTERRUPTED: &str = "gateway_interrupted";
 
 /// What a record means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +43,7 @@ impl Kind {
 /// Replaces what is in `out` by the record of the event.
 pub(super) fn record(out: &mut Vec<u8>, kind: Kind, event: &AuditEvent) {
     begin(out);
-    row(out, event);
+    row(out, kind, event);
     finish(out, kind);
 }
 
@@ -121,13 +124,12 @@ pub(super) fn column(row: &[u8], at: usize) -> &[u8] {
     row.split(|byte| *byte == b'\t').nth(at).unwrap_or_default()
 }
 
-fn row(out: &mut Vec<u8>, event: &AuditEvent) {
+fn row(out: &mut Vec<u8>, kind: Kind, event: &AuditEvent) {
     let mut row = Row(out);
     row.first_uuid(event.id.0);
     row.time(event.occurred_at);
     row.text(&event.event, bounds::EVENT);
-    row.text(event.result.as_str(), bounds::EVENT);
-    row.optional(event.reason.as_deref(), bounds::REASON);
+    row.outcome(kind, event);
     let (tenant, project) = (event.tenant.as_ref(), event.project.as_ref());
     row.optional(tenant.map(|(_, slug)| slug.as_str()), bounds::SLUG);
     row.optional(project.map(|(_, slug)| slug.as_str()), bounds::SLUG);
@@ -144,8 +146,10 @@ fn row(out: &mut Vec<u8>, event: &AuditEvent) {
     row.optional(resource.map(|it| &*it.id), bounds::RESOURCE_ID);
     row.optional(event.method.as_deref(), bounds::METHOD);
     row.optional(event.route.as_deref(), bounds::ROUTE);
-    row.integer(event.status.map(u64::from));
-    row.integer(event.latency.map(|latency| latency.min(i64::MAX as u64)));
+    let happened = kind == Kind::Event;
+    row.integer(event.status.filter(|_| happened).map(u64::from));
+    let latency = event.latency.filter(|_| happened);
+    row.integer(latency.map(|it| it.min(i64::MAX as u64)));
     row.optional(event.request_id.as_deref(), bounds::REQUEST_ID);
     row.tab();
     json::push(row.0, &event.details);
@@ -189,6 +193,16 @@ impl Row<'_> {
                 self.null();
             }
         }
+    }
+
+    /// An intent says what is true if nothing follows it.
+    fn outcome(&mut self, kind: Kind, event: &AuditEvent) {
+        let (result, reason) = match kind {
+            Kind::Event => (event.result, event.reason.as_deref()),
+            Kind::Intent => (AuditResult::Failed, Some(INTERRUPTED)),
+        };
+        self.text(result.as_str(), bounds::REASON);
+        self.optional(reason, bounds::REASON);
     }
 
     fn integer(&mut self, value: Option<u64>) {

@@ -26,10 +26,11 @@ pub(crate) async fn is_bootstrapped(urls: &Urls) -> bool {
 pub(crate) async fn bootstrap(urls: &Urls) -> Result<(), sqlx::Error> {
     let mut connection = PgConnection::connect(&urls.superuser()).await?;
     connection.execute(ROLES).await?;
-    let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
-        .bind(DATABASE)
-        .fetch_one(&mut connection)
-        .await?;
+    let exists: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+            .bind(DATABASE)
+            .fetch_one(&mut connection)
+            .await?;
     if !exists {
         // Not inside a transaction: Postgres refuses that.
         connection.execute(CREATE_DATABASE).await?;
