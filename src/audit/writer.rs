@@ -29,7 +29,8 @@ pub struct AuditWriter {
 }
 
 impl AuditWriter {
-    /// Starts it; Postgres need not answer yet.
+    /// Starts it; Postgres need not answer yet. One a spool: a second one would only see
+    /// what the first has not looked at.
     #[must_use]
     pub fn spawn(spool: Spool, db: Db) -> Self {
         let (stop, stopped) = oneshot::channel();

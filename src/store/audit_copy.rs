@@ -59,8 +59,12 @@ impl AuditSink {
     ///
     /// When one of them is not new, is refused, or Postgres is away.
     pub async fn copy(&mut self, rows: &[u8]) -> Result<(), SinkError> {
-        let sent = self.try_copy(rows).await;
-        self.outcome(sent)
+        let mut sent = self.try_copy(rows).await;
+        if lacks_partition(&sent) {
+            self.months.clear();
+            sent = self.try_copy(rows).await;
+        }
+        sent.map_err(SinkError::from)
     }
 
     /// Inserts those rows that are not there yet.
@@ -69,8 +73,12 @@ impl AuditSink {
     ///
     /// When one of them is refused, or Postgres is away.
     pub async fn merge(&mut self, rows: &[u8]) -> Result<(), SinkError> {
-        let sent = self.try_merge(rows).await;
-        self.outcome(sent)
+        let mut sent = self.try_merge(rows).await;
+        if lacks_partition(&sent) {
+            self.months.clear();
+            sent = self.try_merge(rows).await;
+        }
+        sent.map_err(SinkError::from)
     }
 
     async fn try_copy(&mut self, rows: &[u8]) -> sqlx::Result<()> {
@@ -89,16 +97,22 @@ impl AuditSink {
         sqlx::query(merge).execute(&mut *transaction).await?;
         transaction.commit().await
     }
+}
 
-    fn outcome(&mut self, sent: sqlx::Result<()>) -> Result<(), SinkError> {
-        sent.map_err(|error| {
-            // A partition may have been dropped behind our back.
-            self.months.clear();
-            match error {
-                sqlx::Error::Database(cause) => from_database(&*cause),
-                other => SinkError::Unavailable(other.to_string()),
-            }
-        })
+/// A partition that we knew was dropped meanwhile. (A CHECK that fails has a name.)
+fn lacks_partition(sent: &sqlx::Result<()>) -> bool {
+    let Err(sqlx::Error::Database(cause)) = sent else {
+        return false;
+    };
+    cause.code().as_deref() == Some("23514") && cause.constraint().is_none()
+}
+
+impl From<sqlx::Error> for SinkError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Database(cause) => from_database(&*cause),
+            other => Self::Unavailable(other.to_string()),
+        }
     }
 }
 

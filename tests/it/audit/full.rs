@@ -1,14 +1,18 @@
 //! A full spool, and a spool that somebody else uses.
 
 use std::path::Path;
+use std::time::Duration;
 
-use portcullis::audit::{Slot, Spool, SpoolError, SpoolFull, SpoolOptions, WhenFull};
+use portcullis::audit::{AuditWriter, Slot, Spool, SpoolError, SpoolFull, SpoolOptions, WhenFull};
 use portcullis::clock::Clock;
 
-use super::{drain, event, ids};
+use super::{LONG, event, ids};
 use crate::support::postgres::TestPostgres;
 
-fn small(dir: &Path, when_full: WhenFull) -> Spool {
+/// How often a condition is looked at.
+const POLL: Duration = Duration::from_millis(2);
+
+pub fn small(dir: &Path, when_full: WhenFull) -> Spool {
     let options = SpoolOptions {
         max_bytes: 256 << 10,
         shards: 2,
@@ -16,6 +20,26 @@ fn small(dir: &Path, when_full: WhenFull) -> Spool {
         ..SpoolOptions::default()
     };
     Spool::open(dir, options).unwrap()
+}
+
+/// Commits as the spool has room.
+pub async fn commit_patiently(spool: &Spool, numbers: std::ops::Range<u128>) {
+    for number in numbers {
+        let slot = loop {
+            match spool.reserve() {
+                Ok(slot) => break slot,
+                Err(SpoolFull) => tokio::time::sleep(POLL).await,
+            }
+        };
+        slot.commit(&event(number)).unwrap();
+    }
+}
+
+/// Waits until Postgres has all that was committed.
+pub async fn sent(spool: &Spool) {
+    while spool.stats(&Clock::system()).depth_events > 0 {
+        tokio::time::sleep(POLL).await;
+    }
 }
 
 fn used(dir: &Path) -> u64 {
@@ -50,10 +74,13 @@ async fn a_full_spool_refuses_keeps_its_promises_and_recovers() {
     }
     let stats = spool.stats(&Clock::system());
     assert_eq!((stats.depth_events, stats.refused), (committed as u64, 3));
-    drain(&spool, &postgres).await;
-    spool.reserve().unwrap().commit(&event(committed)).unwrap();
-    drain(&spool, &postgres).await;
-    assert_eq!(ids(&postgres).await, (0..=committed).collect::<Vec<_>>());
+    let writer = AuditWriter::spawn(spool.clone(), postgres.db());
+    commit_patiently(&spool, committed..committed + 1000).await;
+    writer.drain(LONG, &Clock::system()).await;
+    assert_eq!(
+        ids(&postgres).await,
+        (0..committed + 1000).collect::<Vec<_>>()
+    );
 }
 
 #[test]

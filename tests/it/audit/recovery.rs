@@ -4,10 +4,11 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use portcullis::audit::{Spool, SpoolError};
+use portcullis::audit::{AuditWriter, Spool, SpoolError, WhenFull};
 use portcullis::clock::Clock;
 
-use super::{commit, drain, event, ids, one, open, options};
+use super::full::{commit_patiently, sent, small};
+use super::{LONG, commit, drain, event, ids, one, open, options};
 use crate::support::postgres::TestPostgres;
 
 fn files(dir: &Path) -> Vec<PathBuf> {
@@ -135,15 +136,17 @@ async fn a_slot_dropped_after_its_intent_leaves_an_event_at_once() {
 async fn an_open_intent_keeps_its_file() {
     let postgres = TestPostgres::migrated().await;
     let dir = tempfile::tempdir().unwrap();
-    let spool = open(dir.path());
+    let spool = small(dir.path(), WhenFull::Refuse);
+    let writer = AuditWriter::spawn(spool.clone(), postgres.db());
     let mut slot = spool.reserve().unwrap();
     slot.intend(&event(1)).unwrap();
-    commit(&spool, 2..5);
     let (file, _) = written(dir.path());
-    drain(&spool, &postgres).await;
-    assert_eq!(ids(&postgres).await, [2, 3, 4]);
+    // Many files' worth: all but that one go.
+    commit_patiently(&spool, 2..2000).await;
+    sent(&spool).await;
     assert!(file.exists());
     slot.commit(&event(1)).unwrap();
-    drain(&spool, &postgres).await;
-    assert_eq!(ids(&postgres).await, [1, 2, 3, 4]);
+    writer.drain(LONG, &Clock::system()).await;
+    assert_eq!(ids(&postgres).await, (1..2000).collect::<Vec<_>>());
+    assert!(!file.exists());
 }
