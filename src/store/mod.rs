@@ -5,6 +5,7 @@
 //! because a transaction can only be committed with one.
 
 mod audit;
+mod audit_copy;
 mod author;
 mod bindings;
 mod connect;
@@ -20,6 +21,7 @@ mod roles;
 mod tenants;
 
 pub use audit::{AuditCursor, AuditFilter, AuditRecord, MalformedCursor};
+pub use audit_copy::{AuditSink, SinkError};
 pub use author::Author;
 pub use bindings::Member;
 pub use connect::{DatabaseUrl, Db, MalformedDatabaseUrl};
@@ -27,7 +29,6 @@ pub use error::StoreError;
 pub use keys::{CreatedKey, KeyUse, ListedKey, NewKey};
 pub use listener::{Change, ChangeListener, Changed};
 pub use migrate::{BuiltInRole, Migrated, migrate};
-pub use policy::PolicyRows;
 pub use principals::ListedPrincipal;
 pub use projects::ListedProject;
 pub use roles::NewRole;

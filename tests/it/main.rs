@@ -3,6 +3,7 @@
 mod builtin_roles;
 mod preset_mlflow;
 mod admin_cli;
+mod audit;
 mod private_postgres;
 mod store_append_only;
 mod store_migrate;
