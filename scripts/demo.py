@@ -9,7 +9,6 @@ stops everything; the next start keeps the data.
 import asyncio
 import ctypes
 import os
-import pathlib
 import signal
 import sys
 
@@ -55,6 +54,7 @@ def main() -> int:
     places.prepare()
     try:
         places.lock()
+        places.forget_logs()
         follow_make()
         guard = Guard()
         try:
@@ -64,7 +64,7 @@ def main() -> int:
     except DemoError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    say(f"stopped; the data is kept in {pathlib.Path(places.STATE).name}/")
+    say(f"stopped; the data is kept in {places.STATE.name}/")
     return 0
 
 
