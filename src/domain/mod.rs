@@ -3,6 +3,8 @@
 mod api_key;
 mod event;
 mod id;
+mod path;
+mod pepper;
 mod permission;
 mod principal;
 mod role;
@@ -12,6 +14,8 @@ mod slug;
 pub use api_key::{ApiKey, KeyId, KeyToken, MalformedKey, SecretHash};
 pub use event::{Actor, AuditEvent, AuditResult, ResourceRef};
 pub use id::{BindingId, EventId, PrincipalId, ProjectId, RoleId, TenantId};
+pub use path::{Email, MalformedName, PrincipalName, ProjectPath, ScopePath};
+pub use pepper::Pepper;
 pub use permission::{Catalogue, MalformedPermission, Permission, PermissionIndex, PermissionSet};
 pub use principal::{Principal, PrincipalKind};
 pub use role::{Binding, Role, RoleScope};

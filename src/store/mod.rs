@@ -1,1 +1,34 @@
-//! (see ARCHITECTURE.md)
+//! All SQL: one file per aggregate, queries checked at build time against `.sqlx`.
+//!
+//! Readers return domain types. Writers are administrative changes: each takes an
+//! [`Author`], runs in one transaction and leaves exactly one audit event in it,
+//! because a transaction can only be committed with one.
+
+mod audit;
+mod author;
+mod bindings;
+mod connect;
+mod error;
+mod keys;
+mod listener;
+mod migrate;
+mod policy;
+mod principals;
+mod projects;
+mod roles;
+mod tenants;
+
+pub use audit::{AuditCursor, AuditFilter, AuditRecord};
+pub use author::Author;
+pub use bindings::Member;
+pub use connect::{DatabaseUrl, Db, MalformedDatabaseUrl};
+pub use error::StoreError;
+pub use keys::{CreatedKey, KeyUse, ListedKey, NewKey};
+pub use listener::{Change, Changed, ChangeListener};
+pub use migrate::{BuiltInRole, Migrated, migrate};
+pub use policy::PolicyRows;
+pub use projects::ListedProject;
+pub use principals::ListedPrincipal;
+pub use roles::NewRole;
+
+type Result<T> = std::result::Result<T, StoreError>;

@@ -1,0 +1,136 @@
+//! The way to Postgres.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
+use sqlx::{Connection, Executor, PgPool};
+
+use super::Result;
+
+/// How long a caller waits for a connection before Postgres counts as away.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What every connection is told. The role comes first: from there on the session has
+/// the gateway's rights only, whatever login it came with.
+const SESSION: &str = "
+    SET ROLE portcullis_gateway;
+    SET search_path = public;
+    SET statement_timeout = '15s';
+    SET lock_timeout = '5s';
+    SET idle_in_transaction_session_timeout = '30s';
+";
+
+/// Where the database is: `postgresql://user@host/name` or
+/// `postgresql:///name?host=/socket/dir&user=user`. Shows no password.
+#[derive(Clone)]
+pub struct DatabaseUrl(PgConnectOptions);
+
+/// The text is no database URL.
+#[derive(Debug, thiserror::Error)]
+#[error("not a database URL: {0}")]
+pub struct MalformedDatabaseUrl(String);
+
+impl FromStr for DatabaseUrl {
+    type Err = MalformedDatabaseUrl;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
+            let wanted = "it begins with `postgresql://`";
+            return Err(MalformedDatabaseUrl(wanted.to_owned()));
+        }
+        let options = PgConnectOptions::from_str(text);
+        options
+            .map(|options| Self(options.application_name("portcullis")))
+            .map_err(|cause| MalformedDatabaseUrl(cause.to_string()))
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(options) = self;
+        let database = options.get_database().unwrap_or_default();
+        let user = options.get_username();
+        match options.get_socket() {
+            Some(dir) => write!(
+                f,
+                "postgresql:///{database}?host={}&user={user}",
+                dir.display()
+            ),
+            None => write!(
+                f,
+                "postgresql://{user}@{}:{}/{database}",
+                options.get_host(),
+                options.get_port()
+            ),
+        }
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl DatabaseUrl {
+    /// One connection with the rights of its login: for migrations.
+    pub(super) async fn connect_as_owner(&self) -> Result<PgConnection> {
+        Ok(PgConnection::connect_with(&self.0).await?)
+    }
+}
+
+/// The database, as the gateway's role. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Db {
+    pub(super) pool: PgPool,
+}
+
+impl Db {
+    /// A pool that connects when it is first used: Postgres may be away at start.
+    #[must_use]
+    pub fn open(url: &DatabaseUrl, max_connections: u32) -> Self {
+        let pool = PgPoolOptions::new()
+            .max_connections(max_connections)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .after_connect(|connection, _| {
+                Box::pin(async move { connection.execute(SESSION).await.map(drop) })
+            })
+            .connect_lazy_with(url.0.clone());
+        Self { pool }
+    }
+
+    /// As [`Db::open`], after one attempt that tells at once what is wrong.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`](super::StoreError::Unavailable) with the cause.
+    pub async fn connect(url: &DatabaseUrl, max_connections: u32) -> Result<Self> {
+        let mut probe = PgConnection::connect_with(&url.0).await?;
+        probe.execute(SESSION).await?;
+        probe.close().await?;
+        Ok(Self::open(url, max_connections))
+    }
+
+    /// Whether Postgres answers.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`](super::StoreError::Unavailable) when it does not.
+    pub async fn ping(&self) -> Result<()> {
+        self.pool.acquire().await?.ping().await?;
+        Ok(())
+    }
+
+    /// The pool itself, for the audit writer's COPY.
+    #[must_use]
+    pub const fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Closes all connections, waiting for those in use.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}

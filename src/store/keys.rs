@@ -1,0 +1,405 @@
+//! API keys.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::types::Uuid;
+
+use super::author::{ChangeTx, Done};
+use super::principals::principal;
+use super::projects::project;
+use super::roles::check_patterns;
+use super::{Author, Db, Result, StoreError};
+use crate::domain::{
+    ApiKey, Catalogue, KeyId, KeyToken, Pepper, Principal, PrincipalId, PrincipalName, Project,
+    ProjectId, ProjectPath, SecretHash, Tenant, TenantId,
+};
+
+/// A key to be created.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    /// Who will hold it.
+    pub principal: PrincipalName,
+    /// Projects it is limited to; empty is no limit of its own.
+    pub projects: Vec<ProjectPath>,
+    /// Permission patterns it is limited to; empty is no limit of its own.
+    pub permissions: Vec<String>,
+    /// What it is for.
+    pub description: String,
+    /// When it ends by itself.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// A key just created: the only moment at which the whole of it is known.
+#[derive(Debug)]
+pub struct CreatedKey {
+    /// The whole key, to be shown once.
+    pub token: KeyToken,
+    /// What is stored of it.
+    pub key: ApiKey,
+    /// Projects it names that its holder has no role in: it opens nothing there.
+    pub out_of_reach: Vec<ProjectPath>,
+}
+
+/// A key in a list.
+#[derive(Clone, Debug, Serialize)]
+pub struct ListedKey {
+    /// The key.
+    #[serde(flatten)]
+    pub key: ApiKey,
+    /// Its holder: e-mail address, or `TENANT/NAME` of a service account.
+    pub holder: String,
+    /// Who made it, as `operator:ann`.
+    pub created_by: String,
+    /// The projects it is limited to, by path.
+    pub project_paths: Option<Vec<String>>,
+}
+
+/// One use of a key, for the batched record of the last one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyUse {
+    /// Which key.
+    pub key: KeyId,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// From where.
+    pub ip: Option<IpAddr>,
+}
+
+struct KeyRow {
+    id: String,
+    principal_id: Uuid,
+    secret_hash: Vec<u8>,
+    permissions: Option<Vec<String>>,
+    projects: Option<Vec<Uuid>>,
+    description: String,
+    expires_at: Option<DateTime<Utc>>,
+    revoked_at: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+    last_used_at: Option<DateTime<Utc>>,
+    last_used_ip: Option<String>,
+}
+
+impl TryFrom<KeyRow> for ApiKey {
+    type Error = StoreError;
+
+    fn try_from(row: KeyRow) -> Result<Self> {
+        let hash = row.secret_hash.try_into();
+        let ip = row.last_used_ip.map(|text| text.parse());
+        Ok(Self {
+            id: row.id.parse().map_err(StoreError::corrupt)?,
+            principal: PrincipalId(row.principal_id),
+            secret_hash: hash.map(SecretHash).map_err(|_| corrupt_length("hash"))?,
+            permissions: row.permissions,
+            projects: row.projects.map(|ids| ids.into_iter().map(ProjectId).collect()),
+            description: row.description,
+            expires_at: row.expires_at,
+            revoked_at: row.revoked_at,
+            created_at: row.created_at,
+            last_used_at: row.last_used_at,
+            last_used_ip: ip.transpose().map_err(StoreError::corrupt)?,
+        })
+    }
+}
+
+fn corrupt_length(what: &str) -> StoreError {
+    StoreError::Corrupt(format!("a {what} that has not 32 bytes"))
+}
+
+impl Db {
+    /// Creates a key (`api_key.created`).
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` for holder or projects, `Refused` for an unknown permission, a disabled
+    /// holder or an expiry that is past.
+    pub async fn create_key(
+        &self,
+        author: &mut Author,
+        new: &NewKey,
+        catalogue: &Catalogue,
+    ) -> Result<CreatedKey> {
+        if !new.permissions.is_empty() {
+            check_patterns(&new.permissions, catalogue)?;
+        }
+        let pepper = self.pepper().await?;
+        let mut change = self.change(author).await?;
+        let holder = principal(&mut change.tx, &new.principal).await?;
+        new.check(&holder, change.author.now())?;
+        let (projects, out_of_reach) = limits(&mut change, new, &holder).await?;
+        let token = KeyToken::generate(&mut change.author.rng);
+        let key = ApiKey {
+            id: token.id().clone(),
+            principal: holder.id,
+            secret_hash: pepper.hash(token.secret()),
+            permissions: limit(new.permissions.clone()),
+            projects: limit(projects.iter().map(|(_, project)| project.id).collect()),
+            description: new.description.clone(),
+            expires_at: new.expires_at,
+            revoked_at: None,
+            created_at: change.author.now(),
+            last_used_at: None,
+            last_used_ip: None,
+        };
+        insert(&mut change, &key).await?;
+        let done = created(&key, &holder, &new.projects, &projects);
+        change.commit(done).await?;
+        Ok(CreatedKey {
+            token,
+            key,
+            out_of_reach,
+        })
+    }
+
+    /// Revokes a key for good (`api_key.revoked`).
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `Conflict` if it is revoked already.
+    pub async fn revoke_key(&self, author: &mut Author, id: &KeyId) -> Result<()> {
+        let mut change = self.change(author).await?;
+        let revoked = sqlx::query!(
+            "UPDATE api_keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL
+             RETURNING principal_id",
+            id.as_str(),
+            change.author.now(),
+        )
+        .fetch_optional(&mut *change.tx)
+        .await?;
+        let Some(revoked) = revoked else {
+            self.find_key(id)
+                .await?
+                .ok_or_else(|| StoreError::not_found("API key", id))?;
+            return Err(StoreError::Conflict(format!("`{id}` is revoked already")));
+        };
+        let done = Done::new("api_key.revoked", "api_key", id)
+            .detail("principal_id", revoked.principal_id.to_string());
+        change.commit(done).await
+    }
+
+    /// The key of this id, revoked and expired ones included.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn find_key(&self, id: &KeyId) -> Result<Option<ApiKey>> {
+        let row = sqlx::query_as!(
+            KeyRow,
+            r#"SELECT k.id, k.principal_id, k.secret_hash, k.permissions, k.projects, k.description,
+                   k.expires_at, k.revoked_at, k.created_at,
+                   u.last_used_at AS "last_used_at?", host(u.last_used_ip) AS last_used_ip
+               FROM api_keys k LEFT JOIN api_key_usage u ON u.key_id = k.id
+               WHERE k.id = $1"#,
+            id.as_str(),
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(ApiKey::try_from).transpose()
+    }
+
+    /// Keys, of one holder or of all, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` for the holder.
+    pub async fn keys(&self, of: Option<&PrincipalName>) -> Result<Vec<ListedKey>> {
+        let only = match of {
+            Some(name) => Some(self.principal(name).await?.id.0),
+            None => None,
+        };
+        let rows = sqlx::query!(
+            r#"SELECT k.id, k.principal_id, k.secret_hash, k.permissions, k.projects, k.description,
+                   k.expires_at, k.revoked_at, k.created_at, k.created_by,
+                   u.last_used_at AS "last_used_at?", host(u.last_used_ip) AS last_used_ip,
+                   coalesce(p.email, t.slug || '/' || p.name) AS "holder!",
+                   (SELECT array_agg(pt.slug || '/' || pp.slug ORDER BY 1)
+                    FROM projects pp JOIN tenants pt ON pt.id = pp.tenant_id
+                    WHERE pp.id = ANY (k.projects)) AS project_paths
+               FROM api_keys k
+               JOIN principals p ON p.id = k.principal_id
+               LEFT JOIN tenants t ON t.id = p.tenant_id
+               LEFT JOIN api_key_usage u ON u.key_id = k.id
+               WHERE $1::uuid IS NULL OR k.principal_id = $1
+               ORDER BY k.created_at DESC, k.id"#,
+            only,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let listed = rows.into_iter().map(|row| {
+            let key = KeyRow {
+                id: row.id,
+                principal_id: row.principal_id,
+                secret_hash: row.secret_hash,
+                permissions: row.permissions,
+                projects: row.projects,
+                description: row.description,
+                expires_at: row.expires_at,
+                revoked_at: row.revoked_at,
+                created_at: row.created_at,
+                last_used_at: row.last_used_at,
+                last_used_ip: row.last_used_ip,
+            };
+            Ok(ListedKey {
+                key: key.try_into()?,
+                holder: row.holder,
+                created_by: row.created_by,
+                project_paths: row.project_paths,
+            })
+        });
+        listed.collect()
+    }
+
+    /// Records the last use of keys: one statement a batch. A use older than the one on
+    /// record changes nothing, so replicas may report in any order.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn record_key_use(&self, uses: &[KeyUse]) -> Result<()> {
+        let keys: Vec<String> = uses.iter().map(|each| each.key.to_string()).collect();
+        let times: Vec<DateTime<Utc>> = uses.iter().map(|each| each.at).collect();
+        let ips: Vec<Option<String>> = uses
+            .iter()
+            .map(|each| each.ip.map(|ip| ip.to_string()))
+            .collect();
+        sqlx::query!(
+            r#"INSERT INTO api_key_usage AS u (key_id, last_used_at, last_used_ip)
+               SELECT DISTINCT ON (given.key) given.key, given.at, given.ip::inet
+               FROM unnest($1::text[], $2::timestamptz[], $3::text[]) AS given (key, at, ip)
+               JOIN api_keys k ON k.id = given.key
+               ORDER BY given.key, given.at DESC
+               ON CONFLICT (key_id) DO UPDATE
+               SET last_used_at = excluded.last_used_at, last_used_ip = excluded.last_used_ip
+               WHERE u.last_used_at < excluded.last_used_at"#,
+            &keys,
+            &times,
+            &ips as &[Option<String>],
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// The installation's pepper.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn pepper(&self) -> Result<Pepper> {
+        let row = sqlx::query!("SELECT pepper FROM key_pepper")
+            .fetch_one(&self.pool)
+            .await?;
+        let bytes = row.pepper.try_into();
+        bytes
+            .map(Pepper::new)
+            .map_err(|_| corrupt_length("pepper"))
+    }
+}
+
+impl NewKey {
+    fn check(&self, holder: &Principal, now: DateTime<Utc>) -> Result<()> {
+        if holder.disabled {
+            return Err(StoreError::Refused(format!(
+                "`{}` is disabled",
+                self.principal
+            )));
+        }
+        if self.expires_at.is_some_and(|at| at <= now) {
+            return Err(StoreError::Refused("the expiry is past".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+fn limit<T>(values: Vec<T>) -> Option<Vec<T>> {
+    (!values.is_empty()).then_some(values)
+}
+
+/// The projects that limit the key, and those of them that its holder has no role in.
+async fn limits(
+    change: &mut ChangeTx<'_>,
+    new: &NewKey,
+    holder: &Principal,
+) -> Result<(Vec<(Tenant, Project)>, Vec<ProjectPath>)> {
+    let mut projects = Vec::new();
+    let mut out_of_reach = Vec::new();
+    for path in &new.projects {
+        let found = project(&mut change.tx, path).await?;
+        if !within_reach(change, holder.id, &found.1).await? {
+            out_of_reach.push(path.clone());
+        }
+        projects.push(found);
+    }
+    Ok((projects, out_of_reach))
+}
+
+async fn within_reach(
+    change: &mut ChangeTx<'_>,
+    holder: PrincipalId,
+    project: &Project,
+) -> Result<bool> {
+    if project.owner == holder {
+        return Ok(true);
+    }
+    let TenantId(tenant) = project.tenant;
+    let bound = sqlx::query_scalar!(
+        r#"SELECT EXISTS (
+               SELECT FROM bindings WHERE principal_id = $1 AND (scope = 'platform'
+                   OR (scope = 'tenant' AND tenant_id = $2) OR project_id = $3)
+           ) AS "bound!""#,
+        holder.0,
+        tenant,
+        project.id.0,
+    )
+    .fetch_one(&mut *change.tx)
+    .await?;
+    Ok(bound)
+}
+
+async fn insert(change: &mut ChangeTx<'_>, key: &ApiKey) -> Result<()> {
+    let projects: Option<Vec<Uuid>> = key
+        .projects
+        .as_ref()
+        .map(|ids| ids.iter().map(|ProjectId(id)| *id).collect());
+    sqlx::query!(
+        "INSERT INTO api_keys (id, principal_id, secret_hash, permissions, projects, description,
+             expires_at, created_at, created_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        key.id.as_str(),
+        key.principal.0,
+        &key.secret_hash.0[..],
+        key.permissions.as_deref(),
+        projects.as_deref(),
+        key.description,
+        key.expires_at,
+        key.created_at,
+        change.author.label(),
+    )
+    .execute(&mut *change.tx)
+    .await?;
+    Ok(())
+}
+
+/// The event names a tenant and a project only where the key is limited to one of them.
+fn created(
+    key: &ApiKey,
+    holder: &Principal,
+    paths: &[ProjectPath],
+    projects: &[(Tenant, Project)],
+) -> Done {
+    let paths: Vec<String> = paths.iter().map(ToString::to_string).collect();
+    let done = Done::new("api_key.created", "api_key", &key.id)
+        .detail("principal_id", key.principal.to_string())
+        .detail("principal", holder.label())
+        .detail("description", key.description.as_str())
+        .detail("expires_at", key.expires_at.map(|at| at.to_rfc3339()))
+        .detail("permissions", key.permissions.clone())
+        .detail("projects", limit(paths));
+    match projects {
+        [(tenant, project)] => done
+            .tenant(tenant.id, &tenant.slug)
+            .project(project.id, &project.slug),
+        _ => done,
+    }
+}

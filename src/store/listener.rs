@@ -1,0 +1,139 @@
+//! Changes of the policy as they are committed.
+
+use serde::Deserialize;
+use sqlx::postgres::PgListener;
+
+use super::{Db, Result, StoreError};
+use crate::domain::{KeyId, PrincipalId};
+
+/// One committed change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The policy's version after it, unless the notification could not be read.
+    pub version: Option<i64>,
+    /// What changed.
+    pub what: Changed,
+}
+
+/// What a change touched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// These keys were created or revoked.
+    Keys(Vec<KeyId>),
+    /// These principals were created, disabled or enabled.
+    Principals(Vec<PrincipalId>),
+    /// Tenants, projects, roles or bindings.
+    Policy,
+    /// Unknown: anything may have changed.
+    Everything,
+}
+
+#[derive(Deserialize)]
+struct Payload {
+    version: i64,
+    table: String,
+    ids: Option<Vec<String>>,
+}
+
+/// Listens for changes on a connection of its own, taken from the pool.
+#[derive(Debug)]
+pub struct ChangeListener(PgListener);
+
+impl Db {
+    /// Starts to listen. Load the policy after this, not before: then nothing is missed.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn listen(&self) -> Result<ChangeListener> {
+        let mut listener = PgListener::connect_with(&self.pool).await?;
+        listener.eager_reconnect(false);
+        listener.listen("portcullis").await?;
+        Ok(ChangeListener(listener))
+    }
+}
+
+impl ChangeListener {
+    /// Waits for the next change. Cancelling the wait loses nothing.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` when the connection is lost, and changes with it: listen anew, then
+    /// compare versions.
+    pub async fn next(&mut self) -> Result<Change> {
+        match self.0.try_recv().await? {
+            Some(notification) => Ok(Change::parse(notification.payload())),
+            None => Err(StoreError::Unavailable("the connection was lost".to_owned())),
+        }
+    }
+}
+
+impl Change {
+    /// Whoever may connect may notify: what cannot be read counts as "look for yourself".
+    fn parse(payload: &str) -> Self {
+        match serde_json::from_str::<Payload>(payload) {
+            Ok(payload) => Self {
+                version: Some(payload.version),
+                what: Changed::parse(&payload),
+            },
+            Err(_) => Self {
+                version: None,
+                what: Changed::Everything,
+            },
+        }
+    }
+}
+
+impl Changed {
+    fn parse(payload: &Payload) -> Self {
+        let ids = payload.ids.as_deref();
+        let parsed = match payload.table.as_str() {
+            "api_keys" => ids.and_then(all).map(Self::Keys),
+            "principals" => ids.and_then(all).map(Self::Principals),
+            "tenants" | "projects" | "roles" | "bindings" => Some(Self::Policy),
+            _ => None,
+        };
+        parsed.unwrap_or(Self::Everything)
+    }
+}
+
+fn all<T: std::str::FromStr>(ids: &[String]) -> Option<Vec<T>> {
+    ids.iter().map(|id| id.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn what(payload: &str) -> Changed {
+        Change::parse(payload).what
+    }
+
+    #[test]
+    fn keys_and_principals_are_named() {
+        let keys = what(r#"{"version": 7, "table": "api_keys", "ids": ["abcdefghijkl"]}"#);
+        assert_eq!(keys, Changed::Keys(vec!["abcdefghijkl".parse().unwrap()]));
+        let id = "0190f3c6-0000-7000-8000-000000000001";
+        let payload = format!(r#"{{"version": 7, "table": "principals", "ids": ["{id}"]}}"#);
+        assert_eq!(what(&payload), Changed::Principals(vec![id.parse().unwrap()]));
+    }
+
+    #[test]
+    fn what_cannot_be_read_may_be_anything() {
+        for payload in [
+            "",
+            "{}",
+            r#"{"version": 7, "table": "api_keys", "ids": null}"#,
+            r#"{"version": 7, "table": "api_keys", "ids": ["too short"]}"#,
+            r#"{"version": 7, "table": "sessions", "ids": []}"#,
+        ] {
+            assert_eq!(what(payload), Changed::Everything, "{payload}");
+        }
+    }
+
+    #[test]
+    fn the_rest_is_policy() {
+        let change = Change::parse(r#"{"version": 7, "table": "bindings", "ids": []}"#);
+        assert_eq!((change.version, change.what), (Some(7), Changed::Policy));
+    }
+}
