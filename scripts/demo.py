@@ -19,6 +19,7 @@ from demolib.guard import Guard
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PR_SET_PDEATHSIG = 1
+SIGNAL_LAG_SECONDS = 0.2
 
 
 def follow_make() -> None:
@@ -36,7 +37,9 @@ async def until_stopped(demo: Demo) -> None:
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
+        # A signal to the whole group may end the set-up a moment before it is noticed here.
+        await asyncio.wait({stopping}, timeout=SIGNAL_LAG_SECONDS)
+        if not stop.is_set():
             running.result()
     finally:
         for task in (running, stopping):
@@ -61,6 +64,8 @@ def main() -> int:
             asyncio.run(start(guard))
         finally:
             guard.dismiss()
+    except KeyboardInterrupt:
+        return 0
     except DemoError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
