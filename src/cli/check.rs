@@ -1,12 +1,9 @@
 //! `portcullis check`: is the configuration right?
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
+use super::{CliError, Global};
 use crate::config::{Diagnostic, Settings};
-
-/// Exit code when a configuration is invalid.
-pub const INVALID_CONFIGURATION: u8 = 3;
 
 /// Check a configuration file and print everything that is wrong with it.
 ///
@@ -18,34 +15,25 @@ pub struct CheckArgs {
     pub file: Option<PathBuf>,
 }
 
-/// Runs the subcommand. `config` is the file of the global option.
-#[must_use]
-pub fn run(args: &CheckArgs, config: &Path, json: bool) -> ExitCode {
-    let file = args.file.as_deref().unwrap_or(config);
-    match load(file, json) {
-        Ok(settings) => {
-            let (routes, upstreams) = (settings.routes.routes().len(), settings.upstreams.len());
-            if json {
-                println!("[]");
-            } else {
-                println!("ok: {routes} routes, {upstreams} upstreams");
-            }
-            ExitCode::SUCCESS
+impl CheckArgs {
+    pub(super) fn run(self, global: &Global) -> Result<(), CliError> {
+        let file = self.file.as_deref().unwrap_or(global.config());
+        let settings = load(file, global.json())?;
+        let (routes, upstreams) = (settings.routes.routes().len(), settings.upstreams.len());
+        if global.json() {
+            println!("[]");
+        } else {
+            println!("ok: {routes} routes, {upstreams} upstreams");
         }
-        Err(code) => code,
+        Ok(())
     }
 }
 
-/// Loads a configuration with the process's environment, or prints what is wrong with it
-/// and gives the exit code.
-///
-/// # Errors
-///
-/// When anything is wrong with it.
-pub fn load(file: &Path, json: bool) -> Result<Settings, ExitCode> {
+/// Loads a configuration with the process's environment, or prints what is wrong with it.
+pub(super) fn load(file: &Path, json: bool) -> Result<Settings, CliError> {
     Settings::load(file, &|name| std::env::var(name).ok()).map_err(|diagnostics| {
         report(&diagnostics, json);
-        ExitCode::from(INVALID_CONFIGURATION)
+        CliError::Config(String::new())
     })
 }
 

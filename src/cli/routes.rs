@@ -1,11 +1,8 @@
 //! `portcullis routes`: what the configuration lets through, and on which terms.
 
-use std::path::Path;
-use std::process::ExitCode;
-
 use serde::Serialize;
 
-use super::check;
+use super::{CliError, Global, check};
 use crate::policy::{Requirement, Route};
 
 /// List all routes, those of presets included, and what each requires.
@@ -38,25 +35,19 @@ const HEADINGS: [&str; 8] = [
     "DEFINED AT",
 ];
 
-/// Runs the subcommand.
-#[must_use]
-pub fn run(_args: &RoutesArgs, config: &Path, json: bool) -> ExitCode {
-    let settings = match check::load(config, json) {
-        Ok(settings) => settings,
-        Err(code) => return code,
-    };
-    let rows: Vec<Row> = settings
-        .routes
-        .routes()
-        .iter()
-        .map(|route| Row::from(&**route))
-        .collect();
-    if json {
-        println!("{}", serde_json::json!(rows));
-    } else {
-        print!("{}", table(&rows));
+impl RoutesArgs {
+    #[expect(clippy::unused_self, reason = "every subcommand runs alike")]
+    pub(super) fn run(self, global: &Global) -> Result<(), CliError> {
+        let settings = check::load(global.config(), global.json())?;
+        let routes = settings.routes.routes().iter();
+        let rows: Vec<Row> = routes.map(|route| Row::from(&**route)).collect();
+        if global.json() {
+            println!("{}", serde_json::json!(rows));
+        } else {
+            print!("{}", table(&rows));
+        }
+        Ok(())
     }
-    ExitCode::SUCCESS
 }
 
 impl From<&Route> for Row {
@@ -112,7 +103,9 @@ fn table(rows: &[Row]) -> String {
     let mut table = String::new();
     for line in lines {
         let padded = line.iter().zip(widths);
-        let padded: Vec<_> = padded.map(|(cell, width)| format!("{cell:width$}")).collect();
+        let padded: Vec<_> = padded
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
         table.push_str(padded.join("  ").trim_end());
         table.push('\n');
     }

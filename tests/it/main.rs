@@ -1,9 +1,9 @@
 //! Integration tests: one binary, one module a subject.
 
-mod builtin_roles;
-mod preset_mlflow;
 mod admin_cli;
 mod audit;
+mod builtin_roles;
+mod preset_mlflow;
 mod private_postgres;
 mod store_append_only;
 mod store_migrate;
