@@ -3,6 +3,7 @@
 mod admin_cli;
 mod private_postgres;
 mod store_append_only;
+mod store_keys;
 mod store_migrate;
 mod store_policy;
 mod store_rules;
