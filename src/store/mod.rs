@@ -29,7 +29,6 @@ pub use keys::{KeyUse, ListedKey};
 pub use listener::{Change, ChangeListener, Changed};
 pub use migrate::{BuiltInRole, Migrated, migrate};
 pub use new_key::{CreatedKey, NewKey};
-pub use policy::PolicyRows;
 pub use principals::ListedPrincipal;
 pub use projects::ListedProject;
 pub use roles::NewRole;

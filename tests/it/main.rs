@@ -1,6 +1,8 @@
 //! Integration tests: one binary, one module a subject.
 
 mod admin_cli;
+mod builtin_roles;
+mod preset_mlflow;
 mod private_postgres;
 mod store_append_only;
 mod store_keys;

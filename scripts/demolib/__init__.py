@@ -1,0 +1,1 @@
+"""The parts of scripts/demo.py. Python's standard library only."""

@@ -1,0 +1,313 @@
+//! From a file's text to [`Settings`], or to all that is wrong with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::diagnostic::{Diagnostic, Findings, Place};
+use super::identity;
+use super::node::{Node, Value};
+use super::preset::{self, Preset};
+use super::reader::{Fields, Reader};
+use super::route::{self, Surroundings};
+use super::settings::{BuiltInRole, Settings, Upstream};
+use super::variables::{self, Environment};
+use super::{catalogue, sections, upstream};
+use crate::domain::{Catalogue, Permission};
+use crate::policy::{Conflict, Dialect, OwnedHeaders, Pattern, Route, RouteMap};
+
+const ROLES: &str = include_str!("../../config/roles.yaml");
+
+const KEYS: [&str; 16] = [
+    "version",
+    "listen",
+    "private_listen",
+    "data_dir",
+    "database",
+    "trusted_proxies",
+    "workers",
+    "log",
+    "shutdown",
+    "cache",
+    "audit",
+    "permissions",
+    "upstreams",
+    "presets",
+    "identity",
+    "errors",
+];
+
+impl Settings {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it, sorted by place.
+    pub fn load(path: &Path, environment: &Environment<'_>) -> Result<Self, Vec<Diagnostic>> {
+        let name = path.to_string_lossy();
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let findings = Findings::default();
+            findings.add(
+                &(&*name).into(),
+                Place::START,
+                format!("cannot read: {error}"),
+            );
+            findings.into_sorted()
+        })?;
+        Self::parse(&name, &text, environment)
+    }
+
+    /// Checks a text; `name` is its path, for diagnostics and relative paths.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it, sorted by place.
+    pub fn parse(
+        name: &str,
+        text: &str,
+        environment: &Environment<'_>,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let findings = Findings::default();
+        let file: Arc<str> = name.into();
+        let reader = Reader {
+            file: &file,
+            directory: Path::new(name).parent().unwrap_or(Path::new("")),
+            findings: &findings,
+        };
+        let settings = tree(reader, text).and_then(|mut node| {
+            variables::fill_in(reader, &mut node, environment);
+            settings(reader, &node)
+        });
+        match settings {
+            Some(settings) if findings.is_empty() => Ok(settings),
+            _ => Err(findings.into_sorted()),
+        }
+    }
+}
+
+fn tree(reader: Reader<'_>, text: &str) -> Option<Node> {
+    match Node::parse(text) {
+        Ok(node) if matches!(node.value, Value::Null) => {
+            reader.report(Place::START, "the file is empty; begin with `version: 1`");
+            None
+        }
+        Ok(node) => Some(node),
+        Err((place, message)) => {
+            reader.report(place, message);
+            None
+        }
+    }
+}
+
+/// A wrong optional value counts as absent here: the findings decide in the end.
+fn settings(reader: Reader<'_>, node: &Node) -> Option<Settings> {
+    let keys: Vec<&str> = KEYS.into_iter().chain(["routes"]).collect();
+    let fields = reader.fields(node, &keys)?;
+    sections::version(reader, &fields);
+    let listeners = sections::listeners(reader, &fields);
+    let data_dir = sections::data_dir(reader, &fields);
+    let database = sections::database(reader, &fields);
+    let log = sections::log(reader, &fields);
+    let shutdown = sections::shutdown(reader, &fields);
+    let cache = sections::cache(reader, &fields);
+    let audit = sections::audit(reader, &fields);
+    let trusted_proxies = sections::trusted_proxies(reader, &fields);
+    let workers = sections::workers(reader, &fields);
+    let backends = backends(reader, &fields);
+    let [listen, private_listen] = listeners?;
+    let backends = backends?;
+    Some(Settings {
+        listen,
+        private_listen,
+        data_dir: data_dir?,
+        database,
+        trusted_proxies,
+        workers,
+        log: log?,
+        shutdown: shutdown?,
+        cache: cache?,
+        audit: audit?,
+        catalogue: backends.catalogue,
+        roles: backends.roles,
+        upstreams: backends.upstreams,
+        owned_headers: backends.owned,
+        provisions: backends.provisions,
+        errors: backends.errors,
+        routes: backends.routes,
+    })
+}
+
+/// The part of the settings in which everything hangs together.
+struct Backends {
+    catalogue: Catalogue,
+    roles: Vec<BuiltInRole>,
+    upstreams: BTreeMap<Arc<str>, Upstream>,
+    owned: OwnedHeaders,
+    provisions: Vec<super::settings::Provision>,
+    errors: Dialect,
+    routes: RouteMap,
+}
+
+fn backends(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Backends> {
+    let upstreams = upstream::read(reader, fields);
+    let names: BTreeSet<Arc<str>> = upstreams.keys().cloned().collect();
+    let sources = preset_trees(reader, preset::choices(reader, fields, &names));
+    let presets: Vec<Preset<'_>> = sources
+        .iter()
+        .filter_map(|(file, node, upstream)| {
+            let reader = Reader { file, ..reader };
+            Preset::read(reader, node, Arc::clone(upstream))
+        })
+        .collect();
+    let identity = identity::read(reader, fields);
+    let owned = owned(&presets, &identity);
+    let mut permissions = catalogue::permissions(reader, fields);
+    permissions.extend(presets.iter().flat_map(|preset| preset.permissions.clone()));
+    let (catalogue, roles) = built_in(reader, permissions)?;
+    let errors = default_dialect(reader, fields, &presets);
+    let surroundings = Surroundings {
+        catalogue: &catalogue,
+        upstreams: &names,
+        owned: &owned,
+        errors,
+        upstream: None,
+    };
+    let mut routes = route::read(reader, fields, &surroundings);
+    for preset in &presets {
+        override_routes(&mut routes, preset.routes(&catalogue, &names, &owned));
+    }
+    let provisions = presets.iter().filter_map(Preset::provision).collect();
+    let routes = compile(reader, routes);
+    let upstreams = with_identity(upstreams, &presets, &identity);
+    Some(Backends {
+        catalogue,
+        roles,
+        upstreams: upstreams?,
+        owned,
+        provisions,
+        errors,
+        routes: routes?,
+    })
+}
+
+fn preset_trees(
+    reader: Reader<'_>,
+    choices: Vec<preset::Choice>,
+) -> Vec<(Arc<str>, Node, Arc<str>)> {
+    let trees = choices.into_iter().filter_map(|choice| {
+        let file: Arc<str> = format!("preset:{}", choice.name).into();
+        let reader = Reader {
+            file: &file,
+            ..reader
+        };
+        let node = tree(reader, choice.text)?;
+        Some((file, node, choice.upstream))
+    });
+    trees.collect()
+}
+
+/// The catalogue with the additions, and the roles that come with the gateway.
+fn built_in(
+    reader: Reader<'_>,
+    additions: Vec<Permission>,
+) -> Option<(Catalogue, Vec<BuiltInRole>)> {
+    let file = "preset:roles".into();
+    let reader = Reader {
+        file: &file,
+        ..reader
+    };
+    let node = tree(reader, ROLES)?;
+    let fields = reader.fields(&node, &["permissions", "roles"])?;
+    let own = catalogue::permissions(reader, &fields);
+    let catalogue = Catalogue::new(own.into_iter().chain(additions));
+    let roles = catalogue::roles(reader, &fields, &catalogue);
+    Some((catalogue, roles))
+}
+
+/// Where no route is found and `errors:` says nothing, the one preset's clients are asking.
+fn default_dialect(reader: Reader<'_>, fields: &Fields<'_>, presets: &[Preset<'_>]) -> Dialect {
+    let only = match presets {
+        [preset] => preset.errors,
+        _ => Dialect::default(),
+    };
+    sections::dialect(reader, fields).unwrap_or(only)
+}
+
+fn owned(presets: &[Preset<'_>], identity: &[identity::Entry]) -> OwnedHeaders {
+    let of_presets = presets.iter().flat_map(|preset| &preset.identity);
+    OwnedHeaders::new(of_presets.chain(identity).map(|(name, _)| name.as_str()))
+}
+
+fn with_identity(
+    upstreams: BTreeMap<Arc<str>, Option<Upstream>>,
+    presets: &[Preset<'_>],
+    identity: &[identity::Entry],
+) -> Option<BTreeMap<Arc<str>, Upstream>> {
+    let complete = upstreams.into_iter().map(|(name, upstream)| {
+        let of_presets = presets.iter().filter(|preset| preset.upstream == name);
+        let layers: Vec<&[identity::Entry]> = of_presets
+            .map(|preset| &*preset.identity)
+            .chain([identity])
+            .collect();
+        let identity = identity::layered(&layers);
+        upstream.map(|upstream| {
+            (
+                name,
+                Upstream {
+                    identity,
+                    ..upstream
+                },
+            )
+        })
+    });
+    complete.collect()
+}
+
+/// Adds a preset's routes, save those that the operator wrote anew.
+fn override_routes(routes: &mut Vec<Route>, of_preset: Vec<Route>) {
+    let kept: Vec<Route> = of_preset
+        .into_iter()
+        .filter(|preset| !routes.iter().any(|own| same_requests(own, preset)))
+        .collect();
+    routes.extend(kept);
+}
+
+fn same_requests(a: &Route, b: &Route) -> bool {
+    let all_in = |xs: &[Pattern], ys: &[Pattern]| {
+        let same = |x: &Pattern, y: &Pattern| x.is_within(y) && y.is_within(x);
+        xs.len() == ys.len() && xs.iter().all(|x| ys.iter().any(|y| same(x, y)))
+    };
+    a.methods.len() == b.methods.len()
+        && a.methods.iter().all(|method| b.methods.contains(method))
+        && a.hosts.len() == b.hosts.len()
+        && a.hosts.iter().all(|host| b.hosts.contains(host))
+        && all_in(&a.patterns, &b.patterns)
+}
+
+fn compile(reader: Reader<'_>, routes: Vec<Route>) -> Option<RouteMap> {
+    RouteMap::compile(routes)
+        .map_err(|conflicts| {
+            for conflict in &conflicts {
+                report_conflict(reader, conflict);
+            }
+        })
+        .ok()
+}
+
+fn report_conflict(reader: Reader<'_>, conflict: &Conflict) {
+    let origin = &conflict.second.origin;
+    let place = Place {
+        line: origin.line,
+        column: origin.column,
+    };
+    let help = if conflict.same {
+        "remove one; to replace a preset's route, write its methods and pattern as the preset does"
+    } else {
+        "add a route for what they share"
+    };
+    let reader = Reader {
+        file: &origin.file,
+        ..reader
+    };
+    reader.report(place, format!("{conflict}; {help}"));
+}

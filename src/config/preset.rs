@@ -1,0 +1,170 @@
+//! `presets:`: route maps that come with the gateway.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::diagnostic::did_you_mean;
+use super::identity;
+use super::node::Node;
+use super::reader::{Fields, Reader};
+use super::route::{self, Surroundings};
+use super::settings::{Exists, Provision};
+use super::{body, catalogue, sections};
+use crate::domain::{Catalogue, Permission};
+use crate::policy::{Dialect, OwnedHeaders, Route};
+
+/// Name and text of every preset.
+const PRESETS: [(&str, &str); 1] = [(
+    "mlflow-workspaces",
+    include_str!("../../config/presets/mlflow-workspaces.yaml"),
+)];
+
+const KEYS: [&str; 5] = ["errors", "identity", "permissions", "provision", "routes"];
+
+/// A preset that the configuration uses.
+pub(super) struct Choice {
+    pub name: &'static str,
+    pub text: &'static str,
+    pub upstream: Arc<str>,
+}
+
+/// `presets: [{ name, upstream }]`.
+pub(super) fn choices(
+    reader: Reader<'_>,
+    parent: &Fields<'_>,
+    upstreams: &BTreeSet<Arc<str>>,
+) -> Vec<Choice> {
+    let Some(node) = parent.get("presets") else {
+        return Vec::new();
+    };
+    let mut choices: Vec<Choice> = Vec::new();
+    for item in reader.list(node) {
+        let Some(choice) = choice(reader, item, upstreams) else {
+            continue;
+        };
+        if choices.iter().any(|other| other.name == choice.name) {
+            let problem = format!("preset `{}` is listed twice", choice.name);
+            reader.report(item.place, problem);
+        } else {
+            choices.push(choice);
+        }
+    }
+    choices
+}
+
+fn choice(reader: Reader<'_>, node: &Node, upstreams: &BTreeSet<Arc<str>>) -> Option<Choice> {
+    let fields = reader.fields(node, &["name", "upstream"])?;
+    let preset = fields.required("name").and_then(|node| known(reader, node));
+    let upstream = fields.required("upstream");
+    let upstream = upstream.and_then(|node| route::known_upstream(reader, node, upstreams));
+    let (name, text) = preset?;
+    Some(Choice {
+        name,
+        text,
+        upstream: upstream?,
+    })
+}
+
+fn known(reader: Reader<'_>, node: &Node) -> Option<(&'static str, &'static str)> {
+    let names = || PRESETS.iter().map(|(name, _)| *name);
+    reader.parsed(node, "a preset", |text| {
+        let preset = PRESETS.iter().find(|(name, _)| *name == text);
+        preset.copied().ok_or_else(|| {
+            let near = did_you_mean(text, names());
+            let listed = names().collect::<Vec<_>>().join("`, `");
+            let help = if near.is_empty() {
+                format!("; there is `{listed}`")
+            } else {
+                near
+            };
+            format!("unknown preset `{text}`{help}")
+        })
+    })
+}
+
+/// What of a preset other parts depend on, read before any route.
+pub(super) struct Preset<'a> {
+    reader: Reader<'a>,
+    fields: Fields<'a>,
+    pub upstream: Arc<str>,
+    pub errors: Dialect,
+    pub identity: Vec<identity::Entry>,
+    pub permissions: Vec<Permission>,
+}
+
+impl<'a> Preset<'a> {
+    pub fn read(reader: Reader<'a>, node: &'a Node, upstream: Arc<str>) -> Option<Self> {
+        let fields = reader.fields(node, &KEYS)?;
+        Some(Self {
+            upstream,
+            errors: sections::dialect(reader, &fields).unwrap_or_default(),
+            identity: identity::read(reader, &fields),
+            permissions: catalogue::permissions(reader, &fields),
+            reader,
+            fields,
+        })
+    }
+
+    pub fn routes(
+        &self,
+        catalogue: &Catalogue,
+        upstreams: &BTreeSet<Arc<str>>,
+        owned: &OwnedHeaders,
+    ) -> Vec<Route> {
+        let surroundings = Surroundings {
+            catalogue,
+            upstreams,
+            owned,
+            errors: self.errors,
+            upstream: Some(&self.upstream),
+        };
+        route::read(self.reader, &self.fields, &surroundings)
+    }
+
+    /// `provision: { project: … }`.
+    pub fn provision(&self) -> Option<Provision> {
+        let reader = self.reader;
+        let node = self.fields.get("provision")?;
+        let fields = reader.fields(node, &["project"])?;
+        let fields = reader.fields(fields.required("project")?, &["request", "body", "exists"])?;
+        let request = fields.required("request")?;
+        let line = reader.parsed(request, "a request; write `POST /path`", |text| {
+            let (method, path) = text.split_once(' ').ok_or("write `POST /path`")?;
+            Ok::<_, String>((route::method(method)?, path.to_owned()))
+        });
+        let body = fields.required("body");
+        let body = body.and_then(|node| body::template(reader, node));
+        let exists = fields
+            .get("exists")
+            .map_or(&[][..], |node| reader.list(node));
+        let exists = exists.iter().map(|node| self::exists(reader, node));
+        let exists: Option<Vec<_>> = exists.collect();
+        let (method, path) = line?;
+        Some(Provision {
+            upstream: Arc::clone(&self.upstream),
+            method,
+            path,
+            body: body?,
+            exists: exists?,
+            origin: reader.origin(request.place),
+        })
+    }
+}
+
+/// `409`, or `"400:RESOURCE_ALREADY_EXISTS"`.
+fn exists(reader: Reader<'_>, node: &Node) -> Option<Exists> {
+    if node.text().is_none() {
+        let status = reader.integer(node, &(200..=599))?;
+        return Some(Exists { status, code: None });
+    }
+    reader.parsed(node, "a status", |text| {
+        let (status, code) = match text.split_once(':') {
+            Some((status, code)) => (status, Some(code.to_owned())),
+            None => (text, None),
+        };
+        let status = status.parse();
+        status
+            .map(|status| Exists { status, code })
+            .map_err(|_| format!("`{text}` is not a status; write `409` or `\"400:CODE\"`"))
+    })
+}

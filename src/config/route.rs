@@ -1,0 +1,363 @@
+//! `routes:`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, Method, StatusCode};
+
+use super::diagnostic::did_you_mean;
+use super::node::Node;
+use super::reader::{Fields, Reader};
+use super::requirement;
+use super::{body, catalogue, identity, sections, upstream};
+use crate::domain::{Catalogue, RoleScope};
+use crate::policy::{
+    Dialect, FixedResponse, HostPattern, OwnedHeaders, Pattern, Requirement, ResourceRule, Route,
+    RouteTimeouts, Source,
+};
+
+const KEYS: [&str; 16] = [
+    "route",
+    "hosts",
+    "upstream",
+    "permission",
+    "authenticated",
+    "public",
+    "deny",
+    "scope",
+    "resource",
+    "project",
+    "event",
+    "errors",
+    "forward_headers",
+    "websocket",
+    "timeouts",
+    "respond",
+];
+
+/// What a route is checked against.
+pub(super) struct Surroundings<'a> {
+    pub catalogue: &'a Catalogue,
+    pub upstreams: &'a BTreeSet<Arc<str>>,
+    pub owned: &'a OwnedHeaders,
+    /// The dialect of a route that names none.
+    pub errors: Dialect,
+    /// In a preset: the upstream of all its routes.
+    pub upstream: Option<&'a Arc<str>>,
+}
+
+pub(super) fn read(
+    reader: Reader<'_>,
+    parent: &Fields<'_>,
+    surroundings: &Surroundings<'_>,
+) -> Vec<Route> {
+    let Some(node) = parent.get("routes") else {
+        return Vec::new();
+    };
+    let items = reader.list(node).iter();
+    items
+        .filter_map(|item| route(reader, item, surroundings))
+        .collect()
+}
+
+/// `GET|POST /a/{b}` in parts.
+struct Line {
+    label: Arc<str>,
+    methods: Vec<Method>,
+    patterns: Vec<Pattern>,
+}
+
+fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Option<Route> {
+    let fields = reader.fields(node, &KEYS)?;
+    let written = fields.required("route");
+    let line = written.and_then(|node| line(reader, node));
+    let patterns = line.as_ref().map(|line| &*line.patterns);
+    // Everything is read before anything is given up: all mistakes at once. A wrong
+    // optional value counts as absent; its report alone keeps the settings from being.
+    let requirement = requirement::read(reader, &fields, surroundings.catalogue);
+    let hosts = hosts(reader, &fields);
+    let resource = fields
+        .get("resource")
+        .and_then(|node| resource(reader, node, patterns));
+    let project = fields
+        .get("project")
+        .and_then(|node| source(reader, node, patterns));
+    let event = fields.get("event").and_then(|node| event(reader, node));
+    let dialect = sections::dialect(reader, &fields);
+    let forward_headers = forward_headers(reader, &fields, surroundings.owned);
+    let timeouts = timeouts(reader, &fields);
+    let respond = fields.get("respond").and_then(|node| respond(reader, node));
+    let scope = scope(reader, &fields, requirement.as_ref());
+    let websocket = websocket(reader, &fields);
+    let upstream = upstream_name(reader, &fields, surroundings);
+    let (line, requirement) = (line?, requirement?);
+    Some(Route {
+        event: event.unwrap_or_else(|| requirement.default_event(resource.as_ref())),
+        label: line.label,
+        methods: line.methods,
+        hosts: hosts?,
+        patterns: line.patterns,
+        upstream: upstream?,
+        respond,
+        requirement,
+        scope,
+        resource,
+        project,
+        dialect: dialect.unwrap_or(surroundings.errors),
+        forward_headers,
+        websocket,
+        timeouts,
+        origin: reader.origin(written?.place),
+    })
+}
+
+/// All values, or `None` when one of them is wrong.
+fn all<T>(
+    reader: Reader<'_>,
+    fields: &Fields<'_>,
+    key: &str,
+    read: impl FnMut(&Node) -> Option<T>,
+) -> Option<Vec<T>> {
+    let Some(node) = fields.get(key) else {
+        return Some(Vec::new());
+    };
+    let items = reader.list(node);
+    let values: Vec<T> = items.iter().filter_map(read).collect();
+    (values.len() == items.len()).then_some(values)
+}
+
+fn line(reader: Reader<'_>, node: &Node) -> Option<Line> {
+    reader.parsed(node, "a route; write `GET /path`", |text| {
+        let (methods, pattern) = text
+            .split_once(' ')
+            .ok_or_else(|| format!("`{text}` is not a route; write `GET /path`"))?;
+        let patterns = Pattern::parse_all(pattern.trim_start()).map_err(|e| e.to_string())?;
+        if patterns.iter().any(Pattern::is_reserved) {
+            return Err(
+                "`/.portcullis` and `/.well-known/portcullis` are the gateway's own".to_owned(),
+            );
+        }
+        Ok(Line {
+            label: text.into(),
+            methods: self::methods(methods)?,
+            patterns,
+        })
+    })
+}
+
+fn methods(text: &str) -> Result<Vec<Method>, String> {
+    let mut methods = Vec::new();
+    for word in text.split('|') {
+        let method = method(word)?;
+        if methods.contains(&method) {
+            return Err(format!("method `{word}` is listed twice"));
+        }
+        methods.push(method);
+    }
+    Ok(methods)
+}
+
+/// A method that may be routed.
+pub(super) fn method(word: &str) -> Result<Method, String> {
+    let upper = word.to_ascii_uppercase();
+    match upper.as_str() {
+        "CONNECT" | "TRACE" => return Err(format!("method `{upper}` is always refused")),
+        _ if upper != word => return Err(format!("method `{word}`: write `{upper}`")),
+        _ => {}
+    }
+    let is_word = !word.is_empty() && word.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
+    let method = word.parse().ok().filter(|_| is_word);
+    method.ok_or_else(|| format!("`{word}` is not a method; write `GET`, or `GET|POST`"))
+}
+
+fn hosts(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Vec<HostPattern>> {
+    let mut hosts: Vec<HostPattern> = Vec::new();
+    all(reader, fields, "hosts", |node| {
+        let host = reader.parsed(node, "a host", str::parse::<HostPattern>)?;
+        if hosts.contains(&host) {
+            reader.report(node.place, format!("host `{host}` is listed twice"));
+            return None;
+        }
+        hosts.push(host.clone());
+        Some(host)
+    })
+}
+
+fn upstream_name(
+    reader: Reader<'_>,
+    fields: &Fields<'_>,
+    surroundings: &Surroundings<'_>,
+) -> Option<Arc<str>> {
+    let Some(node) = fields.get("upstream") else {
+        let answered_here = fields.get("deny").is_some() || fields.get("respond").is_some();
+        return match surroundings.upstream {
+            Some(upstream) => Some(Arc::clone(upstream)),
+            None if answered_here => Some("".into()),
+            None => fields.required("upstream").and(None),
+        };
+    };
+    if surroundings.upstream.is_some() {
+        let place = fields.key_place("upstream");
+        reader.report(place, "a preset's routes name no upstream");
+        return None;
+    }
+    known_upstream(reader, node, surroundings.upstreams)
+}
+
+/// The name of an upstream that exists.
+pub(super) fn known_upstream(
+    reader: Reader<'_>,
+    node: &Node,
+    upstreams: &BTreeSet<Arc<str>>,
+) -> Option<Arc<str>> {
+    reader.parsed(node, "an upstream", |name| {
+        upstreams.get(name).cloned().ok_or_else(|| {
+            let help = did_you_mean(name, upstreams.iter().map(|name| &**name));
+            format!("unknown upstream `{name}`{help}")
+        })
+    })
+}
+
+fn resource(reader: Reader<'_>, node: &Node, patterns: Option<&[Pattern]>) -> Option<ResourceRule> {
+    let fields = reader.fields(node, &["type", "id"])?;
+    let kind = fields.required("type");
+    let kind = kind.and_then(|node| word(reader, node, "a resource type"));
+    let id = fields.required("id");
+    let id = id.and_then(|node| source(reader, node, patterns));
+    Some(ResourceRule {
+        kind: kind?,
+        id: id?,
+    })
+}
+
+/// `a_b`, for types of resources.
+fn word(reader: Reader<'_>, node: &Node, expected: &str) -> Option<Arc<str>> {
+    reader.parsed(node, expected, |text| {
+        let valid = is_word(text).then(|| text.into());
+        valid.ok_or_else(|| {
+            format!("`{text}` is not {expected}; write lower-case letters, digits and `_`")
+        })
+    })
+}
+
+fn is_word(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
+fn event(reader: Reader<'_>, node: &Node) -> Option<Arc<str>> {
+    reader.parsed(node, "an event", |text| match text.split_once('.') {
+        Some((subject, verb)) if is_word(subject) && is_word(verb) => Ok(text.into()),
+        _ => Err(format!(
+            "`{text}` is not an event; write `subject.verb`, as in `dataset.created`"
+        )),
+    })
+}
+
+/// `path.NAME`, `query.NAME` or `header.NAME`.
+fn source(reader: Reader<'_>, node: &Node, patterns: Option<&[Pattern]>) -> Option<Source> {
+    const EXPECTED: &str = "a source; write `path.NAME`, `query.NAME` or `header.NAME`";
+    reader.parsed(node, EXPECTED, |text| match text.split_once('.') {
+        Some(("path", name)) => path_source(name, patterns.unwrap_or_default()),
+        Some(("query", name)) if !name.is_empty() => Ok(Source::Query(name.into())),
+        Some(("header", name)) => {
+            let header: HeaderName = name
+                .parse()
+                .map_err(|_| format!("`{name}` is not a header name"))?;
+            match identity::refuse_source(header.as_str()) {
+                Some(reason) => Err(format!("header `{name}` {reason}")),
+                None => Ok(Source::Header(header)),
+            }
+        }
+        Some(("body", _)) => Err(
+            "`body.` sources are not supported in this release; use `path.`, `query.` or `header.`"
+                .to_owned(),
+        ),
+        _ => Err(format!("`{text}` is not {EXPECTED}")),
+    })
+}
+
+fn path_source(name: &str, patterns: &[Pattern]) -> Result<Source, String> {
+    // Alternatives are literal, so all patterns of a route have the same names.
+    let Some(pattern) = patterns.iter().find(|pattern| !pattern.has_param(name)) else {
+        return Ok(Source::Path(name.into()));
+    };
+    let help = did_you_mean(name, pattern.params());
+    Err(format!("the path has no `{{{name}}}`{help}"))
+}
+
+fn forward_headers(
+    reader: Reader<'_>,
+    fields: &Fields<'_>,
+    owned: &OwnedHeaders,
+) -> Vec<HeaderName> {
+    let headers = all(reader, fields, "forward_headers", |node| {
+        identity::header_name(reader, node, |folded| {
+            let is_owned = owned.owns(folded);
+            let owned =
+                is_owned.then(|| "cannot be forwarded: only the gateway sets it".to_owned());
+            owned.or_else(|| identity::refuse_forwarding(folded))
+        })
+    });
+    headers.unwrap_or_default()
+}
+
+fn scope(reader: Reader<'_>, fields: &Fields<'_>, requirement: Option<&Requirement>) -> RoleScope {
+    let Some(node) = fields.get("scope") else {
+        return RoleScope::Project;
+    };
+    if requirement.is_some_and(|r| !matches!(r, Requirement::Permission { .. })) {
+        let place = fields.key_place("scope");
+        let problem = "`scope` says where a `permission` must be held; there is none";
+        reader.report(place, problem);
+    }
+    let scope = reader.choice(node, &catalogue::SCOPES);
+    scope.unwrap_or(RoleScope::Project)
+}
+
+fn websocket(reader: Reader<'_>, fields: &Fields<'_>) -> bool {
+    let node = fields.get("websocket");
+    let websocket = node.is_some_and(|node| reader.boolean(node).unwrap_or_default());
+    let answered_here = ["deny", "respond"];
+    let contrary = answered_here.iter().find(|key| fields.get(key).is_some());
+    if let (true, Some(key)) = (websocket, contrary) {
+        let place = fields.key_place("websocket");
+        reader.report(place, format!("`websocket: true` on a route with `{key}`"));
+    }
+    websocket
+}
+
+fn timeouts(reader: Reader<'_>, fields: &Fields<'_>) -> RouteTimeouts {
+    let node = fields.get("timeouts");
+    let Some(fields) = node.and_then(|node| reader.fields(node, &["connect", "read", "write"]))
+    else {
+        return RouteTimeouts::default();
+    };
+    let bounds = Duration::from_millis(1)..=upstream::DAY;
+    let timeout = |key| {
+        let node = fields.get(key);
+        node.and_then(|node| reader.duration(node, &bounds))
+    };
+    RouteTimeouts {
+        connect: timeout("connect"),
+        read: timeout("read"),
+        write: timeout("write"),
+    }
+}
+
+fn respond(reader: Reader<'_>, node: &Node) -> Option<Arc<FixedResponse>> {
+    let fields = reader.fields(node, &["status", "body"])?;
+    let status = match fields.get("status") {
+        Some(node) => reader.integer::<u16>(node, &(200..=599)),
+        None => Some(200),
+    };
+    let body = fields.required("body");
+    let body = body.and_then(|node| body::json(reader, node));
+    Some(Arc::new(FixedResponse {
+        status: StatusCode::from_u16(status?).ok()?,
+        body: body?.to_string().into(),
+    }))
+}

@@ -1,0 +1,246 @@
+//! A configuration that was checked.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, Method};
+use ipnet::IpNet;
+use secrecy::SecretString;
+
+use super::body::BodyTemplate;
+use crate::domain::{Catalogue, RoleScope};
+use crate::policy::{Dialect, Origin, OwnedHeaders, RouteMap, Template};
+
+/// Everything that a configuration file says, with defaults filled in.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where clients come in.
+    pub listen: SocketAddr,
+    /// Where `/livez`, `/readyz` and `/metrics` are.
+    pub private_listen: SocketAddr,
+    /// Spool and private Postgres.
+    pub data_dir: PathBuf,
+    /// `None`: a private Postgres under `data_dir`.
+    pub database: Option<Database>,
+    /// Peers whose `X-Forwarded-For` and `X-Request-Id` are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Worker threads; `None`: one a core.
+    pub workers: Option<usize>,
+    /// Logging.
+    pub log: Log,
+    /// Stopping.
+    pub shutdown: Shutdown,
+    /// The role table's snapshot.
+    pub cache: Cache,
+    /// The audit spool.
+    pub audit: Audit,
+    /// Every permission that exists.
+    pub catalogue: Catalogue,
+    /// The roles built in.
+    pub roles: Vec<BuiltInRole>,
+    /// By name.
+    pub upstreams: BTreeMap<Arc<str>, Upstream>,
+    /// The names that only the gateway sets.
+    pub owned_headers: OwnedHeaders,
+    /// What to do in a backend when a project appears.
+    pub provisions: Vec<Provision>,
+    /// How refusals are worded where no route was found.
+    pub errors: Dialect,
+    /// All routes.
+    pub routes: RouteMap,
+}
+
+/// A Postgres of the operator's own.
+#[derive(Debug)]
+pub struct Database {
+    /// As what the gateway works.
+    pub url: SecretString,
+    /// As what migrations are run; `None`: `url`.
+    pub migrate_url: Option<SecretString>,
+    /// Most connections of one gateway.
+    pub max_connections: u32,
+}
+
+/// Logging.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// How a line looks.
+    pub format: LogFormat,
+    /// `off`, `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: &'static str,
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Pretty,
+}
+
+/// Stopping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shutdown {
+    /// How long an accepted request may take after the signal.
+    pub deadline: Duration,
+    /// How long `/readyz` is red before the listener closes.
+    pub drain_delay: Duration,
+}
+
+/// The role table's snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cache {
+    /// How often the version is asked for, should a notification be lost.
+    pub poll: Duration,
+    /// How long Postgres may be away before nothing is permitted any more.
+    pub max_staleness: Duration,
+}
+
+/// The audit spool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// What happens to requests when it is full.
+    pub when_full: WhenFull,
+    /// Its size on disk.
+    pub max_bytes: u64,
+}
+
+/// What happens to a request that finds the spool full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenFull {
+    /// 503.
+    Refuse,
+    /// It passes, its event is counted and lost.
+    Drop,
+}
+
+/// A role that comes with the gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuiltInRole {
+    /// Its name.
+    pub name: String,
+    /// Where it can be bound.
+    pub scope: RoleScope,
+    /// Permission patterns.
+    pub permissions: Vec<String>,
+}
+
+/// A backend.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// Its name.
+    pub name: Arc<str>,
+    /// At least one; several are taken in turn.
+    pub addresses: Vec<Address>,
+    /// `None`: plain HTTP.
+    pub tls: Option<UpstreamTls>,
+    /// What `Host` and `Origin` become.
+    pub host: HostRewrite,
+    /// Time-outs.
+    pub timeouts: Timeouts,
+    /// Health checks.
+    pub health: Health,
+    /// Identity headers: the defaults, those of its preset, those of the configuration.
+    pub identity: Vec<(HeaderName, Template)>,
+}
+
+/// Host (a name or an address) and port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// Name or IP address, without brackets.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port } = self;
+        if host.contains(':') {
+            write!(f, "[{host}]:{port}")
+        } else {
+            write!(f, "{host}:{port}")
+        }
+    }
+}
+
+/// TLS to a backend.
+#[derive(Clone, Debug)]
+pub struct UpstreamTls {
+    /// PEM bundle of the certificate authorities to trust; `None`: the system's.
+    pub ca: Option<Arc<[u8]>>,
+    /// Name to verify and to send (SNI).
+    pub server_name: String,
+    /// Off only for experiments.
+    pub verify: bool,
+}
+
+/// What becomes of `Host`, and of the authority in `Origin`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostRewrite {
+    /// The upstream's own authority.
+    Upstream(Box<str>),
+    /// As the client sent it.
+    Client,
+    /// This text.
+    Literal(Box<str>),
+}
+
+/// Time-outs of an upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To connect.
+    pub connect: Duration,
+    /// Between two reads.
+    pub read: Duration,
+    /// Between two writes.
+    pub write: Duration,
+    /// How long an unused connection is kept.
+    pub idle: Duration,
+}
+
+/// Health checks of an upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// Path to GET; `None`: a TCP connection is enough.
+    pub path: Option<String>,
+    /// How often.
+    pub interval: Duration,
+    /// How long one may take.
+    pub timeout: Duration,
+    /// Successes in a row that bring an address back.
+    pub healthy: u32,
+    /// Failures in a row that take it out.
+    pub unhealthy: u32,
+}
+
+/// What to do in a backend when a project appears.
+#[derive(Clone, Debug)]
+pub struct Provision {
+    /// Name of the upstream.
+    pub upstream: Arc<str>,
+    /// Method of the request.
+    pub method: Method,
+    /// Path and query of the request.
+    pub path: String,
+    /// JSON body.
+    pub body: BodyTemplate,
+    /// Answers that mean it was there already.
+    pub exists: Vec<Exists>,
+    /// Where it is written.
+    pub origin: Origin,
+}
+
+/// An answer that means "there already".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exists {
+    /// Its status.
+    pub status: u16,
+    /// `error_code` in its JSON body; `None`: any body.
+    pub code: Option<String>,
+}

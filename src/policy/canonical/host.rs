@@ -1,0 +1,71 @@
+//! Hosts: exactly one, well formed, without port, case and trailing dot.
+
+use std::net::Ipv6Addr;
+
+use http::{HeaderMap, header};
+
+use super::Malformed;
+
+/// The canonical host of a request; `authority` is that of an absolute-form target,
+/// which must agree with the Host field (RFC 9112 §3.2.2).
+pub(super) fn canonical(
+    headers: &HeaderMap,
+    authority: Option<&[u8]>,
+) -> Result<String, Malformed> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        return Err(Malformed::Host);
+    };
+    let host = normalise(host.as_bytes())?;
+    match authority {
+        Some(other) if normalise(other)? != host => Err(Malformed::Host),
+        _ => Ok(host),
+    }
+}
+
+fn normalise(authority: &[u8]) -> Result<String, Malformed> {
+    let text = std::str::from_utf8(authority).map_err(|_| Malformed::Host)?;
+    let (host, port) = split_port(text)?;
+    if port.is_some_and(|port| port.parse::<u16>().is_err() || port.starts_with('+')) {
+        return Err(Malformed::Host);
+    }
+    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    if is_ipv6(&host) || is_name(&host) {
+        Ok(host)
+    } else {
+        Err(Malformed::Host)
+    }
+}
+
+fn split_port(text: &str) -> Result<(&str, Option<&str>), Malformed> {
+    if text.starts_with('[') {
+        let end = text.find(']').ok_or(Malformed::Host)?;
+        let (host, rest) = text.split_at(end + 1);
+        return match rest.strip_prefix(':') {
+            Some(port) => Ok((host, Some(port))),
+            None if rest.is_empty() => Ok((host, None)),
+            None => Err(Malformed::Host),
+        };
+    }
+    Ok(match text.split_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (text, None),
+    })
+}
+
+fn is_ipv6(host: &str) -> bool {
+    host.strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
+}
+
+/// A registered name of letters, digits, `-`, `_` and single inner dots.
+fn is_name(host: &str) -> bool {
+    host.len() <= 253
+        && host.split('.').all(|label| {
+            !label.is_empty()
+                && label
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+        })
+}

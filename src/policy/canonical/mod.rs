@@ -1,0 +1,241 @@
+//! The canonical request: parsed once, and the only thing that is ever forwarded.
+//!
+//! Whatever two parsers could read in two ways is refused here, so that the
+//! gateway's decision and the backend's reading cannot differ.
+
+mod credential;
+mod host;
+mod path;
+mod query;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
+
+pub use credential::{PresentedSecret, X_PORTCULLIS_KEY};
+pub use path::CanonicalPath;
+pub use query::{AmbiguousParameter, CanonicalQuery};
+
+/// Longest request target, in bytes.
+pub const MAX_TARGET: usize = 16 * 1024;
+
+/// What came in, before anybody trusts it.
+#[derive(Debug, Clone, Copy)]
+pub struct RawRequest<'a> {
+    /// The method as sent.
+    pub method: &'a Method,
+    /// The request target as sent (RFC 9112 §3.2).
+    pub target: &'a [u8],
+    /// The protocol version of the client's connection.
+    pub version: Version,
+    /// The header fields as sent.
+    pub headers: &'a HeaderMap,
+}
+
+/// Why a request cannot be understood in exactly one way. Answered with 400.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Malformed {
+    /// The target is neither origin-form nor an absolute form of this host.
+    #[error("the request target is not a plain path")]
+    Target,
+    /// The target is longer than [`MAX_TARGET`].
+    #[error("the request target is too long")]
+    TargetLength,
+    /// The path holds something that could be read in two ways.
+    #[error(
+        "the path is ambiguous: dot segments, empty segments, `;`, `\\`, encoded separators or double encoding"
+    )]
+    Path,
+    /// The query does not decode to UTF-8 text.
+    #[error("the query is not validly percent-encoded UTF-8")]
+    Query,
+    /// A query parameter that decides was sent more than once.
+    #[error("a query parameter that names a resource was sent more than once")]
+    RepeatedParameter,
+    /// A header field that decides was sent more than once or is not text.
+    #[error("a header field that names a project or a resource is repeated or malformed")]
+    DecidingHeader,
+    /// There is not exactly one well-formed host.
+    #[error("exactly one well-formed Host is required")]
+    Host,
+    /// The method is one that no route can list.
+    #[error("the method is not allowed")]
+    Method,
+    /// More than one credential was sent.
+    #[error("more than one credential was sent")]
+    TwoCredentials,
+    /// The body's length is announced in two ways.
+    #[error("the length of the body is ambiguous")]
+    Framing,
+}
+
+impl Malformed {
+    /// A stable word for the audit event.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Target => "malformed_target",
+            Self::TargetLength => "target_too_long",
+            Self::Path => "ambiguous_path",
+            Self::Query => "malformed_query",
+            Self::RepeatedParameter => "repeated_parameter",
+            Self::DecidingHeader => "malformed_header",
+            Self::Host => "malformed_host",
+            Self::Method => "method_refused",
+            Self::TwoCredentials => "two_credentials",
+            Self::Framing => "ambiguous_length",
+        }
+    }
+}
+
+/// A request with one meaning.
+#[derive(Debug)]
+pub struct CanonicalRequest {
+    method: Method,
+    host: String,
+    path: CanonicalPath,
+    query: CanonicalQuery,
+    credential: Option<PresentedSecret>,
+}
+
+impl CanonicalRequest {
+    /// Parses a request, or says why it has no single meaning.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`]; the connection is to be closed, since framing may be in doubt.
+    pub fn parse(raw: &RawRequest<'_>) -> Result<Self, Malformed> {
+        if raw.target.len() > MAX_TARGET {
+            return Err(Malformed::TargetLength);
+        }
+        check_method(raw.method)?;
+        check_framing(raw.headers)?;
+        let (authority, target) = split_target(raw.target)?;
+        let host = host::canonical(raw.headers, authority)?;
+        let (path, query) = match target.iter().position(|b| *b == b'?') {
+            Some(at) => (&target[..at], &target[at + 1..]),
+            None => (target, &[][..]),
+        };
+        Ok(Self {
+            method: raw.method.clone(),
+            host,
+            path: CanonicalPath::parse(path)?,
+            query: CanonicalQuery::parse(query)?,
+            credential: credential::presented(raw.headers)?,
+        })
+    }
+
+    /// The method, upper case and known.
+    #[must_use]
+    pub const fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The host: lower case, without port and trailing dot.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The path.
+    #[must_use]
+    pub const fn path(&self) -> &CanonicalPath {
+        &self.path
+    }
+
+    /// The query.
+    #[must_use]
+    pub const fn query(&self) -> &CanonicalQuery {
+        &self.query
+    }
+
+    /// The one credential, if one was sent.
+    #[must_use]
+    pub const fn credential(&self) -> Option<&PresentedSecret> {
+        self.credential.as_ref()
+    }
+
+    /// The target to send upstream: path and query, freshly encoded.
+    #[must_use]
+    pub fn target(&self) -> String {
+        let (path, query) = (self.path.encoded(), self.query.encoded());
+        let mut target = String::with_capacity(path.len() + 1 + query.len());
+        target.push_str(path);
+        if !query.is_empty() {
+            target.push('?');
+            target.push_str(query);
+        }
+        target
+    }
+}
+
+/// The one value of a header field that a decision rests on.
+///
+/// # Errors
+///
+/// [`Malformed::DecidingHeader`] if it was sent twice, is empty or is not visible ASCII.
+pub fn deciding_header<'h>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<&'h str>, Malformed> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(Malformed::DecidingHeader);
+    }
+    match HeaderValue::to_str(value).map(str::trim) {
+        Ok(text) if !text.is_empty() => Ok(Some(text)),
+        _ => Err(Malformed::DecidingHeader),
+    }
+}
+
+/// CONNECT and TRACE change what a proxy is; lower-case methods are other methods
+/// to us and the same to sloppy backends.
+fn check_method(method: &Method) -> Result<(), Malformed> {
+    let plain = method.as_str().bytes().all(|b| b.is_ascii_uppercase());
+    if plain && method != Method::CONNECT && method != Method::TRACE {
+        Ok(())
+    } else {
+        Err(Malformed::Method)
+    }
+}
+
+fn check_framing(headers: &HeaderMap) -> Result<(), Malformed> {
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    let length = lengths.next();
+    if lengths.next().is_some() {
+        return Err(Malformed::Framing);
+    }
+    let digits =
+        |value: &HeaderValue| !value.is_empty() && value.as_bytes().iter().all(u8::is_ascii_digit);
+    if length.is_some_and(|value| !digits(value)) {
+        return Err(Malformed::Framing);
+    }
+    let mut encodings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    match (encodings.next(), encodings.next()) {
+        (None, _) => Ok(()),
+        (Some(_), _) if length.is_some() => Err(Malformed::Framing),
+        (Some(value), None) if value.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => Err(Malformed::Framing),
+    }
+}
+
+/// Splits an absolute-form target into its authority and the rest.
+fn split_target(target: &[u8]) -> Result<(Option<&[u8]>, &[u8]), Malformed> {
+    if target.starts_with(b"/") {
+        return Ok((None, target));
+    }
+    let rest = target
+        .strip_prefix(b"http://")
+        .or_else(|| target.strip_prefix(b"https://"))
+        .ok_or(Malformed::Target)?;
+    let at = rest
+        .iter()
+        .position(|b| *b == b'/')
+        .ok_or(Malformed::Target)?;
+    Ok((Some(&rest[..at]), &rest[at..]))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! A route: which requests, what they need, where they go.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, Method, StatusCode};
+
+use super::{HostPattern, Pattern};
+use crate::domain::{Permission, PermissionIndex, RoleScope};
+
+/// (methods, hosts, path patterns) → requirement, resource, event, upstream.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// `GET /pattern` as written: the metric label, and `route` of an audit event.
+    pub label: Arc<str>,
+    /// At least one.
+    pub methods: Vec<Method>,
+    /// Empty: any host.
+    pub hosts: Vec<HostPattern>,
+    /// At least one; several when the written pattern has alternations.
+    pub patterns: Vec<Pattern>,
+    /// Name of the upstream; empty for a route whose requests never reach one.
+    pub upstream: Arc<str>,
+    /// An answer that the gateway gives itself, to whoever is permitted.
+    pub respond: Option<Arc<FixedResponse>>,
+    /// What a caller must have.
+    pub requirement: Requirement,
+    /// Where a permission must be held.
+    pub scope: RoleScope,
+    /// The object of the backend that the request is about.
+    pub resource: Option<ResourceRule>,
+    /// Where the request names its project, besides `X-Portcullis-Project`.
+    pub project: Option<Source>,
+    /// Event name of the audit.
+    pub event: Arc<str>,
+    /// How a refusal is worded.
+    pub dialect: Dialect,
+    /// Client headers that pass in addition to the usual ones.
+    pub forward_headers: Vec<HeaderName>,
+    /// Whether the connection may become a WebSocket.
+    pub websocket: bool,
+    /// What it changes of its upstream's time-outs.
+    pub timeouts: RouteTimeouts,
+    /// Where it is written.
+    pub origin: Origin,
+}
+
+/// What a caller must have. There is no default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Requirement {
+    /// The permission, in the route's scope.
+    Permission {
+        /// In words.
+        name: Permission,
+        /// In the catalogue.
+        index: PermissionIndex,
+    },
+    /// Any known principal.
+    Authenticated,
+    /// Nothing at all.
+    Public {
+        /// Why that is right.
+        reason: Arc<str>,
+    },
+    /// Nobody passes.
+    Deny {
+        /// Why; told to the caller.
+        reason: Arc<str>,
+    },
+}
+
+impl Requirement {
+    /// The event name of a route that gives none: `<resource>.<action>` of the permission.
+    #[must_use]
+    pub fn default_event(&self, resource: Option<&ResourceRule>) -> Arc<str> {
+        let Self::Permission { name, .. } = self else {
+            return "request.forwarded".into();
+        };
+        let kind = resource.map_or(name.resource(), |rule| &rule.kind);
+        format!("{kind}.{}", name.action()).into()
+    }
+}
+
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Permission { name, .. } => write!(f, "permission {name}"),
+            Self::Authenticated => f.write_str("authenticated"),
+            Self::Public { reason } => write!(f, "public: {reason}"),
+            Self::Deny { reason } => write!(f, "deny: {reason}"),
+        }
+    }
+}
+
+/// An answer that needs no backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FixedResponse {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its body, JSON.
+    pub body: Box<str>,
+}
+
+/// The object a request is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResourceRule {
+    /// Its type.
+    pub kind: Arc<str>,
+    /// Where its id is.
+    pub id: Source,
+}
+
+/// A place in the request that holds a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A value of the path pattern.
+    Path(Arc<str>),
+    /// A query parameter.
+    Query(Arc<str>),
+    /// A header.
+    Header(HeaderName),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(name) => write!(f, "path.{name}"),
+            Self::Query(name) => write!(f, "query.{name}"),
+            Self::Header(name) => write!(f, "header.{name}"),
+        }
+    }
+}
+
+/// The backend's way of wording an error, so that its own clients understand a refusal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// RFC 9457 problem+json.
+    #[default]
+    Problem,
+    /// MLflow's `error_code` and `message`.
+    Mlflow,
+    /// OpenAI's `error` object.
+    OpenAi,
+    /// KServe's `error` text.
+    Kserve,
+}
+
+impl Dialect {
+    /// Every dialect.
+    pub const ALL: [Self; 4] = [Self::Problem, Self::Mlflow, Self::OpenAi, Self::Kserve];
+
+    /// The word used in YAML.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Problem => "problem",
+            Self::Mlflow => "mlflow",
+            Self::OpenAi => "openai",
+            Self::Kserve => "kserve",
+        }
+    }
+}
+
+/// Time-outs that replace the upstream's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RouteTimeouts {
+    /// To connect.
+    pub connect: Option<Duration>,
+    /// Between two reads.
+    pub read: Option<Duration>,
+    /// Between two writes.
+    pub write: Option<Duration>,
+}
+
+/// Where something is written: file, line, column, both from 1.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin {
+    /// Path of the file as given, or `preset:<name>`.
+    pub file: Arc<str>,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column, from 1.
+    pub column: u32,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
