@@ -5,7 +5,7 @@
 //! only then rebuilt and forwarded. `ARCHITECTURE.md` draws the way of a request;
 //! `tests/it/layering.rs` holds the modules to the import table given there.
 
-//pub mod audit;
+pub mod audit;
 pub mod authn;
 pub mod cache;
 pub mod cli;

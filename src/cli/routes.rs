@@ -112,7 +112,9 @@ fn table(rows: &[Row]) -> String {
     let mut table = String::new();
     for line in lines {
         let padded = line.iter().zip(widths);
-        let padded: Vec<_> = padded.map(|(cell, width)| format!("{cell:width$}")).collect();
+        let padded: Vec<_> = padded
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
         table.push_str(padded.join("  ").trim_end());
         table.push('\n');
     }

@@ -1,6 +1,7 @@
 //! Integration tests: one binary, one module a subject.
 
 mod admin_cli;
+mod audit;
 mod builtin_roles;
 mod preset_mlflow;
 mod private_postgres;

@@ -49,6 +49,8 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'portcullis_gateway') THEN
         CREATE ROLE portcullis_gateway NOLOGIN;
     END IF;
+    -- Or the migrations would try, which a mere CREATEROLE may not since version 16.
+    GRANT portcullis_gateway TO portcullis_owner;
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'portcullis') THEN
         CREATE ROLE portcullis LOGIN IN ROLE portcullis_gateway;
     END IF;

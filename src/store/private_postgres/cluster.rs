@@ -207,12 +207,16 @@ fn running(data: &Path) -> Option<Running> {
     let text = fs::read_to_string(data.join("postmaster.pid")).ok()?;
     let lines: Vec<&str> = text.lines().collect();
     let pid: i32 = lines.first()?.trim().parse().ok()?;
-    let works_in = fs::read_link(format!("/proc/{pid}/cwd")).ok()?;
     let socket_dir = lines.get(4).filter(|line| !line.is_empty())?;
-    (works_in == data).then(|| Running {
+    (works_in(pid)? == data).then(|| Running {
         pid,
         socket_dir: PathBuf::from(socket_dir),
     })
+}
+
+/// The working directory of a process; `None` once it has ended.
+pub(crate) fn works_in(pid: i32) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/cwd")).ok()
 }
 
 fn short_name(root: &Path) -> String {

@@ -8,10 +8,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use tokio::io::unix::AsyncFd;
 use tokio::process::Child;
 
-use super::cluster::Running;
+use super::cluster::{self, Running};
 use super::{PrivatePostgresError, START_DEADLINE, Urls, bootstrap};
 
 /// How often a starting server is asked whether it answers.
@@ -26,7 +25,8 @@ pub(crate) struct Server {
     /// Ours to reap; `None` if adopted.
     child: Option<Child>,
     /// Names this very process, however numbers are reused.
-    pidfd: AsyncFd<OwnedFd>,
+    pidfd: OwnedFd,
+    pid: i32,
     socket_dir: PathBuf,
 }
 
@@ -35,18 +35,20 @@ impl Server {
         command.process_group(0);
         let child = tokio::process::Command::from(command).spawn()?;
         let pid = child.id().and_then(|id| i32::try_from(id).ok());
-        Ok(Self {
-            pidfd: open(pid)?,
-            child: Some(child),
-            socket_dir,
-        })
+        Self::new(pid.unwrap_or_default(), Some(child), socket_dir)
     }
 
     pub(crate) fn adopt(running: Running) -> io::Result<Self> {
+        Self::new(running.pid, None, running.socket_dir)
+    }
+
+    fn new(pid: i32, child: Option<Child>, socket_dir: PathBuf) -> io::Result<Self> {
+        let process = Pid::from_raw(pid).ok_or(io::ErrorKind::NotFound)?;
         Ok(Self {
-            child: None,
-            pidfd: open(Some(running.pid))?,
-            socket_dir: running.socket_dir,
+            child,
+            pidfd: pidfd_open(process, PidfdFlags::empty())?,
+            pid,
+            socket_dir,
         })
     }
 
@@ -78,7 +80,12 @@ impl Server {
     pub(crate) async fn ended(&mut self) {
         match &mut self.child {
             Some(child) => drop(child.wait().await),
-            None => drop(self.pidfd.readable().await),
+            // Not our child: nobody tells us.
+            None => {
+                while cluster::works_in(self.pid).is_some() {
+                    tokio::time::sleep(POLL).await;
+                }
+            }
         }
     }
 
@@ -97,19 +104,8 @@ impl Server {
 
     fn signal(&self, signal: Signal) {
         // Fails only if the process has ended already.
-        let _ = pidfd_send_signal(self.pidfd.get_ref(), signal);
+        let _ = pidfd_send_signal(&self.pidfd, signal);
     }
-}
-
-fn open(pid: Option<i32>) -> io::Result<AsyncFd<OwnedFd>> {
-    let pid = pid
-        .and_then(Pid::from_raw)
-        .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-    #[expect(
-        deprecated,
-        reason = "the successor is unsafe; an OwnedFd is all it asks for"
-    )]
-    AsyncFd::new(pidfd_open(pid, PidfdFlags::empty())?)
 }
 
 /// A start given up half-way, or a runtime that ends without a stop, leaves no server

@@ -11,7 +11,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use portcullis::clock::Clock;
+use portcullis::domain::Actor;
 use portcullis::store::private_postgres::{Cluster, PrivatePostgres, Urls};
+use portcullis::store::{Author, Db, migrate};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use rustix::process::{Pid, Signal, kill_process};
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
@@ -72,6 +77,21 @@ impl TestPostgres {
         command.stdout(Stdio::null()).stderr(log);
         self.child = Some(command.spawn().unwrap());
         self.wait_until_it_answers(&cluster.log()).await;
+    }
+
+    /// A fresh server with the schema and without built-in roles.
+    pub async fn migrated() -> Self {
+        let postgres = Self::start().await;
+        let url = postgres.owner_url().parse().unwrap();
+        let clock = Clock::system();
+        let mut author = Author::new(Actor::anonymous(), clock, StdRng::seed_from_u64(0));
+        migrate(&url, &mut author, &[]).await.unwrap();
+        postgres
+    }
+
+    /// A pool as the gateway has it.
+    pub fn db(&self) -> Db {
+        Db::open(&self.gateway_url().parse().unwrap(), 4)
     }
 
     /// The data directory, as `data_dir:` would name it.
