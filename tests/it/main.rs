@@ -6,6 +6,7 @@ mod builtin_roles;
 mod preset_mlflow;
 mod private_postgres;
 mod store_append_only;
+mod store_keys;
 mod store_migrate;
 mod store_policy;
 mod store_rules;
