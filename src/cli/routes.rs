@@ -61,7 +61,7 @@ pub fn run(_args: &RoutesArgs, config: &Path, json: bool) -> ExitCode {
 
 impl From<&Route> for Row {
     fn from(route: &Route) -> Self {
-        let methods: Vec<_> = route.methods.iter().map(|m| m.as_str()).collect();
+        let methods: Vec<_> = route.methods.iter().map(http::Method::as_str).collect();
         let hosts: Vec<_> = route.hosts.iter().map(ToString::to_string).collect();
         let path = route.label.split_once(' ').map_or("", |(_, path)| path);
         let scope = match &route.requirement {
@@ -117,4 +117,29 @@ fn table(rows: &[Row]) -> String {
         table.push('\n');
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Settings;
+
+    #[test]
+    fn columns_line_up() {
+        let text = "
+version: 1
+upstreams: { m: { url: 'http://h' } }
+routes:
+- { route: 'GET|PUT /runs/{id}', upstream: m, permission: runs:read, hosts: ['*.a.b'] }
+- { route: DELETE /, deny: never }
+";
+        let settings = Settings::parse("p.yaml", text, &|_| None).unwrap();
+        let routes = settings.routes.routes().iter();
+        let rows: Vec<Row> = routes.map(|route| Row::from(&**route)).collect();
+        insta::assert_snapshot!(table(&rows), @r"
+        METHODS  HOSTS  PATH        REQUIREMENT           SCOPE    EVENT              UPSTREAM  DEFINED AT
+        GET|PUT  *.a.b  /runs/{id}  permission runs:read  project  runs.read          m         p.yaml:5
+        DELETE   -      /           deny: never           -        request.forwarded  -         p.yaml:6
+        ");
+    }
 }

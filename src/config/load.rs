@@ -172,10 +172,11 @@ fn backends(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Backends> {
         errors,
         upstream: None,
     };
-    let mut routes = route::read(reader, fields, &surroundings);
-    for preset in &presets {
-        override_routes(&mut routes, preset.routes(&catalogue, &names, &owned));
-    }
+    let own = route::read(reader, fields, &surroundings);
+    let of_presets = presets
+        .iter()
+        .flat_map(|preset| preset.routes(&catalogue, &names, &owned));
+    let routes = with_overrides(of_presets, own);
     let provisions = presets.iter().filter_map(Preset::provision).collect();
     let routes = compile(reader, routes);
     let upstreams = with_identity(upstreams, &presets, &identity);
@@ -263,13 +264,13 @@ fn with_identity(
     complete.collect()
 }
 
-/// Adds a preset's routes, save those that the operator wrote anew.
-fn override_routes(routes: &mut Vec<Route>, of_preset: Vec<Route>) {
-    let kept: Vec<Route> = of_preset
-        .into_iter()
-        .filter(|preset| !routes.iter().any(|own| same_requests(own, preset)))
-        .collect();
-    routes.extend(kept);
+/// The presets' routes, save those that the operator wrote anew, then the operator's: a
+/// conflict is told at the one that comes last.
+fn with_overrides(of_presets: impl Iterator<Item = Route>, own: Vec<Route>) -> Vec<Route> {
+    let kept = of_presets.filter(|preset| !own.iter().any(|own| same_requests(own, preset)));
+    let mut routes: Vec<Route> = kept.collect();
+    routes.extend(own);
+    routes
 }
 
 fn same_requests(a: &Route, b: &Route) -> bool {

@@ -43,7 +43,7 @@ fn with_head(head: &str, cases: &[(&str, &str)]) -> String {
 
 #[test]
 fn the_file_as_a_whole() {
-    insta::assert_snapshot!(with_head("", &[
+    let shown = with_head("", &[
         ("empty", ""),
         ("only a comment", "# nothing"),
         ("a list", "- version: 1"),
@@ -59,12 +59,13 @@ fn the_file_as_a_whole() {
         ("duplicate key", "version: 1\nworkers: 1\nworkers: 2"),
         ("duplicate key deep down", "version: 1\nlog:\n  level: info\n  level: info"),
         ("alias without anchor", "version: 1\nworkers: *n"),
-    ]));
+    ]);
+    insta::assert_snapshot!(shown);
 }
 
 #[test]
 fn scalars() {
-    insta::assert_snapshot!(with_head("version: 1\n", &[
+    let shown = with_head("version: 1\n", &[
         ("nothing", "listen:"),
         ("number for text", "listen: 8080"),
         ("list for text", "listen: [a]"),
@@ -89,12 +90,13 @@ fn scalars() {
         ("bad value of a variable", "listen: '${BAD}'"),
         ("bad number of a variable", "workers: '${BAD}'"),
         ("bad duration of a variable", "cache: { poll: '${SIX}s' }"),
-    ]));
+    ]);
+    insta::assert_snapshot!(shown);
 }
 
 #[test]
 fn sections() {
-    insta::assert_snapshot!(with_head("version: 1\n", &[
+    let shown = with_head("version: 1\n", &[
         ("address", "listen: localhost"),
         ("same addresses", "listen: 127.0.0.1:80\nprivate_listen: 127.0.0.1:80"),
         ("network", "trusted_proxies: [10.0.0.0/33]"),
@@ -113,12 +115,13 @@ fn sections() {
         ("preset without upstream", "presets: [ { name: mlflow-workspaces } ]"),
         ("preset with unknown upstream", "upstreams: { mlflow: { url: 'http://h' } }\npresets: [ { name: mlflow-workspaces, upstream: mlfow } ]"),
         ("preset twice", "upstreams: { m: { url: 'http://h' } }\npresets:\n- { name: mlflow-workspaces, upstream: m }\n- { name: mlflow-workspaces, upstream: m }"),
-    ]));
+    ]);
+    insta::assert_snapshot!(shown);
 }
 
 #[test]
 fn identity() {
-    insta::assert_snapshot!(with_head("version: 1\nidentity:\n  headers:\n    ", &[
+    let shown = with_head("version: 1\nidentity:\n  headers:\n    ", &[
         ("unknown field", "X-Who: '{principal.mail}'"),
         ("very unknown field", "X-Who: '{user}'"),
         ("unbalanced brace", "X-Who: '{roles'"),
@@ -130,12 +133,13 @@ fn identity() {
         ("X-Forwarded-For", "X-Forwarded-For: '{principal.id}'"),
         ("Connection", "Connection: close"),
         ("method override", "X-HTTP-Method-Override: GET"),
-    ]));
+    ]);
+    insta::assert_snapshot!(shown);
 }
 
 #[test]
 fn upstreams() {
-    insta::assert_snapshot!(with_head("version: 1\nupstreams:\n  ", &[
+    let shown = with_head("version: 1\nupstreams:\n  ", &[
         ("name", "My_Server: { url: 'http://h' }"),
         ("neither url nor addresses", "m: {}"),
         ("url and addresses", "m: { url: 'http://h', addresses: ['h:1'] }"),
@@ -155,7 +159,8 @@ fn upstreams() {
         ("no time-out", "m: { url: 'http://h', timeouts: { read: 0s } }"),
         ("unknown time-out", "m: { url: 'http://h', timeouts: { reed: 1s } }"),
         ("health path", "m: { url: 'http://h', health: { path: health } }"),
-    ]));
+    ]);
+    insta::assert_snapshot!(shown);
 }
 
 const ROUTES: &str = "version: 1\nupstreams: { m: { url: 'http://h' } }\nroutes:\n";
@@ -178,6 +183,7 @@ fn route_lines() {
         ("query", "GET /a?b=1"),
         ("star", "GET /a/*"),
         ("angle brackets", "GET /a/<id>"),
+        ("colon", "GET /a/:id"),
         ("unclosed brace", "GET /a/{id"),
         ("empty name", "GET /a/{}"),
         ("name", "GET /a/{the-id}"),
@@ -190,13 +196,14 @@ fn route_lines() {
         ("reserved", "GET /.portcullis/x"),
         ("reserved, well known", "GET /.well-known/portcullis/x"),
     ];
-    insta::assert_snapshot!(diagnoses(&cases.map(|(name, line)| (name, route(line)))));
+    let shown = diagnoses(&cases.map(|(name, line)| (name, route(line))));
+    insta::assert_snapshot!(shown);
 }
 
 #[test]
 fn route_fields() {
     let head = format!("{ROUTES}- route: GET /a/{{id}}\n  ");
-    insta::assert_snapshot!(with_head(&head, &[
+    let shown = with_head(&head, &[
         ("no requirement", "upstream: m"),
         ("two requirements", "upstream: m\n  authenticated: true\n  public: why not"),
         ("misspelt requirement", "upstream: m\n  permision: runs:read"),
@@ -233,7 +240,8 @@ fn route_fields() {
         ("fixed answer's status", "authenticated: true\n  respond: { status: 42, body: {} }"),
         ("same route twice", "upstream: m\n  authenticated: true\n- route: GET|POST /a/{name}\n  upstream: m\n  authenticated: true"),
         ("overlapping routes", "upstream: m\n  authenticated: true\n- route: GET /{x}/b\n  upstream: m\n  authenticated: true"),
-    ]));
+    ]);
+    insta::assert_snapshot!(shown);
 }
 
 #[test]
@@ -243,16 +251,18 @@ fn forwarding_a_configured_identity_header() {
 identity: {{ headers: {{ Kubeflow-Userid: '{{principal.email}}' }} }}
 "
     );
-    insta::assert_snapshot!(diagnoses(&[("owned by configuration", text)]));
+    let shown = diagnoses(&[("owned by configuration", text)]);
+    insta::assert_snapshot!(shown);
 }
 
 #[test]
 fn overlapping_a_presets_route() {
-    insta::assert_snapshot!(with_head(
+    let shown = with_head(
         "version: 1\nupstreams: { m: { url: 'http://h' } }\n\
          presets: [ { name: mlflow-workspaces, upstream: m } ]\nroutes:\n",
         &[("one method of two", "- { route: GET /ajax-api/3.0/mlflow/ui-telemetry, deny: no }")]
-    ));
+    );
+    insta::assert_snapshot!(shown);
 }
 
 #[test]
@@ -282,7 +292,8 @@ routes:
 identity:
   headers: { Host: '{nobody}' }
 ";
-    insta::assert_snapshot!(diagnoses(&[("many", text.to_owned())]));
+    let shown = diagnoses(&[("many", text.to_owned())]);
+    insta::assert_snapshot!(shown);
 }
 
 #[test]

@@ -21,10 +21,10 @@ fn load(name: &str) -> Settings {
 fn every_file_in_config_loads() {
     let files = std::fs::read_dir(directory()).unwrap();
     let mut loaded = 0;
-    for file in files.map(|entry| entry.unwrap().file_name().into_string().unwrap()) {
+    for path in files.map(|entry| entry.unwrap().path()) {
         // The built-in roles are read with each of the others.
-        if file.ends_with(".yaml") && file != "roles.yaml" {
-            load(&file);
+        if path.is_file() && !path.ends_with("roles.yaml") {
+            load(path.file_name().unwrap().to_str().unwrap());
             loaded += 1;
         }
     }
