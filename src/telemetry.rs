@@ -1,1 +1,263 @@
 //! Tracing and metrics.
+//!
+//! Label values are bounded: routes come from the route map, never from a path.
+
+use std::sync::Arc;
+
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
+};
+use tracing_subscriber::EnvFilter;
+
+/// Label of requests that met no route.
+pub const NO_ROUTE: &str = "none";
+
+/// Buckets of the decision, in seconds: around a microsecond.
+const DECISION: [f64; 8] = [1e-6, 2e-6, 5e-6, 1e-5, 5e-5, 1e-3, 1e-2, 1e-1];
+/// Buckets of the backend's answer, in seconds.
+const UPSTREAM: [f64; 11] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0,
+];
+
+/// How a request ended, as counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Permitted, and the backend answered below 400.
+    Success,
+    /// Refused.
+    Denied,
+    /// Permitted, but it failed.
+    Failed,
+}
+
+impl Outcome {
+    const ALL: [Self; 3] = [Self::Success, Self::Denied, Self::Failed];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Denied => "denied",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Counters of one route, resolved once so that a request takes no lock to count.
+#[derive(Debug)]
+pub struct RouteCounters([IntCounter; 3]);
+
+impl RouteCounters {
+    /// Counts a request.
+    pub fn count(&self, outcome: Outcome) {
+        self.0[outcome as usize].inc();
+    }
+}
+
+/// All metrics of the process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    key_lookups: IntCounterVec,
+    /// Time to decide, credential look-up included.
+    pub decision_seconds: Histogram,
+    /// Time from forwarding to the backend's answer.
+    pub upstream_seconds: Histogram,
+    /// Requests being served.
+    pub in_flight: IntGauge,
+    /// Bytes of audit events not yet in the database.
+    pub spool_bytes: IntGauge,
+    /// Audit events not yet in the database.
+    pub spool_events: IntGauge,
+    /// Age of the oldest audit event not yet in the database, in milliseconds.
+    pub audit_lag_ms: IntGauge,
+    /// Audit events given up by `when_full: drop`.
+    pub audit_dropped: IntGauge,
+    /// Requests refused because the spool was full.
+    pub audit_refused: IntCounter,
+}
+
+impl Metrics {
+    /// Fresh metrics in a registry of their own.
+    ///
+    /// # Panics
+    ///
+    /// Never: all names are distinct and valid, which every start proves.
+    #[must_use]
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let build = counters(
+            &registry,
+            "portcullis_build_info",
+            "Always 1; the version is a label.",
+            &["version"],
+        );
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).inc();
+        Self {
+            requests: counters(
+                &registry,
+                "portcullis_requests_total",
+                "Requests by route and outcome.",
+                &["route", "outcome"],
+            ),
+            key_lookups: counters(
+                &registry,
+                "portcullis_cache_lookups_total",
+                "Look-ups in a cache by result.",
+                &["cache", "result"],
+            ),
+            decision_seconds: histogram(
+                &registry,
+                "portcullis_decision_seconds",
+                "Time to authenticate and decide.",
+                &DECISION,
+            ),
+            upstream_seconds: histogram(
+                &registry,
+                "portcullis_upstream_seconds",
+                "Time from forwarding to the first byte of the backend's answer.",
+                &UPSTREAM,
+            ),
+            in_flight: gauge(
+                &registry,
+                "portcullis_requests_in_flight",
+                "Requests being served.",
+            ),
+            spool_bytes: gauge(
+                &registry,
+                "portcullis_audit_spool_bytes",
+                "Bytes of audit events not yet in the database.",
+            ),
+            spool_events: gauge(
+                &registry,
+                "portcullis_audit_spool_events",
+                "Audit events not yet in the database.",
+            ),
+            audit_lag_ms: gauge(
+                &registry,
+                "portcullis_audit_lag_milliseconds",
+                "Age of the oldest audit event not yet in the database.",
+            ),
+            audit_dropped: gauge(
+                &registry,
+                "portcullis_audit_dropped_events",
+                "Audit events given up because the spool was full and the policy is `drop`.",
+            ),
+            audit_refused: counter(
+                &registry,
+                "portcullis_audit_refused_requests_total",
+                "Requests refused because the audit spool was full.",
+            ),
+            registry,
+        }
+    }
+
+    /// The counters of a route.
+    #[must_use]
+    pub fn route(&self, label: &str) -> Arc<RouteCounters> {
+        Arc::new(RouteCounters(Outcome::ALL.map(|outcome| {
+            self.requests.with_label_values(&[label, outcome.as_str()])
+        })))
+    }
+
+    /// The counters of hits and misses of a cache.
+    #[must_use]
+    pub fn cache(&self, name: &str) -> (IntCounter, IntCounter) {
+        let counter = |result| self.key_lookups.with_label_values(&[name, result]);
+        (counter("hit"), counter("miss"))
+    }
+
+    /// All metrics in the Prometheus text format.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = Vec::new();
+        if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
+            tracing::error!(%error, "metrics cannot be rendered");
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn register<M: prometheus::core::Collector + Clone + 'static>(registry: &Registry, metric: M) -> M {
+    registry
+        .register(Box::new(metric.clone()))
+        .expect("metric names are distinct");
+    metric
+}
+
+fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+    let made = IntCounterVec::new(Opts::new(name, help), labels);
+    register(registry, made.expect("a valid metric"))
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> IntCounter {
+    register(
+        registry,
+        IntCounter::new(name, help).expect("a valid metric"),
+    )
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {
+    register(registry, IntGauge::new(name, help).expect("a valid metric"))
+}
+
+fn histogram(registry: &Registry, name: &str, help: &str, buckets: &[f64]) -> Histogram {
+    let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+    register(
+        registry,
+        Histogram::with_opts(options).expect("a valid metric"),
+    )
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    #[default]
+    Json,
+    /// For people.
+    Pretty,
+}
+
+/// Starts logging to standard error at this level.
+///
+/// Pingora's own lines stay at `info` whatever is asked: below that it logs whole
+/// request headers, credentials included.
+///
+/// # Panics
+///
+/// If called twice in one process.
+pub fn init_logging(format: LogFormat, level: &str) {
+    let filter = EnvFilter::new(format!(
+        "{level},pingora=info,pingora_core=info,pingora_proxy=info,pingora_pool=info,\
+         pingora_load_balancing=info,h2=info,hyper=info"
+    ));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+        LogFormat::Pretty => builder.init(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_render_with_their_labels() {
+        let metrics = Metrics::new();
+        metrics.route("GET /x").count(Outcome::Denied);
+        let text = metrics.render();
+        assert!(text.contains(r#"portcullis_requests_total{outcome="denied",route="GET /x"} 1"#));
+        assert!(text.contains("portcullis_build_info{version="));
+    }
+}

@@ -1,1 +1,8 @@
-//! (see ARCHITECTURE.md)
+//! Credential → subject. A rejected credential ends the chain; a database that
+//! cannot be asked is neither yes nor no.
+
+mod api_key;
+mod usage;
+
+pub use api_key::Authenticator;
+pub use usage::KeyUsage;

@@ -1,1 +1,13 @@
-//! (see ARCHITECTURE.md)
+//! What the hot path reads instead of the database: the role table and the keys.
+//!
+//! Both follow the database by notification, and by polling a version number in
+//! case a notification is lost. When the database is away they go on answering
+//! for a bounded time ([`RoleTables::is_stale`]); after that nobody is admitted.
+
+mod keys;
+mod refresh;
+mod role_tables;
+
+pub use keys::{CachedKey, KeyCache, KeyEntry};
+pub use refresh::Refresh;
+pub use role_tables::RoleTables;

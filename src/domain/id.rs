@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use chrono::{DateTime, Utc};
+use rand::Rng;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -42,4 +44,12 @@ id! {
     BindingId,
     /// An audit event (`UUIDv7`): what makes its delivery exactly once.
     EventId,
+}
+
+impl EventId {
+    /// A fresh `UUIDv7` (RFC 9562 §5.7): sorts by time.
+    pub fn generate(now: DateTime<Utc>, rng: &mut impl Rng) -> Self {
+        let millis = u64::try_from(now.timestamp_millis()).unwrap_or(0);
+        Self(uuid::Builder::from_unix_timestamp_millis(millis, &rng.random()).into_uuid())
+    }
 }

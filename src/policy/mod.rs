@@ -1,25 +1,37 @@
 //! The decision: pure, synchronous, without I/O.
 
+mod authentication;
 mod canonical;
 mod conflict;
+mod decide;
+mod denial;
+mod find_scope;
 mod header_name;
 mod host;
 mod pattern;
 mod pattern_parser;
+mod permit;
+mod role_table;
 mod route;
 mod route_map;
 mod segment;
 mod template;
 mod trie;
 
+pub use authentication::{Authentication, CredentialLimits, Rejection, Subject};
 pub use canonical::{
     AmbiguousParameter, CanonicalPath, CanonicalQuery, CanonicalRequest, MAX_TARGET, Malformed,
     PresentedSecret, RawRequest, X_PORTCULLIS_KEY, deciding_header,
 };
 pub use conflict::Conflict;
+pub use decide::{Decision, Facts, Question, decide};
+pub use denial::{Denial, DenialReason};
+pub use find_scope::X_PORTCULLIS_PROJECT;
 pub use header_name::{OwnedHeaders, fold};
 pub use host::{HostPattern, MalformedHost};
 pub use pattern::{PathRef, Pattern, PatternError};
+pub use permit::Permit;
+pub use role_table::{Grant, HeldRole, RoleTable};
 pub use route::{
     Dialect, FixedResponse, Origin, Requirement, ResourceRule, Route, RouteTimeouts, Source,
 };

@@ -1,1 +1,27 @@
-//! (see ARCHITECTURE.md)
+//! The data plane: Pingora calls, the policy decides, the permitted request is rebuilt.
+//!
+//! | file | stage |
+//! |---|---|
+//! | `client.rs` | who is at the other end of the connection |
+//! | `exchange.rs` | what is known of one request (Pingora's CTX) |
+//! | `gateway.rs` | the stages in order (Pingora's `ProxyHttp`) |
+//! | `headers.rs` | the upstream request, rebuilt from the permit |
+//! | `upstream.rs` | where it goes |
+//! | `rescue.rs`, `refusal.rs`, `dialect.rs` | what the client hears when it does not |
+//! | `record.rs` | the audit event |
+//! | `provision.rs` | the gateway's own requests when a project appears |
+
+mod client;
+mod dialect;
+mod exchange;
+mod gateway;
+mod headers;
+mod provision;
+mod record;
+mod refusal;
+mod rescue;
+mod upstream;
+
+pub use gateway::{Gateway, InFlight, Rules};
+pub use provision::Provisioner;
+pub use upstream::{UpstreamError, Upstreams};

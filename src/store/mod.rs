@@ -26,7 +26,6 @@ pub use error::StoreError;
 pub use keys::{CreatedKey, KeyUse, ListedKey, NewKey};
 pub use listener::{Change, ChangeListener, Changed};
 pub use migrate::{BuiltInRole, Migrated, migrate};
-pub use policy::PolicyRows;
 pub use principals::ListedPrincipal;
 pub use projects::ListedProject;
 pub use roles::NewRole;

@@ -9,26 +9,9 @@ use super::roles::RoleRow;
 use super::tenants::TenantRow;
 use super::{Db, Result, StoreError};
 use crate::domain::{
-    Binding, BindingId, Principal, PrincipalId, Project, ProjectId, Role, RoleId, Scope, Tenant,
-    TenantId,
+    Binding, BindingId, PolicyRows, Principal, PrincipalId, Project, ProjectId, Role, RoleId,
+    Scope, Tenant, TenantId,
 };
-
-/// One consistent copy of the policy.
-#[derive(Clone, Debug)]
-pub struct PolicyRows {
-    /// The version that this is.
-    pub version: i64,
-    /// All tenants.
-    pub tenants: Vec<Tenant>,
-    /// All projects.
-    pub projects: Vec<Project>,
-    /// All principals, disabled ones included.
-    pub principals: Vec<Principal>,
-    /// All roles, built in and custom.
-    pub roles: Vec<Role>,
-    /// All bindings.
-    pub bindings: Vec<Binding>,
-}
 
 impl Db {
     /// Loads the policy in one read-only snapshot: no row is newer than `version`.

@@ -1,0 +1,156 @@
+//! API keys.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Semaphore;
+
+use super::KeyUsage;
+use crate::cache::{CachedKey, KeyCache, KeyEntry, RoleTables};
+use crate::clock::Clock;
+use crate::domain::{Catalogue, KeyId, KeyToken, Pepper, Principal, SecretHash};
+use crate::policy::{Authentication, PresentedSecret, Rejection, Subject};
+use crate::store::{Db, StoreError};
+
+/// Look-ups of unknown keys under way at once: a flood of invented keys must not
+/// take all of the database's connections.
+const CONCURRENT_LOOKUPS: usize = 4;
+
+/// Verifies credentials.
+#[derive(Debug)]
+pub struct Authenticator {
+    /// Where unknown keys are looked up.
+    pub db: Db,
+    /// Known keys.
+    pub keys: Arc<KeyCache>,
+    /// Known principals.
+    pub tables: Arc<RoleTables>,
+    /// What permissions of keys mean.
+    pub catalogue: Arc<Catalogue>,
+    /// Under which secrets are hashed.
+    pub pepper: Pepper,
+    /// Notes of use.
+    pub usage: Arc<KeyUsage>,
+    /// For expiry.
+    pub clock: Clock,
+    lookups: Semaphore,
+}
+
+impl Authenticator {
+    /// An authenticator over these caches.
+    #[must_use]
+    pub fn new(
+        db: Db,
+        keys: Arc<KeyCache>,
+        tables: Arc<RoleTables>,
+        catalogue: Arc<Catalogue>,
+        pepper: Pepper,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            db,
+            keys,
+            tables,
+            catalogue,
+            pepper,
+            usage: Arc::default(),
+            clock,
+            lookups: Semaphore::new(CONCURRENT_LOOKUPS),
+        }
+    }
+
+    /// Finds out who presented this.
+    pub async fn authenticate(
+        &self,
+        presented: Option<&PresentedSecret>,
+        ip: Option<IpAddr>,
+    ) -> Authentication {
+        match presented {
+            None => Authentication::NotPresented,
+            Some(PresentedSecret::Unusable) => self.reject_malformed(),
+            Some(PresentedSecret::Secret(secret)) => self.key(secret, ip).await,
+        }
+    }
+
+    async fn key(&self, secret: &SecretString, ip: Option<IpAddr>) -> Authentication {
+        let Ok(token) = secret.expose_secret().parse::<KeyToken>() else {
+            return self.reject_malformed();
+        };
+        if self.tables.is_stale() {
+            return Authentication::Unavailable;
+        }
+        let entry = match self.keys.get(token.id()) {
+            Some(entry) => entry,
+            None => match self.look_up(token.id()).await {
+                Ok(entry) => entry,
+                Err(_) => return Authentication::Unavailable,
+            },
+        };
+        match self.verify(&token, &entry) {
+            Ok(key) => self.admit(key, ip).await,
+            Err(why) => Authentication::Rejected(why),
+        }
+    }
+
+    /// The same work for every rejected key, so that time tells nothing of why.
+    fn reject_malformed(&self) -> Authentication {
+        self.pepper.verify(&[0; 43], &SecretHash([0; 32]));
+        Authentication::Rejected(Rejection::Malformed)
+    }
+
+    async fn look_up(&self, id: &KeyId) -> Result<KeyEntry, StoreError> {
+        let _turn = self.lookups.acquire().await;
+        if let Some(entry) = self.keys.get(id) {
+            return Ok(entry);
+        }
+        let epoch = self.keys.epoch();
+        let entry = match self.db.find_key(id).await? {
+            Some(key) => KeyEntry::Found(Arc::new(CachedKey::new(key, &self.catalogue))),
+            None => KeyEntry::Missing,
+        };
+        self.keys.fill(epoch, id, entry.clone());
+        Ok(entry)
+    }
+
+    fn verify(&self, token: &KeyToken, entry: &KeyEntry) -> Result<Arc<CachedKey>, Rejection> {
+        let (hash, found) = match entry {
+            KeyEntry::Found(found) => (found.key.secret_hash, Some(found)),
+            KeyEntry::Missing => (SecretHash([0; 32]), None),
+        };
+        let genuine = self.pepper.verify(token.secret(), &hash);
+        let found = found.filter(|_| genuine).ok_or(Rejection::Unknown)?;
+        if found.key.revoked_at.is_some() {
+            return Err(Rejection::Revoked);
+        }
+        match found.key.expires_at {
+            Some(at) if at <= self.clock.now() => Err(Rejection::Expired),
+            _ => Ok(Arc::clone(found)),
+        }
+    }
+
+    async fn admit(&self, key: Arc<CachedKey>, ip: Option<IpAddr>) -> Authentication {
+        let Some(principal) = self.principal(&key).await else {
+            return Authentication::Rejected(Rejection::PrincipalDisabled);
+        };
+        if principal.disabled {
+            return Authentication::Rejected(Rejection::PrincipalDisabled);
+        }
+        self.usage.note(&key, self.clock.now(), ip);
+        Authentication::Authenticated(Subject {
+            principal,
+            credential: Arc::clone(&key.limits),
+        })
+    }
+
+    /// A genuine key of a principal that the table does not have yet is newer than
+    /// the table: load it rather than refuse.
+    async fn principal(&self, key: &CachedKey) -> Option<Arc<Principal>> {
+        let id = key.key.principal;
+        if let Some(principal) = self.tables.current().principal(id) {
+            return Some(Arc::clone(principal));
+        }
+        self.tables.poll().await.ok()?;
+        self.tables.current().principal(id).cloned()
+    }
+}

@@ -1,0 +1,78 @@
+//! What authentication found out, as the decision takes it.
+
+use std::sync::Arc;
+
+use crate::domain::{KeyId, PermissionSet, Principal, ProjectId};
+
+/// The outcome of authentication: one credential a request, and a rejected one
+/// ends the chain.
+#[derive(Debug, Clone)]
+pub enum Authentication {
+    /// No credential was sent.
+    NotPresented,
+    /// The credential proves this subject.
+    Authenticated(Subject),
+    /// The credential proves nothing.
+    Rejected(Rejection),
+    /// The truth could not be asked: neither yes nor no.
+    Unavailable,
+}
+
+/// Why a credential was rejected. For operators: clients get one message for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rejection {
+    /// Not of any form of ours.
+    Malformed,
+    /// No such key, or a wrong secret.
+    Unknown,
+    /// Revoked.
+    Revoked,
+    /// Past its expiry.
+    Expired,
+    /// Its principal is disabled or gone.
+    PrincipalDisabled,
+}
+
+impl Rejection {
+    /// A stable word for the audit event.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Malformed => "credential_malformed",
+            Self::Unknown => "credential_unknown",
+            Self::Revoked => "credential_revoked",
+            Self::Expired => "credential_expired",
+            Self::PrincipalDisabled => "principal_disabled",
+        }
+    }
+}
+
+/// A principal together with the limits of the credential that proved it.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// Who.
+    pub principal: Arc<Principal>,
+    /// The credential.
+    pub credential: Arc<CredentialLimits>,
+}
+
+/// What a credential narrows: it never adds to what its principal can do.
+#[derive(Debug)]
+pub struct CredentialLimits {
+    /// Public id, for the audit event.
+    pub id: KeyId,
+    /// Permissions it is limited to; `None` is no limit of its own.
+    pub permissions: Option<PermissionSet>,
+    /// Projects it is limited to; `None` is no limit of its own.
+    pub projects: Option<Vec<ProjectId>>,
+}
+
+impl CredentialLimits {
+    /// Whether the credential may be used in this project.
+    #[must_use]
+    pub fn admits(&self, project: ProjectId) -> bool {
+        self.projects
+            .as_ref()
+            .is_none_or(|projects| projects.contains(&project))
+    }
+}

@@ -1,0 +1,156 @@
+//! The other outcome of a decision.
+
+use http::Method;
+
+use super::{Malformed, Rejection};
+use crate::domain::{Permission, Scope};
+
+/// Why a request is refused. Exhaustive: every error, time-out and missing answer
+/// of the pipeline becomes one of these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DenialReason {
+    /// It has no single meaning.
+    Malformed(Malformed),
+    /// No credential where one is needed.
+    Unauthenticated,
+    /// A credential that proves nothing.
+    Rejected(Rejection),
+    /// No route.
+    NoRoute,
+    /// A route, but not for this method.
+    WrongMethod(Vec<Method>),
+    /// The route map denies it on purpose.
+    DeniedRoute(std::sync::Arc<str>),
+    /// No project was named and none follows from the credential.
+    ProjectRequired,
+    /// A project was named by its short name alone and several fit.
+    ProjectAmbiguous,
+    /// The project does not exist, or is closed to this principal: one answer for both.
+    ProjectClosed,
+    /// The credential is not for this project, or not for anything outside its projects.
+    CredentialScope,
+    /// The permission is not held.
+    PermissionMissing {
+        /// What was missing.
+        permission: Permission,
+        /// Where.
+        scope: Scope,
+    },
+    /// The principal holds it, the credential is limited to less.
+    CredentialPermission {
+        /// What the credential lacks.
+        permission: Permission,
+    },
+    /// Nobody can be asked.
+    TruthUnavailable,
+    /// The audit spool is full.
+    AuditFull,
+    /// A bug of ours: refused rather than guessed.
+    Internal,
+}
+
+/// A refusal. Only the policy makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    reason: DenialReason,
+}
+
+impl Denial {
+    pub(super) const fn new(reason: DenialReason) -> Self {
+        Self { reason }
+    }
+
+    /// Refuses because the audit spool has no room.
+    #[must_use]
+    pub const fn audit_full() -> Self {
+        Self::new(DenialReason::AuditFull)
+    }
+
+    /// Refuses because something of ours failed.
+    #[must_use]
+    pub const fn internal() -> Self {
+        Self::new(DenialReason::Internal)
+    }
+
+    /// Why.
+    #[must_use]
+    pub const fn reason(&self) -> &DenialReason {
+        &self.reason
+    }
+
+    /// A stable word for the audit event and the metrics.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match &self.reason {
+            DenialReason::Malformed(malformed) => malformed.code(),
+            DenialReason::Unauthenticated => "unauthenticated",
+            DenialReason::Rejected(rejection) => rejection.code(),
+            DenialReason::NoRoute => "no_route",
+            DenialReason::WrongMethod(_) => "method_not_routed",
+            DenialReason::DeniedRoute(_) => "route_denied",
+            DenialReason::ProjectRequired => "project_required",
+            DenialReason::ProjectAmbiguous => "project_ambiguous",
+            DenialReason::ProjectClosed => "project_closed",
+            DenialReason::CredentialScope => "credential_scope",
+            DenialReason::PermissionMissing { .. } => "permission_missing",
+            DenialReason::CredentialPermission { .. } => "credential_permission",
+            DenialReason::TruthUnavailable => "truth_unavailable",
+            DenialReason::AuditFull => "audit_spool_full",
+            DenialReason::Internal => "internal_error",
+        }
+    }
+
+    /// What the client is told: what is missing and what to do, and nothing that
+    /// exists but is not its own.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match &self.reason {
+            DenialReason::Malformed(malformed) => format!("Bad request: {malformed}."),
+            DenialReason::Unauthenticated => {
+                "Authentication required: send an API key as a Bearer token, as the password of \
+                 Basic, or in X-Portcullis-Key."
+                    .to_owned()
+            }
+            DenialReason::Rejected(_) => "The credential is not valid.".to_owned(),
+            DenialReason::NoRoute => "There is no such route.".to_owned(),
+            DenialReason::WrongMethod(_) => "This route does not take this method.".to_owned(),
+            DenialReason::DeniedRoute(why) => format!("This route is closed: {why}."),
+            DenialReason::ProjectRequired => {
+                "Name a project: send `X-Portcullis-Project: tenant/project`, or use a key that \
+                 is limited to one project."
+                    .to_owned()
+            }
+            DenialReason::ProjectAmbiguous => {
+                "Several of your projects have this name: send `X-Portcullis-Project: \
+                 tenant/project`."
+                    .to_owned()
+            }
+            DenialReason::ProjectClosed => "You have no access to this project.".to_owned(),
+            DenialReason::CredentialScope => {
+                "This key is limited to other projects than the one asked for.".to_owned()
+            }
+            DenialReason::PermissionMissing { permission, scope } => format!(
+                "Permission `{permission}` is missing{}.",
+                match scope {
+                    Scope::Platform => " on the platform",
+                    Scope::Tenant(_) => " in this tenant",
+                    Scope::Project(_) => " in this project",
+                }
+            ),
+            DenialReason::CredentialPermission { permission } => {
+                format!("This key is limited and does not include `{permission}`.")
+            }
+            DenialReason::TruthUnavailable => {
+                "The authorization data cannot be reached; try again.".to_owned()
+            }
+            DenialReason::AuditFull => "The audit log cannot take more; try again.".to_owned(),
+            DenialReason::Internal => "Internal error.".to_owned(),
+        }
+    }
+}
+
+impl From<Malformed> for Denial {
+    fn from(malformed: Malformed) -> Self {
+        Self::new(DenialReason::Malformed(malformed))
+    }
+}

@@ -1,0 +1,142 @@
+//! Which project a request is about: the credential's, else the one it names,
+//! else the only one its principal has.
+
+use std::sync::Arc;
+
+use http::HeaderName;
+
+use super::{DenialReason, Malformed, RoleTable, Subject};
+use crate::domain::{Project, Scope, Slug, TenantId};
+
+/// Names the project, `tenant/project`, where the credential leaves it open.
+pub const X_PORTCULLIS_PROJECT: HeaderName = HeaderName::from_static("x-portcullis-project");
+
+/// Why no project was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoProject {
+    /// None was named and none follows.
+    Unnamed,
+    /// The short name fits several.
+    Ambiguous,
+    /// Unknown, or closed to this principal.
+    Closed,
+    /// The credential is for other projects.
+    OutsideCredential,
+    /// It was named in a way that has no single meaning.
+    Malformed(Malformed),
+}
+
+impl NoProject {
+    /// Whether it stands against the request even where no project is needed.
+    pub(super) const fn is_refusal(self) -> bool {
+        !matches!(self, Self::Unnamed)
+    }
+}
+
+impl From<NoProject> for DenialReason {
+    fn from(why: NoProject) -> Self {
+        match why {
+            NoProject::Unnamed => Self::ProjectRequired,
+            NoProject::Ambiguous => Self::ProjectAmbiguous,
+            NoProject::Closed => Self::ProjectClosed,
+            NoProject::OutsideCredential => Self::CredentialScope,
+            NoProject::Malformed(malformed) => Self::Malformed(malformed),
+        }
+    }
+}
+
+impl From<Malformed> for DenialReason {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
+}
+
+/// Finds the project, and makes sure that the principal has a role there and that
+/// the credential admits it.
+pub(super) fn find_project(
+    table: &RoleTable,
+    subject: &Subject,
+    named: impl FnOnce() -> Result<Option<String>, Malformed>,
+) -> Result<Arc<Project>, NoProject> {
+    let limits = subject.credential.projects.as_deref();
+    if let Some([only]) = limits {
+        return open(table, subject, table.project(*only));
+    }
+    let project = match named().map_err(NoProject::Malformed)? {
+        Some(name) => by_name(table, subject, &name)?,
+        None => only_own(table, subject)?,
+    };
+    if subject.credential.admits(project.id) {
+        open(table, subject, Some(&project))
+    } else {
+        Err(NoProject::OutsideCredential)
+    }
+}
+
+fn open(
+    table: &RoleTable,
+    subject: &Subject,
+    project: Option<&Arc<Project>>,
+) -> Result<Arc<Project>, NoProject> {
+    let project = project.ok_or(NoProject::Closed)?;
+    let mut roles = table.grants_covering(subject.principal.id, Scope::Project(project.id));
+    match roles.next() {
+        Some(_) => Ok(Arc::clone(project)),
+        None => Err(NoProject::Closed),
+    }
+}
+
+/// `tenant/project`, `tenant--project` (the form in which backends know it) or the
+/// short name alone among the principal's own projects.
+fn by_name(table: &RoleTable, subject: &Subject, name: &str) -> Result<Arc<Project>, NoProject> {
+    let slug = |text: &str| text.parse::<Slug>().map_err(|_| NoProject::Closed);
+    match name.split_once('/').or_else(|| name.split_once("--")) {
+        Some((tenant, project)) => {
+            let tenant = table.tenant_by_slug(&slug(tenant)?);
+            in_tenant(table, tenant.map(|tenant| tenant.id), &slug(project)?)
+        }
+        None => short_name(table, subject, &slug(name)?),
+    }
+}
+
+fn in_tenant(
+    table: &RoleTable,
+    tenant: Option<TenantId>,
+    slug: &Slug,
+) -> Result<Arc<Project>, NoProject> {
+    tenant
+        .and_then(|tenant| table.project_by_slug(tenant, slug))
+        .cloned()
+        .ok_or(NoProject::Closed)
+}
+
+fn short_name(
+    table: &RoleTable,
+    subject: &Subject,
+    slug: &Slug,
+) -> Result<Arc<Project>, NoProject> {
+    if let Some(tenant) = subject.principal.tenant {
+        return in_tenant(table, Some(tenant), slug);
+    }
+    let mut fitting = own(table, subject).filter(|project| project.slug == *slug);
+    match (fitting.next(), fitting.next()) {
+        (Some(project), None) => Ok(Arc::clone(project)),
+        (Some(_), Some(_)) => Err(NoProject::Ambiguous),
+        _ => Err(NoProject::Closed),
+    }
+}
+
+fn only_own(table: &RoleTable, subject: &Subject) -> Result<Arc<Project>, NoProject> {
+    let mut own = own(table, subject);
+    match (own.next(), own.next()) {
+        (Some(project), None) => Ok(Arc::clone(project)),
+        _ => Err(NoProject::Unnamed),
+    }
+}
+
+fn own<'t>(table: &'t RoleTable, subject: &'t Subject) -> impl Iterator<Item = &'t Arc<Project>> {
+    table
+        .own_projects(subject.principal.id)
+        .filter(|project| subject.credential.admits(*project))
+        .filter_map(|project| table.project(project))
+}

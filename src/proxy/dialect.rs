@@ -1,0 +1,80 @@
+//! Refusals in the backend's own words, so that its clients raise their own errors.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::policy::Dialect;
+
+/// Content type and body of a refusal.
+pub(super) fn body(
+    dialect: Dialect,
+    status: StatusCode,
+    code: &str,
+    message: &str,
+    request_id: &str,
+) -> (&'static str, Vec<u8>) {
+    let (content_type, value) = match dialect {
+        Dialect::Problem => (
+            "application/problem+json",
+            problem(status, code, message, request_id),
+        ),
+        Dialect::Mlflow => (
+            "application/json",
+            json!({ "error_code": mlflow_code(status), "message": message }),
+        ),
+        Dialect::OpenAi => ("application/json", openai(status, code, message)),
+        Dialect::Kserve => ("application/json", json!({ "error": message })),
+    };
+    (content_type, value.to_string().into_bytes())
+}
+
+/// RFC 9457. `code` and `request_id` are extension members.
+fn problem(status: StatusCode, code: &str, message: &str, request_id: &str) -> Value {
+    json!({
+        "type": "about:blank",
+        "title": status.canonical_reason().unwrap_or("Error"),
+        "status": status.as_u16(),
+        "detail": message,
+        "code": code,
+        "request_id": request_id,
+    })
+}
+
+/// The names of MLflow's `ErrorCode` that its client turns into a `RestException`.
+fn mlflow_code(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        400 => "INVALID_PARAMETER_VALUE",
+        401 => "UNAUTHENTICATED",
+        403 => "PERMISSION_DENIED",
+        404 => "ENDPOINT_NOT_FOUND",
+        405 => "NOT_IMPLEMENTED",
+        502..=504 => "TEMPORARILY_UNAVAILABLE",
+        _ => "INTERNAL_ERROR",
+    }
+}
+
+fn openai(status: StatusCode, code: &str, message: &str) -> Value {
+    let kind = match status.as_u16() {
+        401 => "authentication_error",
+        403 => "permission_error",
+        400..=499 => "invalid_request_error",
+        _ => "server_error",
+    };
+    json!({ "error": { "message": message, "type": kind, "param": null, "code": code } })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_dialect_words_a_missing_permission() {
+        let words = Dialect::ALL.map(|dialect| {
+            let status = StatusCode::FORBIDDEN;
+            let (kind, body) = body(dialect, status, "permission_missing", "No.", "id-1");
+            format!("{} {kind} {}", dialect.as_str(), String::from_utf8(body).unwrap())
+        });
+        insta::assert_snapshot!(words.join("\n"), @r#"
+        "#);
+    }
+}

@@ -1,0 +1,149 @@
+//! What is known of one request: Pingora's CTX.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use http::{Method, StatusCode};
+
+use super::client::Client;
+use super::record;
+use super::rescue::Failure;
+use super::upstream::Upstream;
+use crate::audit::Slot;
+use crate::domain::EventId;
+use crate::policy::{CanonicalRequest, Denial, Dialect, Facts, Permit};
+use crate::telemetry::{self, RouteCounters};
+
+/// One request, from its header to its audit event.
+pub struct Exchange {
+    pub(super) event_id: EventId,
+    pub(super) arrived: Instant,
+    pub(super) occurred_at: DateTime<Utc>,
+    pub(super) method: Option<Method>,
+    pub(super) user_agent: Option<String>,
+    pub(super) client: Option<Client>,
+    pub(super) request: Option<CanonicalRequest>,
+    pub(super) outcome: Outcome,
+    pub(super) upstream: Option<Arc<Upstream>>,
+    pub(super) sent_upstream: Option<Instant>,
+    /// Room in the audit spool, until the event takes it.
+    pub(super) slot: Option<Slot>,
+    pub(super) counters: Option<Arc<RouteCounters>>,
+    pub(super) status: Option<StatusCode>,
+    /// Bytes of the answer's body still to come, where its length is known.
+    pub(super) body_left: Option<u64>,
+    pub(super) failure: Option<Failure>,
+    _in_flight: InFlightGuard,
+}
+
+/// Where the request stands.
+pub(super) enum Outcome {
+    /// Nothing is decided yet.
+    Open,
+    /// It may go on.
+    Permitted(Box<Permit>),
+    /// It was refused.
+    Denied(Denial, Box<Facts>),
+}
+
+impl Exchange {
+    pub(super) fn new(
+        event_id: EventId,
+        arrived: Instant,
+        occurred_at: DateTime<Utc>,
+        in_flight: &InFlight,
+    ) -> Self {
+        Self {
+            event_id,
+            arrived,
+            occurred_at,
+            method: None,
+            user_agent: None,
+            client: None,
+            request: None,
+            outcome: Outcome::Open,
+            upstream: None,
+            sent_upstream: None,
+            slot: None,
+            counters: None,
+            status: None,
+            body_left: None,
+            failure: None,
+            _in_flight: in_flight.enter(),
+        }
+    }
+
+    /// What was found out so far.
+    pub(super) fn facts(&self) -> Option<&Facts> {
+        match &self.outcome {
+            Outcome::Open => None,
+            Outcome::Permitted(permit) => Some(permit.facts()),
+            Outcome::Denied(_, facts) => Some(facts),
+        }
+    }
+
+    /// How the route wants a refusal worded.
+    pub(super) fn dialect(&self, default: Dialect) -> Dialect {
+        let route = self.facts().and_then(|facts| facts.route.as_ref());
+        route.map_or(default, |route| route.dialect)
+    }
+
+    /// How it ended, as the metrics count it.
+    pub(super) fn counted(&self) -> telemetry::Outcome {
+        let answered = self
+            .status
+            .is_some_and(|status| !status.is_client_error() && !status.is_server_error());
+        match (&self.outcome, self.failure) {
+            (Outcome::Denied(..), _) => telemetry::Outcome::Denied,
+            (Outcome::Permitted(_), None) if answered => telemetry::Outcome::Success,
+            _ => telemetry::Outcome::Failed,
+        }
+    }
+
+    pub(super) fn request_id(&self) -> &str {
+        self.client
+            .as_ref()
+            .map_or("", |client| client.request_id.as_str())
+    }
+}
+
+impl Drop for Exchange {
+    /// A panic or a cancelled task leaves its event too.
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            slot.commit(&record::event(self, self.arrived));
+        }
+    }
+}
+
+/// Counts the requests that are being served, for a graceful stop.
+#[derive(Debug, Clone, Default)]
+pub struct InFlight(Arc<AtomicUsize>);
+
+impl InFlight {
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// The count as a metric takes it.
+    pub(super) fn gauge(&self) -> i64 {
+        i64::try_from(self.count()).unwrap_or(i64::MAX)
+    }
+
+    fn enter(&self) -> InFlightGuard {
+        self.0.fetch_add(1, Ordering::AcqRel);
+        InFlightGuard(Arc::clone(&self.0))
+    }
+}
+
+struct InFlightGuard(Arc<AtomicUsize>);
+
+impl Drop for InFlightGuard {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}

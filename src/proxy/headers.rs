@@ -1,0 +1,307 @@
+//! The upstream request, rebuilt from the permit: nothing of the client's request
+//! passes that is not named here.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use pingora::http::RequestHeader;
+use pingora::{Error, ErrorType, OrErr as _};
+
+use super::client::{Client, X_REQUEST_ID};
+use super::upstream::{HostRule, Upstream};
+use crate::policy::{CanonicalRequest, Field, Permit, Template};
+
+/// Client fields that a backend may see. All else is dropped: hop-by-hop fields,
+/// credentials, fields of other proxies, and every spelling of a field of ours.
+const PASSED: [&str; 36] = [
+    "accept",
+    "accept-charset",
+    "accept-encoding",
+    "accept-language",
+    "access-control-request-headers",
+    "access-control-request-method",
+    "baggage",
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-length",
+    "content-location",
+    "content-range",
+    "content-type",
+    "dnt",
+    "expect",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "pragma",
+    "prefer",
+    "range",
+    "referer",
+    "sec-fetch-dest",
+    "sec-fetch-mode",
+    "sec-fetch-site",
+    "sec-fetch-user",
+    "traceparent",
+    "tracestate",
+    "upgrade-insecure-requests",
+    "user-agent",
+    "want-digest",
+    "x-requested-with",
+];
+
+/// Cookies of ours, which no backend may see.
+const OWN_COOKIES: [&str; 2] = ["__Host-portcullis", "portcullis-dev"];
+
+/// Identity headers: name and what it says.
+pub(super) type Identity = [(HeaderName, Template)];
+
+/// Builds the request that is sent upstream.
+///
+/// # Errors
+///
+/// If an identity header's value cannot be sent: leaving it out would tell the
+/// backend less than it relies on.
+pub(super) fn upstream_request(
+    permit: &Permit,
+    request: &CanonicalRequest,
+    sent: &HeaderMap,
+    client: &Client,
+    upstream: &Upstream,
+    identity: &Identity,
+) -> pingora::Result<RequestHeader> {
+    let target = request.target();
+    let mut built = RequestHeader::build(request.method().clone(), target.as_bytes(), Some(32))?;
+    put_host(&mut built, sent, upstream)?;
+    copy_passed(&mut built, sent, permit)?;
+    put_cookies(&mut built, sent)?;
+    if permit.route().websocket && is_websocket(request.method(), sent) {
+        put_websocket(&mut built, sent)?;
+    }
+    put_forwarded(&mut built, sent, client)?;
+    put_identity(&mut built, permit, identity)?;
+    Ok(built)
+}
+
+/// Backends check that Host and Origin are their own. An Origin that is the
+/// gateway's is rewritten alike; a foreign one stays as it is, for the backend to
+/// refuse.
+fn put_host(
+    built: &mut RequestHeader,
+    sent: &HeaderMap,
+    upstream: &Upstream,
+) -> pingora::Result<()> {
+    let host = sent.get(header::HOST);
+    let origin = sent.get(header::ORIGIN);
+    let own = match &upstream.host {
+        HostRule::Client => {
+            copy(built, &header::HOST, host)?;
+            return copy(built, &header::ORIGIN, origin);
+        }
+        HostRule::Literal(own) => own,
+    };
+    built.insert_header(header::HOST, own.as_str())?;
+    match origin {
+        Some(origin) if is_same_origin(origin, host) => {
+            built.insert_header(header::ORIGIN, format!("{}://{own}", upstream.scheme()))
+        }
+        other => copy(built, &header::ORIGIN, other),
+    }
+}
+
+fn is_same_origin(origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {
+    let origin = origin.as_bytes();
+    let authority = origin
+        .strip_prefix(b"http://")
+        .or_else(|| origin.strip_prefix(b"https://"));
+    match (authority, host) {
+        (Some(authority), Some(host)) => authority.eq_ignore_ascii_case(host.as_bytes()),
+        _ => false,
+    }
+}
+
+fn copy(
+    built: &mut RequestHeader,
+    name: &HeaderName,
+    value: Option<&HeaderValue>,
+) -> pingora::Result<()> {
+    match value {
+        Some(value) => built.insert_header(name.clone(), value.clone()),
+        None => Ok(()),
+    }
+}
+
+fn copy_passed(
+    built: &mut RequestHeader,
+    sent: &HeaderMap,
+    permit: &Permit,
+) -> pingora::Result<()> {
+    let added = &permit.route().forward_headers;
+    for (name, value) in sent {
+        if PASSED.binary_search(&name.as_str()).is_ok() || added.contains(name) {
+            built.append_header(name.clone(), value.clone())?;
+        }
+    }
+    Ok(())
+}
+
+/// All cookies but ours, in one field.
+fn put_cookies(built: &mut RequestHeader, sent: &HeaderMap) -> pingora::Result<()> {
+    let mut kept = Vec::new();
+    for field in sent.get_all(header::COOKIE) {
+        for cookie in field.as_bytes().split(|b| *b == b';') {
+            let cookie = cookie.trim_ascii();
+            if !cookie.is_empty() && !is_own_cookie(cookie) {
+                kept.push(cookie);
+            }
+        }
+    }
+    if kept.is_empty() {
+        return Ok(());
+    }
+    built.insert_header(header::COOKIE, kept.join(&b"; "[..]))
+}
+
+fn is_own_cookie(cookie: &[u8]) -> bool {
+    let name = cookie.split(|b| *b == b'=').next().unwrap_or_default();
+    OWN_COOKIES
+        .iter()
+        .any(|own| name.trim_ascii().eq_ignore_ascii_case(own.as_bytes()))
+}
+
+/// RFC 6455 §4.1: GET, `Connection: Upgrade`, `Upgrade: websocket`.
+fn is_websocket(method: &Method, sent: &HeaderMap) -> bool {
+    let has_token = |name: &HeaderName, token: &str| {
+        sent.get_all(name).iter().any(|value| {
+            value
+                .as_bytes()
+                .split(|b| *b == b',')
+                .any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+        })
+    };
+    method == Method::GET
+        && has_token(&header::CONNECTION, "upgrade")
+        && has_token(&header::UPGRADE, "websocket")
+}
+
+fn put_websocket(built: &mut RequestHeader, sent: &HeaderMap) -> pingora::Result<()> {
+    built.insert_header(header::CONNECTION, "upgrade")?;
+    built.insert_header(header::UPGRADE, "websocket")?;
+    for name in [
+        header::SEC_WEBSOCKET_KEY,
+        header::SEC_WEBSOCKET_VERSION,
+        header::SEC_WEBSOCKET_PROTOCOL,
+        header::SEC_WEBSOCKET_EXTENSIONS,
+    ] {
+        for value in sent.get_all(&name) {
+            built.append_header(name.clone(), value.clone())?;
+        }
+    }
+    Ok(())
+}
+
+fn put_forwarded(
+    built: &mut RequestHeader,
+    sent: &HeaderMap,
+    client: &Client,
+) -> pingora::Result<()> {
+    if let Some(ip) = client.ip {
+        built.insert_header("X-Forwarded-For", ip.to_string())?;
+    }
+    built.insert_header("X-Forwarded-Proto", client.scheme)?;
+    if let Some(host) = sent.get(header::HOST) {
+        built.insert_header("X-Forwarded-Host", host.clone())?;
+    }
+    built.insert_header(X_REQUEST_ID, client.request_id.as_str())
+}
+
+fn put_identity(
+    built: &mut RequestHeader,
+    permit: &Permit,
+    identity: &Identity,
+) -> pingora::Result<()> {
+    for (name, template) in identity {
+        if let Some(text) = template.render(&|field| value_of(permit, field)) {
+            let value = HeaderValue::from_bytes(text.as_bytes()).or_err_with(
+                ErrorType::InternalError,
+                || format!("identity header {name} cannot be sent"),
+            )?;
+            built.insert_header(name.clone(), value)?;
+        }
+    }
+    Ok(())
+}
+
+fn value_of(permit: &Permit, field: Field) -> Option<Cow<'_, str>> {
+    let principal = permit.subject().map(|subject| &*subject.principal);
+    let (tenant, project) = (permit.tenant(), permit.project());
+    match field {
+        Field::PrincipalId => principal.map(|p| p.id.to_string().into()),
+        Field::PrincipalEmail => principal?.email.as_deref().map(Cow::Borrowed),
+        Field::PrincipalName => principal.map(|p| Cow::Borrowed(p.name.as_str())),
+        Field::PrincipalLabel => principal.map(|p| Cow::Borrowed(p.label())),
+        Field::PrincipalType => principal.map(|p| Cow::Borrowed(p.kind.as_str())),
+        Field::TenantId => tenant.map(|t| t.id.to_string().into()),
+        Field::TenantSlug => tenant.map(|t| Cow::Borrowed(t.slug.as_str())),
+        Field::ProjectId => project.map(|p| p.id.to_string().into()),
+        Field::ProjectSlug => project.map(|p| Cow::Borrowed(p.slug.as_str())),
+        Field::Roles => principal.map(|_| role_names(permit).into()),
+    }
+}
+
+/// Names of the roles that count, each once, separated by commas.
+fn role_names(permit: &Permit) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for grant in permit.roles() {
+        if !names.contains(&grant.role.name.as_str()) {
+            names.push(&grant.role.name);
+        }
+    }
+    names.join(",")
+}
+
+/// Marks an error as ours.
+pub(super) fn internal(why: &'static str) -> Box<Error> {
+    Error::explain(ErrorType::InternalError, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_allow_list_is_sorted_for_the_search() {
+        assert!(PASSED.is_sorted());
+    }
+
+    #[test]
+    fn nothing_that_decides_is_on_the_allow_list() {
+        for name in ["authorization", "host", "connection", "upgrade", "te", "trailer", "cookie"] {
+            assert!(PASSED.binary_search(&name).is_err(), "{name}");
+        }
+        assert!(!PASSED.iter().any(|name| name.starts_with("x-forwarded")));
+        assert!(!PASSED.iter().any(|name| name.starts_with("x-portcullis")));
+    }
+
+    #[test]
+    fn own_cookies_are_recognised_in_any_case() {
+        assert!(is_own_cookie(b"__Host-portcullis=abc"));
+        assert!(is_own_cookie(b"__host-Portcullis =abc"));
+        assert!(!is_own_cookie(b"portcullis=abc"));
+    }
+
+    #[test]
+    fn only_the_gateways_own_origin_is_rewritten() {
+        let host = HeaderValue::from_static("gw.example:8080");
+        let same = |origin: &'static str| {
+            is_same_origin(&HeaderValue::from_static(origin), Some(&host))
+        };
+        assert!(same("http://gw.example:8080"));
+        assert!(same("https://GW.example:8080"));
+        assert!(!same("http://gw.example"));
+        assert!(!same("http://evil.example:8080"));
+        assert!(!same("null"));
+    }
+}

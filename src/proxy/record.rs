@@ -1,0 +1,109 @@
+//! The audit event of an exchange.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::Method;
+use serde_json::{Map, Value};
+
+use super::exchange::{Exchange, Outcome};
+use crate::domain::{Actor, AuditEvent, AuditResult};
+use crate::policy::{DenialReason, Facts};
+
+const DENIED: &str = "authz.denied";
+const UNAUTHENTICATED: &str = "authn.failed";
+const MALFORMED: &str = "request.malformed";
+const ABANDONED: &str = "request.abandoned";
+
+/// Writes down what became of the exchange.
+pub(super) fn event(exchange: &Exchange, now: Instant) -> AuditEvent {
+    let facts = exchange.facts();
+    let subject = facts.and_then(|facts| facts.subject.as_ref());
+    let tenant = facts.and_then(|facts| facts.tenant.as_ref());
+    let project = facts.and_then(|facts| facts.project.as_ref());
+    let (result, reason) = result(exchange);
+    let latency = now.saturating_duration_since(exchange.arrived).as_micros();
+    AuditEvent {
+        id: exchange.event_id,
+        occurred_at: exchange.occurred_at,
+        event: name(exchange),
+        result,
+        reason,
+        tenant: tenant.map(|tenant| (tenant.id, tenant.slug.clone())),
+        project: project.map(|project| (project.id, project.slug.clone())),
+        actor: actor(facts),
+        credential_id: subject.map(|subject| subject.credential.id.to_shared()),
+        ip: exchange.client.as_ref().and_then(|client| client.ip),
+        user_agent: exchange.user_agent.clone(),
+        resource: facts.and_then(|facts| facts.resource.clone()),
+        method: exchange.method.as_ref().map(Method::to_string),
+        route: facts
+            .and_then(|facts| facts.route.as_ref())
+            .map(|route| Arc::clone(&route.label)),
+        status: exchange.status.map(|status| status.as_u16()),
+        latency: u64::try_from(latency).ok(),
+        request_id: Some(exchange.request_id().to_owned()),
+        details: details(exchange),
+    }
+}
+
+fn name(exchange: &Exchange) -> Arc<str> {
+    match &exchange.outcome {
+        Outcome::Permitted(permit) => Arc::clone(&permit.route().event),
+        Outcome::Denied(denial, _) => match denial.reason() {
+            DenialReason::Malformed(_) => MALFORMED.into(),
+            DenialReason::Unauthenticated | DenialReason::Rejected(_) => UNAUTHENTICATED.into(),
+            _ => DENIED.into(),
+        },
+        Outcome::Open => ABANDONED.into(),
+    }
+}
+
+fn result(exchange: &Exchange) -> (AuditResult, Option<String>) {
+    if let Outcome::Denied(denial, _) = &exchange.outcome {
+        return (AuditResult::Denied, Some(denial.code().to_owned()));
+    }
+    if let Some(failure) = exchange.failure {
+        return (AuditResult::Failed, Some(failure.code().to_owned()));
+    }
+    match exchange.status {
+        Some(status) if status.is_client_error() || status.is_server_error() => (
+            AuditResult::Failed,
+            Some(format!("upstream_{}", status.as_u16())),
+        ),
+        Some(_) => (AuditResult::Success, None),
+        None => (AuditResult::Failed, Some("no_answer".to_owned())),
+    }
+}
+
+fn actor(facts: Option<&Facts>) -> Actor {
+    match facts.and_then(|facts| facts.subject.as_ref()) {
+        None => Actor::anonymous(),
+        Some(subject) => Actor {
+            kind: subject.principal.kind.as_str(),
+            id: Some(subject.principal.id.to_string()),
+            email: subject.principal.email.clone(),
+        },
+    }
+}
+
+/// Path and host as decided upon, what was missing, and for a denial the event it
+/// would have been.
+fn details(exchange: &Exchange) -> Map<String, Value> {
+    let mut details = Map::new();
+    if let Some(request) = &exchange.request {
+        details.insert("path".to_owned(), request.path().encoded().into());
+        details.insert("host".to_owned(), request.host().into());
+    }
+    if let Outcome::Denied(denial, facts) = &exchange.outcome {
+        if let Some(route) = &facts.route {
+            details.insert("intended".to_owned(), (&*route.event).into());
+        }
+        if let DenialReason::PermissionMissing { permission, .. }
+        | DenialReason::CredentialPermission { permission } = denial.reason()
+        {
+            details.insert("permission".to_owned(), permission.as_str().into());
+        }
+    }
+    details
+}

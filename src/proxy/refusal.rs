@@ -1,0 +1,99 @@
+//! An answer of our own: built whole, then written.
+
+use bytes::Bytes;
+use http::{Method, StatusCode, header};
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+
+use super::client::X_REQUEST_ID;
+use super::{dialect, rescue};
+use crate::policy::{Denial, DenialReason, Dialect};
+
+/// Browsers ask for the key where they see Basic; other clients read Bearer.
+const CHALLENGES: [&str; 2] = [
+    r#"Basic realm="Portcullis", charset="UTF-8""#,
+    r#"Bearer realm="Portcullis""#,
+];
+
+/// Seconds after which a client may try again.
+const RETRY_AFTER: &str = "1";
+
+/// A refusal or an error, ready to be sent.
+pub(super) struct Refusal {
+    status: StatusCode,
+    content_type: &'static str,
+    body: Bytes,
+    request_id: String,
+    allow: Option<String>,
+}
+
+impl Refusal {
+    pub(super) fn new(
+        status: StatusCode,
+        dialect: Dialect,
+        code: &str,
+        message: &str,
+        request_id: &str,
+    ) -> Self {
+        let (content_type, body) = dialect::body(dialect, status, code, message, request_id);
+        Self {
+            status,
+            content_type,
+            body: body.into(),
+            request_id: request_id.to_owned(),
+            allow: None,
+        }
+    }
+
+    pub(super) fn of_denial(denial: &Denial, dialect: Dialect, request_id: &str) -> Self {
+        let status = rescue::status(denial.reason());
+        let code = public_code(denial);
+        let mut refusal = Self::new(status, dialect, code, &denial.message(), request_id);
+        if let DenialReason::WrongMethod(allowed) = denial.reason() {
+            let names: Vec<_> = allowed.iter().map(Method::as_str).collect();
+            refusal.allow = Some(names.join(", "));
+        }
+        refusal
+    }
+
+    pub(super) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(super) async fn write(self, session: &mut Session) -> pingora::Result<()> {
+        let header = self.header()?;
+        let is_head = session.req_header().method == Method::HEAD;
+        let downstream = session.as_downstream_mut();
+        downstream.write_response_header(Box::new(header)).await?;
+        let body = if is_head { Bytes::new() } else { self.body };
+        downstream.write_response_body(body, true).await
+    }
+
+    fn header(&self) -> pingora::Result<ResponseHeader> {
+        let mut header = ResponseHeader::build(self.status, Some(8))?;
+        header.insert_header(header::CONTENT_TYPE, self.content_type)?;
+        header.insert_header(header::CONTENT_LENGTH, self.body.len().to_string())?;
+        header.insert_header(header::CACHE_CONTROL, "no-store")?;
+        header.insert_header(X_REQUEST_ID, self.request_id.as_str())?;
+        if self.status == StatusCode::UNAUTHORIZED {
+            for challenge in CHALLENGES {
+                header.append_header(header::WWW_AUTHENTICATE, challenge)?;
+            }
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            header.insert_header(header::RETRY_AFTER, RETRY_AFTER)?;
+        }
+        if let Some(allow) = &self.allow {
+            header.insert_header(header::ALLOW, allow.as_str())?;
+        }
+        Ok(header)
+    }
+}
+
+/// Clients hear one word for every rejected credential.
+const fn public_code(denial: &Denial) -> &'static str {
+    match denial.reason() {
+        DenialReason::Rejected(_) => "credential_invalid",
+        _ => denial.code(),
+    }
+}

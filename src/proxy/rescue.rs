@@ -1,0 +1,102 @@
+//! From causes to answers: the one place that maps them to status codes.
+
+use http::StatusCode;
+use pingora::{Error, ErrorSource, ErrorType};
+
+use crate::policy::DenialReason;
+
+/// Status of a refusal.
+pub(super) fn status(reason: &DenialReason) -> StatusCode {
+    match reason {
+        DenialReason::Malformed(_)
+        | DenialReason::ProjectRequired
+        | DenialReason::ProjectAmbiguous => StatusCode::BAD_REQUEST,
+        DenialReason::Unauthenticated | DenialReason::Rejected(_) => StatusCode::UNAUTHORIZED,
+        DenialReason::NoRoute => StatusCode::NOT_FOUND,
+        DenialReason::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
+        DenialReason::DeniedRoute(_)
+        | DenialReason::ProjectClosed
+        | DenialReason::CredentialScope
+        | DenialReason::PermissionMissing { .. }
+        | DenialReason::CredentialPermission { .. } => StatusCode::FORBIDDEN,
+        DenialReason::TruthUnavailable | DenialReason::AuditFull => StatusCode::SERVICE_UNAVAILABLE,
+        DenialReason::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// What went wrong after the permit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// The backend did not answer in time.
+    UpstreamTimeout,
+    /// The backend could not be reached, reset the connection or answered garbage.
+    UpstreamBroken,
+    /// The client went away or sent a broken body.
+    Client,
+    /// The client's body cannot be read.
+    ClientBody,
+    /// Something of ours.
+    Internal,
+}
+
+impl Failure {
+    pub(super) fn of(error: &Error) -> Self {
+        match (error.esource(), error.etype()) {
+            (ErrorSource::Upstream, kind) if is_timeout(kind) => Self::UpstreamTimeout,
+            (ErrorSource::Upstream, _) => Self::UpstreamBroken,
+            (ErrorSource::Downstream, kind) if is_disconnect(kind) => Self::Client,
+            (ErrorSource::Downstream, _) => Self::ClientBody,
+            (ErrorSource::Internal | ErrorSource::Unset, _) => Self::Internal,
+        }
+    }
+
+    /// What the client is told; `None` if there is nobody to tell.
+    pub(super) const fn answer(self) -> Option<(StatusCode, &'static str)> {
+        match self {
+            Self::UpstreamTimeout => Some((
+                StatusCode::GATEWAY_TIMEOUT,
+                "The backend did not answer in time.",
+            )),
+            Self::UpstreamBroken => {
+                Some((StatusCode::BAD_GATEWAY, "The backend cannot be reached."))
+            }
+            Self::ClientBody => Some((
+                StatusCode::BAD_REQUEST,
+                "Bad request: the body cannot be read.",
+            )),
+            Self::Internal => Some((StatusCode::INTERNAL_SERVER_ERROR, "Internal error.")),
+            Self::Client => None,
+        }
+    }
+
+    /// A stable word for the audit event.
+    pub(super) const fn code(self) -> &'static str {
+        match self {
+            Self::UpstreamTimeout => "upstream_timeout",
+            Self::UpstreamBroken => "upstream_broken",
+            Self::Client => "client_closed",
+            Self::ClientBody => "client_body",
+            Self::Internal => "internal_error",
+        }
+    }
+}
+
+const fn is_timeout(kind: &ErrorType) -> bool {
+    matches!(
+        kind,
+        ErrorType::ConnectTimedout
+            | ErrorType::TLSHandshakeTimedout
+            | ErrorType::ReadTimedout
+            | ErrorType::WriteTimedout
+    )
+}
+
+const fn is_disconnect(kind: &ErrorType) -> bool {
+    matches!(
+        kind,
+        ErrorType::WriteError
+            | ErrorType::ReadError
+            | ErrorType::ConnectionClosed
+            | ErrorType::WriteTimedout
+    )
+}
