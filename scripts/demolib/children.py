@@ -146,7 +146,9 @@ class Supervisor:
             quick = time.monotonic() - started < QUICK_DEATH_SECONDS
             quick_deaths = quick_deaths + 1 if quick else 0
             if quick_deaths >= MAX_QUICK_DEATHS:
-                raise DemoError(f"{child.name} died {quick_deaths} times in a row; {tail(child.log)}")
+                raise DemoError(
+                    f"{child.name} died {quick_deaths} times in a row; {tail(child.log)}"
+                )
             say(f"{child.name} died ({died_how(status)}), starting it again; its log: {child.log}")
             if child.signal_group:
                 await child.stop()

@@ -1,87 +1,28 @@
 """Brings the parts up, side by side where they do not need each other."""
 
 import asyncio
-import contextlib
 import json
 import os
 import pathlib
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 
 from . import places, seed
 from .children import Child, Supervisor
 from .console import DemoError, say, tail
 from .guard import Guard
 from .places import CONFIG, DATA, LOGS, ROOT, VENV, Ports
+from .probes import HEARTBEAT_SECONDS, answers, migrated, until
+from .texts import CONFIG_TEXT, READY_TEXT
 
-UNREACHABLE = 4  # portcullis' exit code for "no database"
-START_SECONDS = 120
-HEARTBEAT_SECONDS = 10
 # The gateway first: it still needs the others for what it has accepted.
 STOP_ORDER = ("the gateway", "MLflow", "Postgres")
-
-CONFIG_TEXT = """\
-# Written by scripts/demo.py at each start; changes are lost.
-version: 1
-listen: 127.0.0.1:{ports.gateway}
-private_listen: 127.0.0.1:{ports.private}
-data_dir: {data}
-upstreams:
-  mlflow: {{ url: "http://127.0.0.1:{ports.mlflow}" }}
-presets:
-  - {{ name: mlflow-workspaces, upstream: mlflow }}
-shutdown: {{ deadline: 10s }}
-"""
-
-READY_TEXT = """\
-
-ready: {url}
-
-Paste in a second terminal, here in {root}:
-
-    . .demo/env
-    curl -sS -H "Authorization: Bearer $ACME_EDITOR_KEY" "$PORTCULLIS_URL/api/2.0/mlflow/experiments/search?max_results=10"
-
-    . .demo/env; MLFLOW_TRACKING_URI=$PORTCULLIS_URL MLFLOW_TRACKING_TOKEN=$ACME_EDITOR_KEY {python} - <<'EOF'
-    import mlflow
-    mlflow.set_experiment("hello")
-    with mlflow.start_run() as run:
-        mlflow.log_metric("auc", 0.97)
-    print(mlflow.get_run(run.info.run_id).data.metrics)
-    EOF
-
-MLflow's own pages: {url}, any user name, the key as the password. Ctrl-C stops all.
-"""
 
 
 def clean_environment() -> dict[str, str]:
     """The user's environment less what would point our parts somewhere else."""
     foreign = ("MLFLOW_", "PORTCULLIS_", "DATABASE_URL", "PG", "PORT", "PRIVATE_PORT")
     return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-
-
-def answers(url: str, headers: dict[str, str] | None = None) -> bool:
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with contextlib.suppress(OSError, urllib.error.URLError):
-        with direct.open(urllib.request.Request(url, headers=headers or {}), timeout=5) as answer:
-            return answer.status == 200
-    return False
-
-
-async def until(what: str, log: pathlib.Path, probe, *arguments) -> None:
-    """Polls until the probe says yes; says that it still waits, and gives up in the end."""
-    started = time.monotonic()
-    said = 0
-    while not await asyncio.to_thread(probe, *arguments):
-        waited = time.monotonic() - started
-        if waited > START_SECONDS:
-            raise DemoError(f"{what} does not answer after {START_SECONDS} s; {tail(log)}")
-        if waited // HEARTBEAT_SECONDS > said:
-            said = waited // HEARTBEAT_SECONDS
-            say(f"waiting for {what} ({waited:.0f} s)")
-        await asyncio.sleep(0.1)
 
 
 class Demo:
@@ -119,7 +60,9 @@ class Demo:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         await self._gateway(admin, keys)
-        python = os.path.relpath(VENV / "bin/python", ROOT)
+        python = VENV / "bin/python"
+        if python.is_relative_to(ROOT):
+            python = python.relative_to(ROOT)
         print(READY_TEXT.format(url=self._url, root=ROOT, python=python), flush=True)
 
     async def _setup(self, *arguments: str) -> None:
@@ -177,7 +120,9 @@ class Demo:
         started = time.monotonic()
         try:
             while not (await asyncio.wait({install}, timeout=HEARTBEAT_SECONDS))[0]:
-                say(f"installing MLflow into {VENV} ({time.monotonic() - started:.0f} s; log: {log})")
+                say(
+                    f"installing MLflow into {VENV} ({time.monotonic() - started:.0f} s; log: {log})"
+                )
             if install.result() != 0:
                 raise DemoError(f"MLflow could not be installed; {tail(log)}")
         finally:
@@ -216,7 +161,14 @@ class Demo:
         # progress goes to the terminal by stderr.
         build = self._child(
             "build",
-            ["sh", "-c", 'exec "$@" >"$0"', str(report), *command, "--message-format=json-render-diagnostics"],
+            [
+                "sh",
+                "-c",
+                'exec "$@" >"$0"',
+                str(report),
+                *command,
+                "--message-format=json-render-diagnostics",
+            ],
             grace=5,
             log=None,
             environment=dict(os.environ),
@@ -243,17 +195,14 @@ class Demo:
         say(f"starting the gateway on 127.0.0.1:{self._ports.gateway}")
         gateway = self._child("the gateway", admin.command("serve"), grace=20)
         self._supervisor.run(gateway)
-        await until("the gateway", gateway.log, answers, f"http://127.0.0.1:{self._ports.private}/readyz")
+        await until(
+            "the gateway", gateway.log, answers, f"http://127.0.0.1:{self._ports.private}/readyz"
+        )
         search = f"{self._url}/api/2.0/mlflow/experiments/search?max_results=1"
+        # Both projects: each has a workspace of its own, which the gateway makes in MLflow.
         for name in ("ACME_EDITOR_KEY", "GLOBEX_EDITOR_KEY"):
-            await until("MLflow through the gateway", gateway.log, answers, search, {"Authorization": f"Bearer {keys[name]}"})
-
-
-def migrated(admin: seed.Admin) -> bool:
-    done = admin.call("migrate")
-    if done.returncode not in (0, UNREACHABLE):
-        raise DemoError(f"portcullis migrate: exit code {done.returncode}\n{done.stderr.rstrip()}")
-    return done.returncode == 0
+            key = {"Authorization": f"Bearer {keys[name]}"}
+            await until("MLflow through the gateway", gateway.log, answers, search, key)
 
 
 def database_url() -> str:

@@ -65,7 +65,7 @@ def demanded(port: int, variable: str) -> int:
     if not is_free(port):
         raise DemoError(
             f"port {port} on 127.0.0.1 is in use (or may not be taken); "
-            f"choose another one: make demo {variable}={port % 1000 + 18000}"
+            f"choose another one: make demo {variable}={any_free_port()}"
         )
     return port
 
@@ -98,6 +98,12 @@ def prepare() -> None:
         directory.mkdir(exist_ok=True)
 
 
+def forget_logs() -> None:
+    """Each start has logs of its own, so that their ends tell of this start."""
+    for log in LOGS.iterdir():
+        log.unlink()
+
+
 def lock() -> int:
     """Takes .demo/lock until all that this demo started is gone; returns its descriptor."""
     descriptor = os.open(STATE / "lock", os.O_RDWR | os.O_CREAT, 0o644)
@@ -108,7 +114,11 @@ def lock() -> int:
             break
         except BlockingIOError:
             holder = os.pread(descriptor, 32, 0).decode().strip()
-            if not holder or pathlib.Path(f"/proc/{holder}").exists() or time.monotonic() > deadline:
+            if (
+                not holder
+                or pathlib.Path(f"/proc/{holder}").exists()
+                or time.monotonic() > deadline
+            ):
                 raise DemoError(
                     f"a demo is already running here (process {holder}); stop it with: kill {holder}"
                 ) from None

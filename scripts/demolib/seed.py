@@ -52,7 +52,9 @@ KEY_ID = re.compile(r"^pcl_live_([0-9A-Za-z]+)_")
 class Admin:
     """The gateway's own command line, with the demo's configuration."""
 
-    def __init__(self, binary: pathlib.Path, config: pathlib.Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, binary: pathlib.Path, config: pathlib.Path, environment: dict[str, str]
+    ) -> None:
         self._base = [str(binary), "--config", str(config)]
         self._environment = environment
 
@@ -85,7 +87,11 @@ def seed(admin: Admin) -> None:
 
 
 def living_key_ids(admin: Admin) -> set[str]:
-    return {key["id"] for key in json.loads(admin.must("--json", "keys", "list")) if not key["revoked_at"]}
+    return {
+        key["id"]
+        for key in json.loads(admin.must("--json", "keys", "list"))
+        if not key["revoked_at"]
+    }
 
 
 def keys(admin: Admin, kept: dict[str, str]) -> dict[str, str]:
@@ -98,7 +104,9 @@ def keys(admin: Admin, kept: dict[str, str]) -> dict[str, str]:
             result[name] = kept[name]
         else:
             say(f"making a key for {email}")
-            result[name] = admin.must("keys", "create", "--principal", email, "--description", "make demo")
+            result[name] = admin.must(
+                "keys", "create", "--principal", email, "--description", "make demo"
+            )
     return result
 
 
@@ -116,4 +124,4 @@ def write_env(values: dict[str, str], path: pathlib.Path = ENV) -> None:
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write("# Written by scripts/demo.py. Use: . .demo/env\n")
         file.writelines(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())
-    os.replace(part, path)
+    part.replace(path)

@@ -30,12 +30,30 @@ pub struct AuditFilter {
 }
 
 /// The place of an event in the order of time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AuditCursor {
     /// When it occurred.
     pub occurred_at: DateTime<Utc>,
     /// Its id.
     pub id: Uuid,
+}
+
+/// The text is no [`AuditCursor`].
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("write the event's OCCURRED_AT/ID")]
+pub struct MalformedCursor;
+
+impl std::str::FromStr for AuditCursor {
+    type Err = MalformedCursor;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        let (at, id) = text.split_once('/').ok_or(MalformedCursor)?;
+        let at = DateTime::parse_from_rfc3339(at).map_err(|_| MalformedCursor)?;
+        Ok(Self {
+            occurred_at: at.to_utc(),
+            id: id.parse().map_err(|_| MalformedCursor)?,
+        })
+    }
 }
 
 /// An event as it is stored: one field a column, in the order of the columns.

@@ -49,6 +49,7 @@ impl From<sqlx::Error> for StoreError {
             | sqlx::Error::ColumnNotFound(_)
             | sqlx::Error::ColumnIndexOutOfBounds { .. }
             | sqlx::Error::TypeNotFound { .. } => Self::corrupt(error),
+            sqlx::Error::Io(cause) => Self::Unavailable(cause.to_string()),
             // The rest is about connections, pools and protocols.
             _ => Self::Unavailable(error.to_string()),
         }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::types::Uuid;
+use sqlx::{PgConnection, types::Uuid};
 
 use super::author::{ChangeTx, Done};
 use super::principals::principal;
@@ -170,10 +170,10 @@ impl Db {
         .fetch_optional(&mut *change.tx)
         .await?;
         let Some(revoked) = revoked else {
-            self.find_key(id)
-                .await?
-                .ok_or_else(|| StoreError::not_found("API key", id))?;
-            return Err(StoreError::Conflict(format!("`{id}` is revoked already")));
+            return Err(match find(&mut change.tx, id).await? {
+                Some(_) => StoreError::Conflict(format!("`{id}` is revoked already")),
+                None => StoreError::not_found("API key", id),
+            });
         };
         let done = Done::new("api_key.revoked", "api_key", id)
             .detail("principal_id", revoked.principal_id.to_string());
@@ -186,18 +186,7 @@ impl Db {
     ///
     /// `Unavailable`.
     pub async fn find_key(&self, id: &KeyId) -> Result<Option<ApiKey>> {
-        let row = sqlx::query_as!(
-            KeyRow,
-            r#"SELECT k.id, k.principal_id, k.secret_hash, k.permissions, k.projects, k.description,
-                   k.expires_at, k.revoked_at, k.created_at,
-                   u.last_used_at AS "last_used_at?", host(u.last_used_ip) AS last_used_ip
-               FROM api_keys k LEFT JOIN api_key_usage u ON u.key_id = k.id
-               WHERE k.id = $1"#,
-            id.as_str(),
-        )
-        .fetch_optional(&self.pool)
-        .await?;
-        row.map(ApiKey::try_from).transpose()
+        find(&mut *self.pool.acquire().await?, id).await
     }
 
     /// Keys, of one holder or of all, the newest first.
@@ -295,6 +284,21 @@ impl Db {
         let bytes = row.pepper.try_into();
         bytes.map(Pepper::new).map_err(|_| corrupt_length("pepper"))
     }
+}
+
+async fn find(connection: &mut PgConnection, id: &KeyId) -> Result<Option<ApiKey>> {
+    let row = sqlx::query_as!(
+        KeyRow,
+        r#"SELECT k.id, k.principal_id, k.secret_hash, k.permissions, k.projects, k.description,
+               k.expires_at, k.revoked_at, k.created_at,
+               u.last_used_at AS "last_used_at?", host(u.last_used_ip) AS last_used_ip
+           FROM api_keys k LEFT JOIN api_key_usage u ON u.key_id = k.id
+           WHERE k.id = $1"#,
+        id.as_str(),
+    )
+    .fetch_optional(connection)
+    .await?;
+    row.map(ApiKey::try_from).transpose()
 }
 
 impl NewKey {

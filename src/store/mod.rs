@@ -5,6 +5,7 @@
 //! because a transaction can only be committed with one.
 
 mod audit;
+mod audit_copy;
 mod author;
 mod bindings;
 mod connect;
@@ -14,11 +15,13 @@ mod listener;
 mod migrate;
 mod policy;
 mod principals;
+pub mod private_postgres;
 mod projects;
 mod roles;
 mod tenants;
 
-pub use audit::{AuditCursor, AuditFilter, AuditRecord};
+pub use audit::{AuditCursor, AuditFilter, AuditRecord, MalformedCursor};
+pub use audit_copy::{AuditSink, SinkError};
 pub use author::Author;
 pub use bindings::Member;
 pub use connect::{DatabaseUrl, Db, MalformedDatabaseUrl};

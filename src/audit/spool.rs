@@ -1,0 +1,217 @@
+//! The local durable buffer that audit events wait in.
+
+use std::cell::Cell;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::directory::Directory;
+use super::segment::Segment;
+use super::shard::Shard;
+use super::slot::Slot;
+use super::stats::{AuditStats, Counters};
+use super::sync::Syncer;
+use super::{bounds, recovery};
+use crate::clock::Clock;
+
+/// What becomes of a request when there is no room for its event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenFull {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// It goes on without a record, and is counted.
+    Drop,
+}
+
+/// How a spool is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct SpoolOptions {
+    /// Bytes on disk, at most. Never less than two smallest segments a shard.
+    pub max_bytes: u64,
+    /// What to do when they are used up.
+    pub when_full: WhenFull,
+    /// One for each thread that commits, so that none waits for another.
+    pub shards: usize,
+    /// How often what was written is brought to the disk: what a power cut can lose.
+    pub sync_every: Duration,
+}
+
+impl Default for SpoolOptions {
+    fn default() -> Self {
+        Self {
+            max_bytes: 1 << 30,
+            when_full: WhenFull::Refuse,
+            shards: std::thread::available_parallelism().map_or(1, usize::from),
+            sync_every: Duration::from_millis(200),
+        }
+    }
+}
+
+impl SpoolOptions {
+    const LARGEST_SEGMENT: u64 = 4 << 20;
+    const SMALLEST_SEGMENT: u64 = 8 * bounds::RECORD as u64;
+
+    /// Small enough that a full spool shrinks in several steps.
+    fn segment_size(&self) -> u64 {
+        let share = self.max_bytes / (8 * self.shards as u64);
+        share.clamp(Self::SMALLEST_SEGMENT, Self::LARGEST_SEGMENT)
+    }
+
+    fn segments(&self) -> i64 {
+        let least = 2 * self.shards as u64;
+        i64::try_from((self.max_bytes / self.segment_size()).max(least)).unwrap_or(i64::MAX)
+    }
+}
+
+/// There is no room for another event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the audit spool is full")]
+pub struct SpoolFull;
+
+/// Why the spool cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    /// Two gateways may not share one.
+    #[error("{0} is in use by another process: each gateway needs an audit spool of its own")]
+    InUse(PathBuf),
+    /// Written by another version.
+    #[error(
+        "{0} was written by another version of Portcullis: let that version send it, or move it away"
+    )]
+    OtherVersion(PathBuf),
+    /// A file operation failed.
+    #[error("{path}: {source}")]
+    Io {
+        /// On what.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl SpoolError {
+    pub(super) fn io(path: &Path, source: io::Error) -> Self {
+        Self::Io {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+/// The spool. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Spool(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    shards: Vec<Arc<Shard>>,
+    directory: Arc<Directory>,
+    counters: Arc<Counters>,
+    when_full: WhenFull,
+    /// Files of former processes that the writer has not taken yet.
+    recovered: Mutex<Vec<Arc<Segment>>>,
+    _syncer: Syncer,
+}
+
+impl Spool {
+    /// Takes the directory, making it if need be, and recovers what a former process
+    /// left in it.
+    ///
+    /// # Errors
+    ///
+    /// When another process uses it, another version wrote it, or it cannot be read.
+    pub fn open(dir: &Path, options: SpoolOptions) -> Result<Self, SpoolError> {
+        let (directory, files) = Directory::take(dir, options.segment_size(), options.segments())?;
+        let counters = Arc::new(Counters::default());
+        let recovered = recovery::recover(&directory, files, &counters)?;
+        let directory = Arc::new(directory);
+        let shards: Vec<_> = (0..options.shards.max(1))
+            .map(|_| Arc::new(Shard::new(Arc::clone(&directory))))
+            .collect();
+        Ok(Self(Arc::new(Inner {
+            _syncer: Syncer::spawn(shards.clone(), options.sync_every)
+                .map_err(|source| SpoolError::io(dir, source))?,
+            shards,
+            directory,
+            counters,
+            when_full: options.when_full,
+            recovered: Mutex::new(recovered),
+        })))
+    }
+
+    /// Room for one event, to be had before the request is forwarded. Takes no lock
+    /// that other threads hold in the ordinary course of things.
+    ///
+    /// # Errors
+    ///
+    /// When there is none and [`WhenFull::Refuse`] holds.
+    pub fn reserve(&self) -> Result<Slot, SpoolFull> {
+        let Inner {
+            shards, counters, ..
+        } = &*self.0;
+        let first = shard_of_this_thread() % shards.len();
+        let (after, before) = (&shards[first..], &shards[..first]);
+        if let Some(shard) = after.iter().chain(before).find(|shard| shard.reserve()) {
+            return Ok(Slot::reserved(Arc::clone(shard), Arc::clone(counters)));
+        }
+        match self.0.when_full {
+            WhenFull::Drop => Ok(Slot::dropping(Arc::clone(counters))),
+            WhenFull::Refuse => {
+                counters.refused.fetch_add(1, Ordering::Relaxed);
+                Err(SpoolFull)
+            }
+        }
+    }
+
+    /// The numbers of this moment.
+    #[must_use]
+    pub fn stats(&self, clock: &Clock) -> AuditStats {
+        let shards = &self.0.shards;
+        let sum = |of: fn(&Shard) -> u64| shards.iter().map(|shard| of(shard)).sum();
+        let events = sum(|shard| shard.events.load(Ordering::Relaxed));
+        let bytes = sum(|shard| shard.bytes.load(Ordering::Relaxed));
+        self.0.counters.stats(events, bytes, clock.now())
+    }
+
+    /// Segments to follow that were not handed out before.
+    pub(super) fn opened(&self) -> Vec<Arc<Segment>> {
+        let recovered = &self.0.recovered;
+        let mut all =
+            std::mem::take(&mut *recovered.lock().unwrap_or_else(PoisonError::into_inner));
+        all.extend(self.0.shards.iter().flat_map(|shard| shard.opened()));
+        all
+    }
+
+    /// Ends the current segments, so that they are deleted when they are sent.
+    pub(super) fn seal(&self) {
+        for shard in &self.0.shards {
+            shard.seal();
+        }
+    }
+
+    pub(super) fn directory(&self) -> &Directory {
+        &self.0.directory
+    }
+
+    pub(super) fn counters(&self) -> &Counters {
+        &self.0.counters
+    }
+}
+
+/// Threads are numbered as they first come: each worker gets a shard of its own.
+fn shard_of_this_thread() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static NUMBER: Cell<Option<usize>> = const { Cell::new(None) };
+    }
+    NUMBER.with(|number| {
+        number.get().unwrap_or_else(|| {
+            let mine = NEXT.fetch_add(1, Ordering::Relaxed);
+            number.set(Some(mine));
+            mine
+        })
+    })
+}

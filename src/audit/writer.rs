@@ -1,0 +1,173 @@
+//! Sends the spool to Postgres.
+
+use std::time::Duration;
+
+use rand::Rng;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::encode::COLUMNS;
+use super::reading::{Batch, Follower};
+use super::rejected;
+use super::spool::Spool;
+use super::stats::AuditStats;
+use crate::clock::Clock;
+use crate::store::{AuditSink, Db, SinkError};
+
+/// How often the spool is looked at: requests wake nobody.
+const POLL: Duration = Duration::from_millis(25);
+
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// The task that sends the spool to Postgres. Dropped, it goes on until the runtime ends.
+#[derive(Debug)]
+pub struct AuditWriter {
+    spool: Spool,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl AuditWriter {
+    /// Starts it; Postgres need not answer yet. One a spool: a second one would only see
+    /// what the first has not looked at.
+    #[must_use]
+    pub fn spawn(spool: Spool, db: Db) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        let writer = Writer {
+            follower: Follower::new(spool.clone()),
+            spool: spool.clone(),
+            sink: AuditSink::new(db, COLUMNS),
+        };
+        let task = tokio::spawn(writer.run(stopped));
+        Self { spool, stop, task }
+    }
+
+    /// Sends what is left, once nothing is committed any more, and ends; at the latest
+    /// after `within`. What could not be sent stays in the spool for the next start: the
+    /// numbers tell how much that is.
+    pub async fn drain(mut self, within: Duration, clock: &Clock) -> AuditStats {
+        // Fails only if the task is gone.
+        let _ = self.stop.send(());
+        if tokio::time::timeout(within, &mut self.task).await.is_err() {
+            self.task.abort();
+            let _ = self.task.await;
+        }
+        self.spool.stats(clock)
+    }
+}
+
+struct Writer {
+    spool: Spool,
+    follower: Follower,
+    sink: AuditSink,
+}
+
+impl Writer {
+    async fn run(mut self, mut stop: oneshot::Receiver<()>) {
+        let mut batch = Batch::default();
+        let mut stopping = false;
+        loop {
+            if stopping {
+                self.spool.seal();
+            }
+            self.follower.collect(&mut batch);
+            if !batch.is_empty() {
+                self.deliver(&batch.rows).await;
+                self.follower.sent(&batch);
+            } else if stopping {
+                return self.follower.delete_done();
+            } else {
+                self.follower.delete_done();
+                tokio::select! {
+                    () = tokio::time::sleep(POLL) => {}
+                    told = &mut stop => match told {
+                        Ok(()) => stopping = true,
+                        // Nobody is left to drain us: go on for as long as we can.
+                        Err(_) => tokio::time::sleep(POLL).await,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Returns when every row is in the table or put aside.
+    ///
+    /// A plain COPY first. If that meets a row which is there already (sent before a
+    /// crash, or by a commit whose answer was lost), rows are merged; if it meets one
+    /// that Postgres refuses, halves are tried until that one is found.
+    async fn deliver(&mut self, rows: &[u8]) {
+        let mut pending = vec![rows];
+        let mut plain = true;
+        let mut pause = FIRST_PAUSE;
+        while let Some(part) = pending.pop().filter(|part| !part.is_empty()) {
+            let sent = if plain {
+                self.sink.copy(part).await
+            } else {
+                self.sink.merge(part).await
+            };
+            match sent {
+                Ok(()) => pause = FIRST_PAUSE,
+                Err(SinkError::Duplicate) if plain => {
+                    plain = false;
+                    pending.push(part);
+                }
+                Err(SinkError::Unavailable(why)) => {
+                    tracing::warn!(why, "audit events wait in the spool");
+                    pending.push(part);
+                    tokio::time::sleep(jittered(pause)).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                Err(error) => {
+                    plain = false;
+                    match halves(part) {
+                        Some((first, second)) => pending.extend([second, first]),
+                        None => self.put_aside(part, &error.to_string()),
+                    }
+                }
+            }
+        }
+    }
+
+    fn put_aside(&self, row: &[u8], why: &str) {
+        let counters = self.spool.counters();
+        counters
+            .rejected
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        rejected::put_aside(self.spool.directory().path(), row, why);
+    }
+}
+
+/// Several gateways that lost the same Postgres do not come back in step.
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(rand::rng().random_range(0.5..1.0))
+}
+
+/// Two parts of whole lines; `None` if there is only one line.
+fn halves(rows: &[u8]) -> Option<(&[u8], &[u8])> {
+    let last = rows.len().checked_sub(1)?;
+    let end_of_line = |from: usize| rows[from..last].iter().position(|byte| *byte == b'\n');
+    let middle = end_of_line(rows.len() / 2).map(|at| rows.len() / 2 + at);
+    let cut = middle.or_else(|| end_of_line(0))?;
+    Some(rows.split_at(cut + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_are_whole_lines_and_smaller() {
+        assert_eq!(halves(b"a\nb\n"), Some((&b"a\n"[..], &b"b\n"[..])));
+        assert_eq!(
+            halves(b"a\nlonger\n"),
+            Some((&b"a\n"[..], &b"longer\n"[..]))
+        );
+        assert_eq!(
+            halves(b"longer\na\nb\n"),
+            Some((&b"longer\n"[..], &b"a\nb\n"[..]))
+        );
+        assert_eq!(halves(b"alone\n"), None);
+        assert_eq!(halves(b""), None);
+    }
+}

@@ -1,0 +1,86 @@
+//! `portcullis users`.
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::CliError;
+use super::output::{Column, moment};
+use super::session::{Run, Session};
+use crate::domain::{Email, PrincipalName};
+use crate::store::ListedPrincipal;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum UsersCommand {
+    /// Create a user
+    ///
+    /// Example: portcullis users create ann@example.com --name "Ann Lee"
+    Create {
+        /// E-mail address, in any case
+        email: Email,
+        /// Display name [default: the address]
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// List all users
+    List,
+    /// Disable a user: keys and sessions stop working at once, nothing is lost
+    Disable {
+        /// E-mail address or id
+        user: PrincipalName,
+    },
+    /// Enable a disabled user again
+    Enable {
+        /// E-mail address or id
+        user: PrincipalName,
+    },
+}
+
+impl Run for UsersCommand {
+    async fn run(self, session: &mut Session) -> Result<(), CliError> {
+        match self {
+            Self::Create { email, name } => {
+                let name = name.unwrap_or_else(|| email.to_string());
+                let (db, author) = (&session.db, &mut session.author);
+                let user = db.create_user(author, &email, &name).await?;
+                Ok(session
+                    .output
+                    .done(&user, &format!("created user {email}"))?)
+            }
+            Self::List => {
+                let users = session.db.users().await?;
+                Ok(session.output.list(&users, USER_COLUMNS)?)
+            }
+            Self::Disable { user } => set_disabled(session, &user, true).await,
+            Self::Enable { user } => set_disabled(session, &user, false).await,
+        }
+    }
+}
+
+const USER_COLUMNS: &[Column<ListedPrincipal>] = &[
+    ("USER", |user| user.principal.label().to_owned()),
+    ("NAME", |user| user.principal.name.clone()),
+    ("STATE", state),
+    ("CREATED", |user| moment(Some(user.created_at))),
+    ("ID", |user| user.principal.id.to_string()),
+];
+
+pub(super) fn state(listed: &ListedPrincipal) -> String {
+    let state = if listed.principal.disabled {
+        "disabled"
+    } else {
+        "active"
+    };
+    state.to_owned()
+}
+
+pub(super) async fn set_disabled(
+    session: &mut Session,
+    who: &PrincipalName,
+    disabled: bool,
+) -> Result<(), CliError> {
+    let (db, author) = (&session.db, &mut session.author);
+    let principal = db.set_disabled(author, who, disabled).await?;
+    let done = if disabled { "disabled" } else { "enabled" };
+    let text = format!("{done} {who}");
+    Ok(session.output.done(&json!(principal), &text)?)
+}

@@ -1,0 +1,4 @@
+//! What several subjects need.
+
+pub mod postgres;
+pub mod store;
