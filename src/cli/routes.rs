@@ -1,17 +1,14 @@
-//! `portcullis routes`: what the configuration lets through, and on which terms.
-
-use std::path::Path;
-use std::process::ExitCode;
-
+use clap::Args;
 use serde::Serialize;
 
-use super::check;
+use super::output::{Column, Output};
+use super::{CliError, Global, check};
 use crate::policy::{Requirement, Route};
 
-/// List all routes, those of presets included, and what each requires.
+/// List all routes, those of presets included, and what each requires
 ///
 /// A request that matches none of them is refused.
-#[derive(Debug, clap::Args)]
+#[derive(Args, Debug)]
 pub struct RoutesArgs {}
 
 /// One line of the table.
@@ -27,36 +24,30 @@ struct Row {
     origin: String,
 }
 
-const HEADINGS: [&str; 8] = [
-    "METHODS",
-    "HOSTS",
-    "PATH",
-    "REQUIREMENT",
-    "SCOPE",
-    "EVENT",
-    "UPSTREAM",
-    "DEFINED AT",
+const COLUMNS: [Column<Row>; 8] = [
+    ("METHODS", |row| row.methods.clone()),
+    ("HOSTS", |row| row.hosts.clone()),
+    ("PATH", |row| row.path.clone()),
+    ("REQUIREMENT", |row| row.requirement.clone()),
+    ("SCOPE", |row| row.scope.to_owned()),
+    ("EVENT", |row| row.event.clone()),
+    ("UPSTREAM", |row| row.upstream.clone()),
+    ("DEFINED AT", |row| row.origin.clone()),
 ];
 
-/// Runs the subcommand.
-#[must_use]
-pub fn run(_args: &RoutesArgs, config: &Path, json: bool) -> ExitCode {
-    let settings = match check::load(config, json) {
-        Ok(settings) => settings,
-        Err(code) => return code,
-    };
-    let rows: Vec<Row> = settings
-        .routes
-        .routes()
-        .iter()
-        .map(|route| Row::from(&**route))
-        .collect();
-    if json {
-        println!("{}", serde_json::json!(rows));
-    } else {
-        print!("{}", table(&rows));
+impl RoutesArgs {
+    /// Runs it.
+    ///
+    /// # Errors
+    ///
+    /// When anything is wrong with the configuration; it has been printed.
+    pub fn run(self, global: &Global) -> Result<(), CliError> {
+        let json = global.json();
+        let settings = check::load(global.config(), json)?;
+        let routes = settings.routes.routes().iter();
+        let rows: Vec<Row> = routes.map(|route| Row::from(&**route)).collect();
+        Ok(Output { json }.list(&rows, &COLUMNS)?)
     }
-    ExitCode::SUCCESS
 }
 
 impl From<&Route> for Row {
@@ -81,42 +72,9 @@ impl From<&Route> for Row {
     }
 }
 
-impl Row {
-    fn cells(&self) -> [&str; 8] {
-        [
-            &self.methods,
-            &self.hosts,
-            &self.path,
-            &self.requirement,
-            self.scope,
-            &self.event,
-            &self.upstream,
-            &self.origin,
-        ]
-    }
-}
-
 fn or_dash(text: &str) -> String {
     let text = if text.is_empty() { "-" } else { text };
     text.to_owned()
-}
-
-fn table(rows: &[Row]) -> String {
-    let lines: Vec<[&str; 8]> = std::iter::once(HEADINGS)
-        .chain(rows.iter().map(Row::cells))
-        .collect();
-    let widths: [usize; 8] = std::array::from_fn(|column| {
-        let widths = lines.iter().map(|line| line[column].chars().count());
-        widths.max().unwrap_or_default()
-    });
-    let mut table = String::new();
-    for line in lines {
-        let padded = line.iter().zip(widths);
-        let padded: Vec<_> = padded.map(|(cell, width)| format!("{cell:width$}")).collect();
-        table.push_str(padded.join("  ").trim_end());
-        table.push('\n');
-    }
-    table
 }
 
 #[cfg(test)]
@@ -125,7 +83,7 @@ mod tests {
     use crate::config::Settings;
 
     #[test]
-    fn columns_line_up() {
+    fn a_row_tells_what_a_route_requires() {
         let text = "
 version: 1
 upstreams: { m: { url: 'http://h' } }
@@ -135,11 +93,13 @@ routes:
 ";
         let settings = Settings::parse("p.yaml", text, &|_| None).unwrap();
         let routes = settings.routes.routes().iter();
-        let rows: Vec<Row> = routes.map(|route| Row::from(&**route)).collect();
-        insta::assert_snapshot!(table(&rows), @r"
-        METHODS  HOSTS  PATH        REQUIREMENT           SCOPE    EVENT              UPSTREAM  DEFINED AT
-        GET|PUT  *.a.b  /runs/{id}  permission runs:read  project  runs.read          m         p.yaml:5
-        DELETE   -      /           deny: never           -        request.forwarded  -         p.yaml:6
+        let rows = routes.map(|route| {
+            let row = Row::from(&**route);
+            COLUMNS.map(|(_, cell)| cell(&row)).join(", ")
+        });
+        insta::assert_snapshot!(rows.collect::<Vec<_>>().join("\n"), @r"
+        GET|PUT, *.a.b, /runs/{id}, permission runs:read, project, runs.read, m, p.yaml:5
+        DELETE, -, /, deny: never, -, request.forwarded, -, p.yaml:6
         ");
     }
 }
