@@ -25,7 +25,7 @@ mod variables;
 pub use body::BodyTemplate;
 pub use diagnostic::Diagnostic;
 pub use settings::{
-    Address, Audit, BuiltInRole, Cache, Database, Exists, Health, HostRewrite, Log, LogFormat,
-    Provision, Settings, Shutdown, Timeouts, Upstream, UpstreamTls, WhenFull,
+    Address, Audit, BuiltInRole, Cache, Database, Essentials, Exists, Health, HostRewrite, Log,
+    LogFormat, Provision, Settings, Shutdown, Timeouts, Upstream, UpstreamTls, WhenFull,
 };
 pub use variables::Environment;

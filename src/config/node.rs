@@ -86,6 +86,13 @@ impl Node {
         serde_saphyr::from_str_with_options(text, options).map_err(|error| explain(&error))
     }
 
+    /// Forgets all other keys of a mapping.
+    pub fn retain(&mut self, keys: &[&str]) {
+        if let Value::Map(entries) = &mut self.value {
+            entries.retain(|(key, _)| key.text().is_some_and(|key| keys.contains(&key)));
+        }
+    }
+
     pub fn text(&self) -> Option<&str> {
         match &self.value {
             Value::Text(text) => Some(&text.value),
