@@ -422,6 +422,10 @@ fn overlapping_a_presets_route() {
             "- { route: GET /ajax-api/3.0/mlflow/ui-telemetry, deny: no }",
         )],
     );
+    // The preset's own lines come and go.
+    let (before, rest) = shown.split_once("workspaces:").unwrap();
+    let after = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    let shown = format!("{before}workspaces:N{after}");
     insta::assert_snapshot!(shown);
 }
 

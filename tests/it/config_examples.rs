@@ -109,7 +109,7 @@ routes:
 fn a_wrong_route_does_not_keep_administration_from_the_database() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("p.yaml");
-    let text = "version: 1\ndatabase: { url: '${URL}' }\nroutes: [ { route: ${NOWHERE} } ]\n";
+    let text = "version: 1\ndatabase: { url: '${URL}' }\nroutes: [ { route: '${NOWHERE}' } ]\n";
     std::fs::write(&file, text).unwrap();
     let environment = |name: &str| (name == "URL").then(|| "postgres://h/d".to_owned());
     let essentials = Essentials::load(&file, &environment).unwrap();
