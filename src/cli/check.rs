@@ -2,34 +2,45 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::Args;
+
 use super::{CliError, Global};
 use crate::config::{Diagnostic, Settings};
 
-/// Check a configuration file and print everything that is wrong with it.
+/// Check a configuration and print everything that is wrong with it
 ///
 /// Prints `file:line:column: message` for each mistake and exits with 3, or a line that
 /// begins with `ok` and exits with 0. Connects to nothing.
-#[derive(Debug, clap::Args)]
+#[derive(Args, Debug)]
 pub struct CheckArgs {
     /// The file to check, instead of the one given by --config
     pub file: Option<PathBuf>,
 }
 
 impl CheckArgs {
-    pub(super) fn run(self, global: &Global) -> Result<(), CliError> {
+    /// Runs it.
+    ///
+    /// # Errors
+    ///
+    /// When anything is wrong with the configuration; it has been printed.
+    pub fn run(self, global: &Global) -> Result<(), CliError> {
         let file = self.file.as_deref().unwrap_or(global.config());
         let settings = load(file, global.json())?;
-        let (routes, upstreams) = (settings.routes.routes().len(), settings.upstreams.len());
         if global.json() {
-            println!("[]");
-        } else {
-            println!("ok: {routes} routes, {upstreams} upstreams");
+            report(&[], true);
+            return Ok(());
         }
+        let (routes, upstreams) = (settings.routes.routes().len(), settings.upstreams.len());
+        println!("ok: {routes} routes, {upstreams} upstreams");
         Ok(())
     }
 }
 
-/// Loads a configuration with the process's environment, or prints what is wrong with it.
+/// Loads a configuration with the process's environment.
+///
+/// # Errors
+///
+/// When anything is wrong with it; it has been printed.
 pub(super) fn load(file: &Path, json: bool) -> Result<Settings, CliError> {
     Settings::load(file, &|name| std::env::var(name).ok()).map_err(|diagnostics| {
         report(&diagnostics, json);

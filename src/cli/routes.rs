@@ -1,14 +1,14 @@
-//! `portcullis routes`: what the configuration lets through, and on which terms.
-
+use clap::Args;
 use serde::Serialize;
 
+use super::output::{Column, Output};
 use super::{CliError, Global, check};
 use crate::policy::{Requirement, Route};
 
-/// List all routes, those of presets included, and what each requires.
+/// List all routes, those of presets included, and what each requires
 ///
 /// A request that matches none of them is refused.
-#[derive(Debug, clap::Args)]
+#[derive(Args, Debug)]
 pub struct RoutesArgs {}
 
 /// One line of the table.
@@ -24,35 +24,35 @@ struct Row {
     origin: String,
 }
 
-const HEADINGS: [&str; 8] = [
-    "METHODS",
-    "HOSTS",
-    "PATH",
-    "REQUIREMENT",
-    "SCOPE",
-    "EVENT",
-    "UPSTREAM",
-    "DEFINED AT",
+const COLUMNS: [Column<Row>; 8] = [
+    ("METHODS", |row| row.methods.clone()),
+    ("HOSTS", |row| row.hosts.clone()),
+    ("PATH", |row| row.path.clone()),
+    ("REQUIREMENT", |row| row.requirement.clone()),
+    ("SCOPE", |row| row.scope.to_owned()),
+    ("EVENT", |row| row.event.clone()),
+    ("UPSTREAM", |row| row.upstream.clone()),
+    ("DEFINED AT", |row| row.origin.clone()),
 ];
 
 impl RoutesArgs {
-    #[expect(clippy::unused_self, reason = "every subcommand runs alike")]
-    pub(super) fn run(self, global: &Global) -> Result<(), CliError> {
-        let settings = check::load(global.config(), global.json())?;
+    /// Runs it.
+    ///
+    /// # Errors
+    ///
+    /// When anything is wrong with the configuration; it has been printed.
+    pub fn run(self, global: &Global) -> Result<(), CliError> {
+        let json = global.json();
+        let settings = check::load(global.config(), json)?;
         let routes = settings.routes.routes().iter();
         let rows: Vec<Row> = routes.map(|route| Row::from(&**route)).collect();
-        if global.json() {
-            println!("{}", serde_json::json!(rows));
-        } else {
-            print!("{}", table(&rows));
-        }
-        Ok(())
+        Ok(Output { json }.list(&rows, &COLUMNS)?)
     }
 }
 
 impl From<&Route> for Row {
     fn from(route: &Route) -> Self {
-        let methods: Vec<_> = route.methods.iter().map(|m| m.as_str()).collect();
+        let methods: Vec<_> = route.methods.iter().map(http::Method::as_str).collect();
         let hosts: Vec<_> = route.hosts.iter().map(ToString::to_string).collect();
         let path = route.label.split_once(' ').map_or("", |(_, path)| path);
         let scope = match &route.requirement {
@@ -72,42 +72,34 @@ impl From<&Route> for Row {
     }
 }
 
-impl Row {
-    fn cells(&self) -> [&str; 8] {
-        [
-            &self.methods,
-            &self.hosts,
-            &self.path,
-            &self.requirement,
-            self.scope,
-            &self.event,
-            &self.upstream,
-            &self.origin,
-        ]
-    }
-}
-
 fn or_dash(text: &str) -> String {
     let text = if text.is_empty() { "-" } else { text };
     text.to_owned()
 }
 
-fn table(rows: &[Row]) -> String {
-    let lines: Vec<[&str; 8]> = std::iter::once(HEADINGS)
-        .chain(rows.iter().map(Row::cells))
-        .collect();
-    let widths: [usize; 8] = std::array::from_fn(|column| {
-        let widths = lines.iter().map(|line| line[column].chars().count());
-        widths.max().unwrap_or_default()
-    });
-    let mut table = String::new();
-    for line in lines {
-        let padded = line.iter().zip(widths);
-        let padded: Vec<_> = padded
-            .map(|(cell, width)| format!("{cell:width$}"))
-            .collect();
-        table.push_str(padded.join("  ").trim_end());
-        table.push('\n');
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Settings;
+
+    #[test]
+    fn a_row_tells_what_a_route_requires() {
+        let text = "
+version: 1
+upstreams: { m: { url: 'http://h' } }
+routes:
+- { route: 'GET|PUT /runs/{id}', upstream: m, permission: runs:read, hosts: ['*.a.b'] }
+- { route: DELETE /, deny: never }
+";
+        let settings = Settings::parse("p.yaml", text, &|_| None).unwrap();
+        let routes = settings.routes.routes().iter();
+        let rows = routes.map(|route| {
+            let row = Row::from(&**route);
+            COLUMNS.map(|(_, cell)| cell(&row)).join(", ")
+        });
+        insta::assert_snapshot!(rows.collect::<Vec<_>>().join("\n"), @r"
+        GET|PUT, *.a.b, /runs/{id}, permission runs:read, project, runs.read, m, p.yaml:5
+        DELETE, -, /, deny: never, -, request.forwarded, -, p.yaml:6
+        ");
     }
-    table
 }

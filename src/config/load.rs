@@ -10,7 +10,7 @@ use super::node::{Node, Value};
 use super::preset::{self, Preset};
 use super::reader::{Fields, Reader};
 use super::route::{self, Surroundings};
-use super::settings::{BuiltInRole, Settings, Upstream};
+use super::settings::{BuiltInRole, Essentials, Settings, Upstream};
 use super::variables::{self, Environment};
 use super::{catalogue, sections, upstream};
 use crate::domain::{Catalogue, Permission};
@@ -18,7 +18,7 @@ use crate::policy::{Conflict, Dialect, OwnedHeaders, Pattern, Route, RouteMap};
 
 const ROLES: &str = include_str!("../../config/roles.yaml");
 
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "version",
     "listen",
     "private_listen",
@@ -35,6 +35,7 @@ const KEYS: [&str; 16] = [
     "presets",
     "identity",
     "errors",
+    "routes",
 ];
 
 impl Settings {
@@ -44,16 +45,7 @@ impl Settings {
     ///
     /// Everything that is wrong with it, sorted by place.
     pub fn load(path: &Path, environment: &Environment<'_>) -> Result<Self, Vec<Diagnostic>> {
-        let name = path.to_string_lossy();
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            let findings = Findings::default();
-            findings.add(
-                &(&*name).into(),
-                Place::START,
-                format!("cannot read: {error}"),
-            );
-            findings.into_sorted()
-        })?;
+        let (name, text) = read(path)?;
         Self::parse(&name, &text, environment)
     }
 
@@ -67,22 +59,64 @@ impl Settings {
         text: &str,
         environment: &Environment<'_>,
     ) -> Result<Self, Vec<Diagnostic>> {
-        let findings = Findings::default();
-        let file: Arc<str> = name.into();
-        let reader = Reader {
-            file: &file,
-            directory: Path::new(name).parent().unwrap_or(Path::new("")),
-            findings: &findings,
-        };
-        let settings = tree(reader, text).and_then(|mut node| {
+        checked(name, text, |reader, mut node| {
             variables::fill_in(reader, &mut node, environment);
             settings(reader, &node)
-        });
-        match settings {
-            Some(settings) if findings.is_empty() => Ok(settings),
-            _ => Err(findings.into_sorted()),
-        }
+        })
     }
+}
+
+impl Essentials {
+    /// Reads these keys and no others, so that a mistake in a route keeps no operator from
+    /// revoking a key.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with these keys, or with the YAML as a whole.
+    pub fn load(path: &Path, environment: &Environment<'_>) -> Result<Self, Vec<Diagnostic>> {
+        let (name, text) = read(path)?;
+        checked(&name, &text, |reader, mut node| {
+            node.retain(&["data_dir", "database", "permissions"]);
+            variables::fill_in(reader, &mut node, environment);
+            let fields = reader.fields(&node, &KEYS)?;
+            Some(Self {
+                data_dir: sections::data_dir(reader, &fields)?,
+                database: sections::database(reader, &fields),
+                permissions: catalogue::permissions(reader, &fields),
+            })
+        })
+    }
+}
+
+/// The file's name and text.
+fn read(path: &Path) -> Result<(String, String), Vec<Diagnostic>> {
+    let name = path.to_string_lossy().into_owned();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let findings = Findings::default();
+        let file = name.as_str().into();
+        findings.add(&file, Place::START, format!("cannot read: {error}"));
+        findings.into_sorted()
+    })?;
+    Ok((name, text))
+}
+
+/// What `check` makes of the text, unless it has found anything.
+fn checked<T>(
+    name: &str,
+    text: &str,
+    check: impl FnOnce(Reader<'_>, Node) -> Option<T>,
+) -> Result<T, Vec<Diagnostic>> {
+    let findings = Findings::default();
+    let file: Arc<str> = name.into();
+    let reader = Reader {
+        file: &file,
+        directory: Path::new(name).parent().unwrap_or(Path::new("")),
+        findings: &findings,
+    };
+    let result = tree(reader, text).and_then(|node| check(reader, node));
+    result
+        .filter(|_| findings.is_empty())
+        .ok_or_else(|| findings.into_sorted())
 }
 
 fn tree(reader: Reader<'_>, text: &str) -> Option<Node> {
@@ -101,8 +135,7 @@ fn tree(reader: Reader<'_>, text: &str) -> Option<Node> {
 
 /// A wrong optional value counts as absent here: the findings decide in the end.
 fn settings(reader: Reader<'_>, node: &Node) -> Option<Settings> {
-    let keys: Vec<&str> = KEYS.into_iter().chain(["routes"]).collect();
-    let fields = reader.fields(node, &keys)?;
+    let fields = reader.fields(node, &KEYS)?;
     sections::version(reader, &fields);
     let listeners = sections::listeners(reader, &fields);
     let data_dir = sections::data_dir(reader, &fields);
@@ -172,10 +205,11 @@ fn backends(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Backends> {
         errors,
         upstream: None,
     };
-    let mut routes = route::read(reader, fields, &surroundings);
-    for preset in &presets {
-        override_routes(&mut routes, preset.routes(&catalogue, &names, &owned));
-    }
+    let own = route::read(reader, fields, &surroundings);
+    let of_presets = presets
+        .iter()
+        .flat_map(|preset| preset.routes(&catalogue, &names, &owned));
+    let routes = with_overrides(of_presets, own);
     let provisions = presets.iter().filter_map(Preset::provision).collect();
     let routes = compile(reader, routes);
     let upstreams = with_identity(upstreams, &presets, &identity);
@@ -263,13 +297,13 @@ fn with_identity(
     complete.collect()
 }
 
-/// Adds a preset's routes, save those that the operator wrote anew.
-fn override_routes(routes: &mut Vec<Route>, of_preset: Vec<Route>) {
-    let kept: Vec<Route> = of_preset
-        .into_iter()
-        .filter(|preset| !routes.iter().any(|own| same_requests(own, preset)))
-        .collect();
-    routes.extend(kept);
+/// The presets' routes, save those that the operator wrote anew, then the operator's: a
+/// conflict is told at the one that comes last.
+fn with_overrides(of_presets: impl Iterator<Item = Route>, own: Vec<Route>) -> Vec<Route> {
+    let kept = of_presets.filter(|preset| !own.iter().any(|own| same_requests(own, preset)));
+    let mut routes: Vec<Route> = kept.collect();
+    routes.extend(own);
+    routes
 }
 
 fn same_requests(a: &Route, b: &Route) -> bool {

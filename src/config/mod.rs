@@ -1,9 +1,9 @@
 //! The configuration: YAML text → tree with places → checked [`Settings`], or every
 //! [`Diagnostic`] at once.
 //!
-//! [`node`] reads any YAML and keeps places and duplicate keys; [`variables`] fills in
-//! `${VAR}`; [`reader`] takes typed values out of the tree; one file a section checks
-//! what they mean; [`load`] puts the sections together. Nothing ambient is read: the
+//! `node` reads any YAML and keeps places and duplicate keys; `variables` fills in
+//! `${VAR}`; `reader` takes typed values out of the tree; one file a section checks
+//! what they mean; `load` puts the sections together. Nothing ambient is read: the
 //! environment is a parameter. A value that came from a variable is never shown.
 
 mod body;
@@ -18,6 +18,7 @@ mod requirement;
 mod route;
 mod sections;
 mod settings;
+mod source;
 mod units;
 mod upstream;
 mod variables;
@@ -25,7 +26,7 @@ mod variables;
 pub use body::BodyTemplate;
 pub use diagnostic::Diagnostic;
 pub use settings::{
-    Address, Audit, BuiltInRole, Cache, Database, Exists, Health, HostRewrite, Log, LogFormat,
-    Provision, Settings, Shutdown, Timeouts, Upstream, UpstreamTls, WhenFull,
+    Address, Audit, BuiltInRole, Cache, Database, Essentials, Exists, Health, HostRewrite, Log,
+    LogFormat, Provision, Settings, Shutdown, Timeouts, Upstream, UpstreamTls, WhenFull,
 };
 pub use variables::Environment;

@@ -40,13 +40,25 @@ pub(super) struct Text {
     pub written: Option<String>,
 }
 
+impl Text {
+    pub const fn has_variable(&self) -> bool {
+        self.written.is_some()
+    }
+
+    /// The text as it stands in the file: fit to be shown.
+    pub fn as_written(&self) -> &str {
+        self.written.as_deref().unwrap_or(&self.value)
+    }
+}
+
 impl Value {
     /// For "expected …, found …".
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Null => "nothing",
             Self::Bool(_) => "true or false",
-            Self::Integer(_) | Self::Float(_) => "a number",
+            Self::Integer(_) => "a number",
+            Self::Float(_) => "a decimal number",
             Self::Text(_) | Self::Unresolved => "text",
             Self::List(_) => "a list",
             Self::Map(_) => "a mapping",
@@ -74,6 +86,13 @@ impl Node {
         serde_saphyr::from_str_with_options(text, options).map_err(|error| explain(&error))
     }
 
+    /// Forgets all other keys of a mapping.
+    pub fn retain(&mut self, keys: &[&str]) {
+        if let Value::Map(entries) = &mut self.value {
+            entries.retain(|(key, _)| key.text().is_some_and(|key| keys.contains(&key)));
+        }
+    }
+
     pub fn text(&self) -> Option<&str> {
         match &self.value {
             Value::Text(text) => Some(&text.value),
@@ -84,7 +103,12 @@ impl Node {
 
 fn explain(error: &Error) -> (Place, String) {
     let place = error.location().map_or(Place::START, place);
-    let message = error.without_snippet().to_string();
+    let error = error.without_snippet();
+    if let Error::MultipleDocuments { .. } = error {
+        let problem = "a second YAML document (`---`); a configuration is one";
+        return (place, problem.to_owned());
+    }
+    let message = error.to_string();
     // The location is already at the head of the diagnostic.
     let end = message.rfind(" at line ").unwrap_or(message.len());
     (place, format!("not valid YAML: {}", &message[..end]))

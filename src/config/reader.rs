@@ -40,7 +40,11 @@ impl<'a> Reader<'a> {
     fn wrong_type<T>(self, node: &Node, expected: &str) -> Option<T> {
         if !matches!(node.value, Value::Unresolved) {
             let found = node.value.kind();
-            self.report(node.place, format!("expected {expected}, found {found}"));
+            let (expected, help) = expected.split_at(expected.find(';').unwrap_or(expected.len()));
+            self.report(
+                node.place,
+                format!("expected {expected}, found {found}{help}"),
+            );
         }
         None
     }
@@ -88,7 +92,7 @@ impl<'a> Reader<'a> {
     pub fn boolean(self, node: &Node) -> Option<bool> {
         match &node.value {
             Value::Bool(value) => Some(*value),
-            Value::Text(text) if text.written.is_some() => self.of_type(node, "`true` or `false`"),
+            Value::Text(text) if text.has_variable() => self.of_type(node, "`true` or `false`"),
             _ => self.wrong_type(node, "`true` or `false`"),
         }
     }
@@ -100,7 +104,7 @@ impl<'a> Reader<'a> {
     ) -> Option<T> {
         let number = match &node.value {
             Value::Integer(number) => *number,
-            Value::Text(text) if text.written.is_some() => self.of_type(node, "a whole number")?,
+            Value::Text(text) if text.has_variable() => self.of_type(node, "a whole number")?,
             _ => return self.wrong_type(node, "a whole number"),
         };
         let fitting = range.contains(&number).then(|| T::try_from(number).ok());
@@ -137,7 +141,8 @@ impl<'a> Reader<'a> {
             units::size(text).ok_or_else(|| format!("`{text}` is not {EXPECTED}"))
         })?;
         if size < least {
-            self.report(node.place, format!("must be at least {least}B"));
+            let least = units::show_size(least);
+            self.report(node.place, format!("must be at least {least}"));
             return None;
         }
         Some(size)
@@ -213,10 +218,9 @@ impl<'a> Reader<'a> {
 /// The message for a text that was not understood, without what came from a variable.
 fn blame(node: &Node, expected: &str, error: &dyn Display) -> String {
     match &node.value {
-        Value::Text(text) => match &text.written {
-            Some(written) => format!("the value of `{written}` is not {expected}"),
-            None => error.to_string(),
-        },
+        Value::Text(text) if text.has_variable() => {
+            format!("the value of `{}` is not {expected}", text.as_written())
+        }
         _ => error.to_string(),
     }
 }

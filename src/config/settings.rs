@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 use super::body::BodyTemplate;
-use crate::domain::{Catalogue, RoleScope};
+use crate::domain::{Catalogue, Permission, RoleScope};
 use crate::policy::{Dialect, Origin, OwnedHeaders, RouteMap, Template};
 
 /// Everything that a configuration file says, with defaults filled in.
@@ -52,6 +52,17 @@ pub struct Settings {
     pub errors: Dialect,
     /// All routes.
     pub routes: RouteMap,
+}
+
+/// The few keys that administration needs.
+#[derive(Debug)]
+pub struct Essentials {
+    /// Spool and private Postgres.
+    pub data_dir: PathBuf,
+    /// `None`: a private Postgres under `data_dir`.
+    pub database: Option<Database>,
+    /// What the configuration adds to the catalogue.
+    pub permissions: Vec<Permission>,
 }
 
 /// A Postgres of the operator's own.

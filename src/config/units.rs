@@ -10,10 +10,10 @@ const DURATIONS: [(&str, u64); 5] = [
     ("d", 86_400_000),
 ];
 const SIZES: [(&str, u64); 4] = [
+    ("B", 1),
     ("KiB", 1 << 10),
     ("MiB", 1 << 20),
     ("GiB", 1 << 30),
-    ("B", 1),
 ];
 
 /// A whole number and a unit.
@@ -37,6 +37,13 @@ pub(super) fn show_duration(duration: Duration) -> String {
     }
 }
 
+/// As [`size`] reads it.
+pub(super) fn show_size(bytes: u64) -> String {
+    let largest = SIZES.iter().rfind(|(_, unit)| bytes.is_multiple_of(*unit));
+    let (name, unit) = largest.unwrap_or(&SIZES[0]);
+    format!("{}{name}", bytes / unit)
+}
+
 fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
@@ -53,9 +60,10 @@ mod tests {
         for text in ["500ms", "30s", "5m", "2h", "7d", "1500ms", "0s"] {
             assert_eq!(show_duration(duration(text).unwrap()), text);
         }
+        for text in ["12B", "64KiB", "1025B", "10MiB", "1GiB"] {
+            assert_eq!(show_size(size(text).unwrap()), text);
+        }
         assert_eq!(size("64KiB"), Some(65_536));
-        assert_eq!(size("1GiB"), Some(1 << 30));
-        assert_eq!(size("12B"), Some(12));
     }
 
     #[test]

@@ -124,6 +124,9 @@ fn url(reader: Reader<'_>, node: &Node) -> Option<Location> {
             return Err("a URL of an upstream has no path: requests keep their own".to_owned());
         }
         let authority = uri.authority().ok_or_else(bad)?;
+        if authority.as_str().contains('@') {
+            return Err("a URL of an upstream has no user and no password".to_owned());
+        }
         let address = address(authority, Some(if tls { 443 } else { 80 })).ok_or_else(bad)?;
         Ok(Location {
             addresses: vec![address],
@@ -289,23 +292,17 @@ fn tls(reader: Reader<'_>, fields: &Fields<'_>, addresses: &[Address]) -> Option
 }
 
 fn authorities(reader: Reader<'_>, node: &Node, path: &Path) -> Option<Arc<[u8]>> {
-    let told = node.text().unwrap_or_default();
-    let pem = std::fs::read(path)
-        .map_err(|error| {
-            let problem = format!("cannot read the CA file: {error}");
-            reader.report(node.place, problem);
-        })
-        .ok()?;
-    if !has_certificate(&pem) {
-        let shown = match &node.value {
-            Value::Text(text) => text.written.as_deref().unwrap_or(told),
-            _ => told,
-        };
-        let problem = format!("no PEM certificate in the CA file `{shown}`");
-        reader.report(node.place, problem);
-        return None;
-    }
-    Some(pem.into())
+    let shown = match &node.value {
+        Value::Text(text) => text.as_written(),
+        _ => "",
+    };
+    let problem = match std::fs::read(path) {
+        Ok(pem) if has_certificate(&pem) => return Some(pem.into()),
+        Ok(_) => format!("no PEM certificate in the CA file `{shown}`"),
+        Err(error) => format!("cannot read the CA file `{shown}`: {error}"),
+    };
+    reader.report(node.place, problem);
+    None
 }
 
 /// Whether every certificate block is base64, and there is one.

@@ -28,6 +28,9 @@ pub enum PatternError {
         "`*` is no wildcard; write `{{name}}` for one segment, `{{name...}}` for all that follow"
     )]
     Star,
+    /// `:name`, as some frameworks write a value.
+    #[error("segment `{0}`: a value is written `{{name}}`")]
+    ColonName(String),
     /// `{` without `}`, or the reverse.
     #[error("unbalanced braces in segment `{0}`")]
     UnbalancedBraces(String),
@@ -145,6 +148,7 @@ fn alternatives(text: &str) -> Result<Vec<Segment>, PatternError> {
 fn segment(text: &str) -> Result<Segment, PatternError> {
     match text {
         "" => return Err(PatternError::EmptySegment),
+        _ if text.starts_with(':') => return Err(PatternError::ColonName(text.to_owned())),
         "." | ".." => return Err(PatternError::DotSegment(text.to_owned())),
         _ => {}
     }

@@ -67,6 +67,7 @@ fn what_is_no_pattern_is_refused_with_its_reason() {
         ("/a b", E::BadCharacter(' ')),
         ("/a;b", E::BadCharacter(';')),
         ("/a/*", E::Star),
+        ("/a/:id", E::ColonName(of(":id"))),
         ("/{name", E::UnbalancedBraces(of("{name"))),
         ("/name}", E::UnbalancedBraces(of("name}"))),
         ("/}{name}", E::UnbalancedBraces(of("}{name}"))),

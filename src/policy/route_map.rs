@@ -87,7 +87,7 @@ impl RouteMap {
     ///
     /// Every pair of routes that some request could match without either being the more
     /// specific, unless a third route has exactly what they share (at most
-    /// [`conflict::MAX`] pairs are told).
+    /// 100 pairs are told).
     pub fn compile(routes: Vec<Route>) -> Result<Self, Vec<Conflict>> {
         let routes: Vec<_> = routes.into_iter().map(Arc::new).collect();
         let mut hosts = Hosts::default();

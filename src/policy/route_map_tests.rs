@@ -286,9 +286,8 @@ fn pattern_text() -> impl Strategy<Value = String> {
                 segments.truncate(at + 1);
             }
             let named = segments.iter().enumerate();
-            let text: String = named
-                .map(|(at, s)| format!("/{}", s.replace('N', &format!("n{at}"))))
-                .collect();
+            let named = named.map(|(at, s)| s.replace('N', &format!("n{at}")));
+            let text = named.fold(String::new(), |text, segment| text + "/" + &segment);
             let slash = if slash && !text.is_empty() { "/" } else { "" };
             if text.is_empty() {
                 "/".to_owned()

@@ -43,126 +43,201 @@ fn with_head(head: &str, cases: &[(&str, &str)]) -> String {
 
 #[test]
 fn the_file_as_a_whole() {
-    insta::assert_snapshot!(with_head("", &[
-        ("empty", ""),
-        ("only a comment", "# nothing"),
-        ("a list", "- version: 1"),
-        ("a text", "version"),
-        ("a tab", "version: 1\nlog:\n\tlevel: info"),
-        ("syntax", "version: 1\nupstreams: { a: [ }"),
-        ("two documents", "version: 1\n---\nversion: 1"),
-        ("no version", "workers: 1"),
-        ("other version", "version: 2"),
-        ("version as text", "version: '1'"),
-        ("unknown key", "version: 1\nworker: 2"),
-        ("very unknown key", "version: 1\nfoo: 2"),
-        ("duplicate key", "version: 1\nworkers: 1\nworkers: 2"),
-        ("duplicate key deep down", "version: 1\nlog:\n  level: info\n  level: info"),
-        ("alias without anchor", "version: 1\nworkers: *n"),
-    ]));
+    let shown = with_head(
+        "",
+        &[
+            ("empty", ""),
+            ("only a comment", "# nothing"),
+            ("a list", "- version: 1"),
+            ("a text", "version"),
+            ("a tab", "version: 1\nlog:\n\tlevel: info"),
+            ("syntax", "version: 1\nupstreams: { a: [ }"),
+            ("two documents", "version: 1\n---\nversion: 1"),
+            ("no version", "workers: 1"),
+            ("other version", "version: 2"),
+            ("version as text", "version: '1'"),
+            ("unknown key", "version: 1\nworker: 2"),
+            ("very unknown key", "version: 1\nfoo: 2"),
+            ("duplicate key", "version: 1\nworkers: 1\nworkers: 2"),
+            (
+                "duplicate key deep down",
+                "version: 1\nlog:\n  level: info\n  level: info",
+            ),
+            ("alias without anchor", "version: 1\nworkers: *n"),
+        ],
+    );
+    insta::assert_snapshot!(shown);
 }
 
 #[test]
 fn scalars() {
-    insta::assert_snapshot!(with_head("version: 1\n", &[
-        ("nothing", "listen:"),
-        ("number for text", "listen: 8080"),
-        ("list for text", "listen: [a]"),
-        ("text for number", "workers: two"),
-        ("number out of bounds", "workers: 0"),
-        ("fraction", "workers: 1.5"),
-        ("text for list", "trusted_proxies: 10.0.0.0/8"),
-        ("text for mapping", "log: info"),
-        ("choice", "log: { format: jsno }"),
-        ("duration without unit", "cache: { poll: 2 }"),
-        ("duration with an unknown unit", "cache: { poll: 2sec }"),
-        ("duration too long", "cache: { poll: 6s }"),
-        ("duration too short", "cache: { poll: 50ms }"),
-        ("size without unit", "audit: { max_bytes: 1000000 }"),
-        ("size with an unknown unit", "audit: { max_bytes: 1GB }"),
-        ("size too small", "audit: { max_bytes: 1KiB }"),
-        ("yes for true", "upstreams: { a: { url: 'https://h', tls: { verify: yes } } }"),
-        ("unresolved variable", "listen: '${NOWHERE}'"),
-        ("two unresolved variables", "listen: '${A1}'\nprivate_listen: '${A2}'"),
-        ("unclosed variable", "listen: '${A'"),
-        ("malformed variable", "listen: '${A-b}'"),
-        ("bad value of a variable", "listen: '${BAD}'"),
-        ("bad number of a variable", "workers: '${BAD}'"),
-        ("bad duration of a variable", "cache: { poll: '${SIX}s' }"),
-    ]));
+    let shown = with_head(
+        "version: 1\n",
+        &[
+            ("nothing", "listen:"),
+            ("number for text", "listen: 8080"),
+            ("list for text", "listen: [a]"),
+            ("text for number", "workers: two"),
+            ("number out of bounds", "workers: 0"),
+            ("fraction", "workers: 1.5"),
+            ("text for list", "trusted_proxies: 10.0.0.0/8"),
+            ("text for mapping", "log: info"),
+            ("choice", "log: { format: jsno }"),
+            ("duration without unit", "cache: { poll: 2 }"),
+            ("duration with an unknown unit", "cache: { poll: 2sec }"),
+            ("duration too long", "cache: { poll: 6s }"),
+            ("duration too short", "cache: { poll: 50ms }"),
+            ("size without unit", "audit: { max_bytes: 1000000 }"),
+            ("size with an unknown unit", "audit: { max_bytes: 1GB }"),
+            ("size too small", "audit: { max_bytes: 1KiB }"),
+            (
+                "yes for true",
+                "upstreams: { a: { url: 'https://h', tls: { verify: yes } } }",
+            ),
+            ("unresolved variable", "listen: '${NOWHERE}'"),
+            (
+                "two unresolved variables",
+                "listen: '${A1}'\nprivate_listen: '${A2}'",
+            ),
+            ("unclosed variable", "listen: '${A'"),
+            ("malformed variable", "listen: '${A-b}'"),
+            ("bad value of a variable", "listen: '${BAD}'"),
+            ("bad number of a variable", "workers: '${BAD}'"),
+            ("bad duration of a variable", "cache: { poll: '${SIX}s' }"),
+        ],
+    );
+    insta::assert_snapshot!(shown);
 }
 
 #[test]
 fn sections() {
-    insta::assert_snapshot!(with_head("version: 1\n", &[
-        ("address", "listen: localhost"),
-        ("same addresses", "listen: 127.0.0.1:80\nprivate_listen: 127.0.0.1:80"),
-        ("network", "trusted_proxies: [10.0.0.0/33]"),
-        ("database without url", "database: {}"),
-        ("database url", "database: { url: 'mysql://root:s3cret@h/d' }"),
-        ("database url of a variable", "database: { url: '${BAD}' }"),
-        ("database unknown key", "database: { uri: 'postgres://h' }"),
-        ("too few connections", "database: { url: 'postgres://h', max_connections: 1 }"),
-        ("log level", "log: { level: verbose }"),
-        ("when full", "audit: { when_full: block }"),
-        ("dialect", "errors: mlfow"),
-        ("permission name", "permissions: { Widgets: [read] }"),
-        ("permission action", "permissions: { widgets: ['*'] }"),
-        ("preset unknown", "upstreams: { m: { url: 'http://h' } }\npresets: [ { name: mlflow, upstream: m } ]"),
-        ("preset misspelt", "upstreams: { m: { url: 'http://h' } }\npresets: [ { name: mlflow-workspace, upstream: m } ]"),
-        ("preset without upstream", "presets: [ { name: mlflow-workspaces } ]"),
-        ("preset with unknown upstream", "upstreams: { mlflow: { url: 'http://h' } }\npresets: [ { name: mlflow-workspaces, upstream: mlfow } ]"),
-        ("preset twice", "upstreams: { m: { url: 'http://h' } }\npresets:\n- { name: mlflow-workspaces, upstream: m }\n- { name: mlflow-workspaces, upstream: m }"),
-    ]));
+    let shown = with_head(
+        "version: 1\n",
+        &[
+            ("address", "listen: localhost"),
+            (
+                "same addresses",
+                "listen: 127.0.0.1:80\nprivate_listen: 127.0.0.1:80",
+            ),
+            ("network", "trusted_proxies: [10.0.0.0/33]"),
+            ("database without url", "database: {}"),
+            (
+                "database url",
+                "database: { url: 'mysql://root:s3cret@h/d' }",
+            ),
+            ("database url of a variable", "database: { url: '${BAD}' }"),
+            ("database unknown key", "database: { uri: 'postgres://h' }"),
+            (
+                "too few connections",
+                "database: { url: 'postgres://h', max_connections: 1 }",
+            ),
+            ("log level", "log: { level: verbose }"),
+            ("when full", "audit: { when_full: block }"),
+            ("dialect", "errors: mlfow"),
+            ("permission name", "permissions: { Widgets: [read] }"),
+            ("permission action", "permissions: { widgets: ['*'] }"),
+            (
+                "preset unknown",
+                "upstreams: { m: { url: 'http://h' } }\npresets: [ { name: mlflow, upstream: m } ]",
+            ),
+            (
+                "preset misspelt",
+                "upstreams: { m: { url: 'http://h' } }\npresets: [ { name: mlflow-workspace, upstream: m } ]",
+            ),
+            (
+                "preset without upstream",
+                "presets: [ { name: mlflow-workspaces } ]",
+            ),
+            (
+                "preset with unknown upstream",
+                "upstreams: { mlflow: { url: 'http://h' } }\npresets: [ { name: mlflow-workspaces, upstream: mlfow } ]",
+            ),
+            (
+                "preset twice",
+                "upstreams: { m: { url: 'http://h' } }\npresets:\n- { name: mlflow-workspaces, upstream: m }\n- { name: mlflow-workspaces, upstream: m }",
+            ),
+        ],
+    );
+    insta::assert_snapshot!(shown);
 }
 
 #[test]
 fn identity() {
-    insta::assert_snapshot!(with_head("version: 1\nidentity:\n  headers:\n    ", &[
-        ("unknown field", "X-Who: '{principal.mail}'"),
-        ("very unknown field", "X-Who: '{user}'"),
-        ("unbalanced brace", "X-Who: '{roles'"),
-        ("control character", "X-Who: \"a\\nb\""),
-        ("malformed name", "X Who: '{roles}'"),
-        ("Host", "Host: a"),
-        ("Authorization", "Authorization: 'Bearer {roles}'"),
-        ("Content-Length, in another spelling", "content_length: '1'"),
-        ("X-Forwarded-For", "X-Forwarded-For: '{principal.id}'"),
-        ("Connection", "Connection: close"),
-        ("method override", "X-HTTP-Method-Override: GET"),
-    ]));
+    let shown = with_head(
+        "version: 1\nidentity:\n  headers:\n    ",
+        &[
+            ("unknown field", "X-Who: '{principal.mail}'"),
+            ("very unknown field", "X-Who: '{user}'"),
+            ("unbalanced brace", "X-Who: '{roles'"),
+            ("control character", "X-Who: \"a\\nb\""),
+            ("malformed name", "X Who: '{roles}'"),
+            ("Host", "Host: a"),
+            ("Authorization", "Authorization: 'Bearer {roles}'"),
+            ("Content-Length, in another spelling", "content_length: '1'"),
+            ("X-Forwarded-For", "X-Forwarded-For: '{principal.id}'"),
+            ("Connection", "Connection: close"),
+            ("method override", "X-HTTP-Method-Override: GET"),
+        ],
+    );
+    insta::assert_snapshot!(shown);
 }
 
 #[test]
 fn upstreams() {
-    insta::assert_snapshot!(with_head("version: 1\nupstreams:\n  ", &[
-        ("name", "My_Server: { url: 'http://h' }"),
-        ("neither url nor addresses", "m: {}"),
-        ("url and addresses", "m: { url: 'http://h', addresses: ['h:1'] }"),
-        ("no url", "m: { url: localhost }"),
-        ("other scheme", "m: { url: 'ftp://h' }"),
-        ("user in the url", "m: { url: 'http://u:p@h' }"),
-        ("path in the url", "m: { url: 'http://h/mlflow' }"),
-        ("bad port", "m: { url: 'http://h:99999' }"),
-        ("no address", "m: { addresses: [] }"),
-        ("address without port", "m: { addresses: [h] }"),
-        ("tls with http", "m: { url: 'http://h', tls: true }"),
-        ("no tls with https", "m: { url: 'https://h', tls: false }"),
-        ("unreadable CA file", "m: { url: 'https://h', tls: { ca_file: nowhere.pem } }"),
-        ("unreadable CA file of a variable", "m: { url: 'https://h', tls: { ca_file: '${CA}' } }"),
-        ("CA file without certificate", "m: { url: 'https://h', tls: { ca_file: Cargo.toml } }"),
-        ("host", "m: { url: 'http://h', host: 'a b' }"),
-        ("no time-out", "m: { url: 'http://h', timeouts: { read: 0s } }"),
-        ("unknown time-out", "m: { url: 'http://h', timeouts: { reed: 1s } }"),
-        ("health path", "m: { url: 'http://h', health: { path: health } }"),
-    ]));
+    let shown = with_head(
+        "version: 1\nupstreams:\n  ",
+        &[
+            ("name", "My_Server: { url: 'http://h' }"),
+            ("neither url nor addresses", "m: {}"),
+            (
+                "url and addresses",
+                "m: { url: 'http://h', addresses: ['h:1'] }",
+            ),
+            ("no url", "m: { url: localhost }"),
+            ("other scheme", "m: { url: 'ftp://h' }"),
+            ("user in the url", "m: { url: 'http://u:p@h' }"),
+            ("path in the url", "m: { url: 'http://h/mlflow' }"),
+            ("bad port", "m: { url: 'http://h:99999' }"),
+            ("no address", "m: { addresses: [] }"),
+            ("address without port", "m: { addresses: [h] }"),
+            ("tls with http", "m: { url: 'http://h', tls: true }"),
+            ("no tls with https", "m: { url: 'https://h', tls: false }"),
+            (
+                "unreadable CA file",
+                "m: { url: 'https://h', tls: { ca_file: nowhere.pem } }",
+            ),
+            (
+                "unreadable CA file of a variable",
+                "m: { url: 'https://h', tls: { ca_file: '${CA}' } }",
+            ),
+            (
+                "CA file without certificate",
+                "m: { url: 'https://h', tls: { ca_file: Cargo.toml } }",
+            ),
+            ("host", "m: { url: 'http://h', host: 'a b' }"),
+            (
+                "no time-out",
+                "m: { url: 'http://h', timeouts: { read: 0s } }",
+            ),
+            (
+                "unknown time-out",
+                "m: { url: 'http://h', timeouts: { reed: 1s } }",
+            ),
+            (
+                "health path",
+                "m: { url: 'http://h', health: { path: health } }",
+            ),
+        ],
+    );
+    insta::assert_snapshot!(shown);
 }
 
 const ROUTES: &str = "version: 1\nupstreams: { m: { url: 'http://h' } }\nroutes:\n";
 
 #[test]
 fn route_lines() {
-    let route = |line: &str| format!("{ROUTES}- {{ route: '{line}', upstream: m, authenticated: true }}\n");
+    let route =
+        |line: &str| format!("{ROUTES}- {{ route: '{line}', upstream: m, authenticated: true }}\n");
     let cases = [
         ("no method", "/a"),
         ("lower-case method", "get /a"),
@@ -178,6 +253,7 @@ fn route_lines() {
         ("query", "GET /a?b=1"),
         ("star", "GET /a/*"),
         ("angle brackets", "GET /a/<id>"),
+        ("colon", "GET /a/:id"),
         ("unclosed brace", "GET /a/{id"),
         ("empty name", "GET /a/{}"),
         ("name", "GET /a/{the-id}"),
@@ -190,50 +266,139 @@ fn route_lines() {
         ("reserved", "GET /.portcullis/x"),
         ("reserved, well known", "GET /.well-known/portcullis/x"),
     ];
-    insta::assert_snapshot!(diagnoses(&cases.map(|(name, line)| (name, route(line)))));
+    let shown = diagnoses(&cases.map(|(name, line)| (name, route(line))));
+    insta::assert_snapshot!(shown);
 }
 
 #[test]
 fn route_fields() {
     let head = format!("{ROUTES}- route: GET /a/{{id}}\n  ");
-    insta::assert_snapshot!(with_head(&head, &[
-        ("no requirement", "upstream: m"),
-        ("two requirements", "upstream: m\n  authenticated: true\n  public: why not"),
-        ("misspelt requirement", "upstream: m\n  permision: runs:read"),
-        ("authenticated: false", "upstream: m\n  authenticated: false"),
-        ("public without a reason", "upstream: m\n  public: true"),
-        ("public with an empty reason", "upstream: m\n  public: ' '"),
-        ("deny without a reason", "deny:"),
-        ("unknown permission", "upstream: m\n  permission: run:read"),
-        ("very unknown permission", "upstream: m\n  permission: gizmos:frobnicate"),
-        ("malformed permission", "upstream: m\n  permission: runs"),
-        ("no upstream", "authenticated: true"),
-        ("unknown upstream", "upstream: mm\n  authenticated: true"),
-        ("scope", "upstream: m\n  permission: runs:read\n  scope: tennant"),
-        ("scope without permission", "upstream: m\n  authenticated: true\n  scope: tenant"),
-        ("host in capitals", "upstream: m\n  authenticated: true\n  hosts: [Example.com]"),
-        ("host with port", "upstream: m\n  authenticated: true\n  hosts: ['example.com:80']"),
-        ("host twice", "upstream: m\n  authenticated: true\n  hosts: [a.b, a.b]"),
-        ("resource without id", "upstream: m\n  authenticated: true\n  resource: { type: thing }"),
-        ("resource type", "upstream: m\n  authenticated: true\n  resource: { type: My-Thing, id: path.id }"),
-        ("path source that is not there", "upstream: m\n  authenticated: true\n  resource: { type: thing, id: path.ip }"),
-        ("body source", "upstream: m\n  authenticated: true\n  resource: { type: thing, id: body./id }"),
-        ("source", "upstream: m\n  authenticated: true\n  project: cookie.project"),
-        ("source in a credential", "upstream: m\n  authenticated: true\n  project: header.Authorization"),
-        ("event", "upstream: m\n  authenticated: true\n  event: Thing Read"),
-        ("dialect of a route", "upstream: m\n  authenticated: true\n  errors: json"),
-        ("forwarding an owned header", "upstream: m\n  authenticated: true\n  forward_headers: [X_Forwarded_User]"),
-        ("forwarding a credential", "upstream: m\n  authenticated: true\n  forward_headers: [Cookie]"),
-        ("forwarding a hop-by-hop header", "upstream: m\n  authenticated: true\n  forward_headers: [Upgrade]"),
-        ("forwarding an override", "upstream: m\n  authenticated: true\n  forward_headers: [X-Original-URL]"),
-        ("forwarding a malformed name", "upstream: m\n  authenticated: true\n  forward_headers: ['a b']"),
-        ("WebSocket on a denied route", "deny: never\n  websocket: true"),
-        ("time-out of a route", "upstream: m\n  authenticated: true\n  timeouts: { read: 10 }"),
-        ("fixed answer without body", "authenticated: true\n  respond: { status: 200 }"),
-        ("fixed answer's status", "authenticated: true\n  respond: { status: 42, body: {} }"),
-        ("same route twice", "upstream: m\n  authenticated: true\n- route: GET|POST /a/{name}\n  upstream: m\n  authenticated: true"),
-        ("overlapping routes", "upstream: m\n  authenticated: true\n- route: GET /{x}/b\n  upstream: m\n  authenticated: true"),
-    ]));
+    let shown = with_head(
+        &head,
+        &[
+            ("no requirement", "upstream: m"),
+            (
+                "two requirements",
+                "upstream: m\n  authenticated: true\n  public: why not",
+            ),
+            (
+                "misspelt requirement",
+                "upstream: m\n  permision: runs:read",
+            ),
+            (
+                "authenticated: false",
+                "upstream: m\n  authenticated: false",
+            ),
+            ("public without a reason", "upstream: m\n  public: true"),
+            ("public with an empty reason", "upstream: m\n  public: ' '"),
+            ("deny without a reason", "deny:"),
+            ("unknown permission", "upstream: m\n  permission: run:read"),
+            (
+                "very unknown permission",
+                "upstream: m\n  permission: gizmos:frobnicate",
+            ),
+            ("malformed permission", "upstream: m\n  permission: runs"),
+            ("no upstream", "authenticated: true"),
+            ("unknown upstream", "upstream: mm\n  authenticated: true"),
+            (
+                "scope",
+                "upstream: m\n  permission: runs:read\n  scope: tennant",
+            ),
+            (
+                "scope without permission",
+                "upstream: m\n  authenticated: true\n  scope: tenant",
+            ),
+            (
+                "host in capitals",
+                "upstream: m\n  authenticated: true\n  hosts: [Example.com]",
+            ),
+            (
+                "host with port",
+                "upstream: m\n  authenticated: true\n  hosts: ['example.com:80']",
+            ),
+            (
+                "host twice",
+                "upstream: m\n  authenticated: true\n  hosts: [a.b, a.b]",
+            ),
+            (
+                "resource without id",
+                "upstream: m\n  authenticated: true\n  resource: { type: thing }",
+            ),
+            (
+                "resource type",
+                "upstream: m\n  authenticated: true\n  resource: { type: My-Thing, id: path.id }",
+            ),
+            (
+                "path source that is not there",
+                "upstream: m\n  authenticated: true\n  resource: { type: thing, id: path.ip }",
+            ),
+            (
+                "body source",
+                "upstream: m\n  authenticated: true\n  resource: { type: thing, id: body./id }",
+            ),
+            (
+                "source",
+                "upstream: m\n  authenticated: true\n  project: cookie.project",
+            ),
+            (
+                "source in a credential",
+                "upstream: m\n  authenticated: true\n  project: header.Authorization",
+            ),
+            (
+                "event",
+                "upstream: m\n  authenticated: true\n  event: Thing Read",
+            ),
+            (
+                "dialect of a route",
+                "upstream: m\n  authenticated: true\n  errors: json",
+            ),
+            (
+                "forwarding an owned header",
+                "upstream: m\n  authenticated: true\n  forward_headers: [X_Forwarded_User]",
+            ),
+            (
+                "forwarding a credential",
+                "upstream: m\n  authenticated: true\n  forward_headers: [Cookie]",
+            ),
+            (
+                "forwarding a hop-by-hop header",
+                "upstream: m\n  authenticated: true\n  forward_headers: [Upgrade]",
+            ),
+            (
+                "forwarding an override",
+                "upstream: m\n  authenticated: true\n  forward_headers: [X-Original-URL]",
+            ),
+            (
+                "forwarding a malformed name",
+                "upstream: m\n  authenticated: true\n  forward_headers: ['a b']",
+            ),
+            (
+                "WebSocket on a denied route",
+                "deny: never\n  websocket: true",
+            ),
+            (
+                "time-out of a route",
+                "upstream: m\n  authenticated: true\n  timeouts: { read: 10 }",
+            ),
+            (
+                "fixed answer without body",
+                "authenticated: true\n  respond: { status: 200 }",
+            ),
+            (
+                "fixed answer's status",
+                "authenticated: true\n  respond: { status: 42, body: {} }",
+            ),
+            (
+                "same route twice",
+                "upstream: m\n  authenticated: true\n- route: GET|POST /a/{name}\n  upstream: m\n  authenticated: true",
+            ),
+            (
+                "overlapping routes",
+                "upstream: m\n  authenticated: true\n- route: GET /{x}/b\n  upstream: m\n  authenticated: true",
+            ),
+        ],
+    );
+    insta::assert_snapshot!(shown);
 }
 
 #[test]
@@ -243,16 +408,25 @@ fn forwarding_a_configured_identity_header() {
 identity: {{ headers: {{ Kubeflow-Userid: '{{principal.email}}' }} }}
 "
     );
-    insta::assert_snapshot!(diagnoses(&[("owned by configuration", text)]));
+    let shown = diagnoses(&[("owned by configuration", text)]);
+    insta::assert_snapshot!(shown);
 }
 
 #[test]
 fn overlapping_a_presets_route() {
-    insta::assert_snapshot!(with_head(
+    let shown = with_head(
         "version: 1\nupstreams: { m: { url: 'http://h' } }\n\
          presets: [ { name: mlflow-workspaces, upstream: m } ]\nroutes:\n",
-        &[("one method of two", "- { route: GET /ajax-api/3.0/mlflow/ui-telemetry, deny: no }")]
-    ));
+        &[(
+            "one method of two",
+            "- { route: GET /ajax-api/3.0/mlflow/ui-telemetry, deny: no }",
+        )],
+    );
+    // The preset's own lines come and go.
+    let (before, rest) = shown.split_once("workspaces:").unwrap();
+    let after = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    let shown = format!("{before}workspaces:N{after}");
+    insta::assert_snapshot!(shown);
 }
 
 #[test]
@@ -282,16 +456,30 @@ routes:
 identity:
   headers: { Host: '{nobody}' }
 ";
-    insta::assert_snapshot!(diagnoses(&[("many", text.to_owned())]));
+    let shown = diagnoses(&[("many", text.to_owned())]);
+    insta::assert_snapshot!(shown);
 }
 
 #[test]
 fn a_value_from_a_variable_is_never_shown() {
     for key in [
-        "listen", "data_dir", "database", "workers", "errors", "trusted_proxies", "upstreams",
-        "routes", "log", "identity", "version",
+        "listen",
+        "data_dir",
+        "database",
+        "workers",
+        "errors",
+        "trusted_proxies",
+        "upstreams",
+        "routes",
+        "log",
+        "identity",
+        "version",
     ] {
-        for value in ["'${BAD}'", "['${BAD}']", "{ url: '${BAD}', level: '${BAD}' }"] {
+        for value in [
+            "'${BAD}'",
+            "['${BAD}']",
+            "{ url: '${BAD}', level: '${BAD}' }",
+        ] {
             let text = format!("version: 1\n{key}: {value}\n");
             for diagnostic in diagnose(&text) {
                 assert!(!diagnostic.to_string().contains("s3cret"), "{diagnostic}");
@@ -310,7 +498,8 @@ fn a_value_from_a_variable_is_never_read_as_yaml() {
 
 #[test]
 fn variables_may_give_numbers() {
-    let settings = Settings::parse("p.yaml", "version: 1\nworkers: ${SIX}\n", &environment).unwrap();
+    let settings =
+        Settings::parse("p.yaml", "version: 1\nworkers: ${SIX}\n", &environment).unwrap();
     assert_eq!(settings.workers, Some(6));
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use portcullis::config::Settings;
+use portcullis::config::{Essentials, Settings};
 use portcullis::policy::{Lookup, PathRef, Requirement};
 
 fn directory() -> PathBuf {
@@ -21,10 +21,10 @@ fn load(name: &str) -> Settings {
 fn every_file_in_config_loads() {
     let files = std::fs::read_dir(directory()).unwrap();
     let mut loaded = 0;
-    for file in files.map(|entry| entry.unwrap().file_name().into_string().unwrap()) {
+    for path in files.map(|entry| entry.unwrap().path()) {
         // The built-in roles are read with each of the others.
-        if file.ends_with(".yaml") && file != "roles.yaml" {
-            load(&file);
+        if path.is_file() && !path.ends_with("roles.yaml") {
+            load(path.file_name().unwrap().to_str().unwrap());
             loaded += 1;
         }
     }
@@ -38,11 +38,29 @@ fn the_example_has_every_key() {
     assert_eq!(settings.workers, Some(2));
     let upstream = &settings.upstreams["widgets"];
     assert_eq!(upstream.addresses.len(), 2);
-    assert_eq!(upstream.tls.as_ref().unwrap().server_name, "widgets.internal");
+    assert_eq!(
+        upstream.tls.as_ref().unwrap().server_name,
+        "widgets.internal"
+    );
     for key in [
-        "hosts:", "scope:", "resource:", "project:", "event:", "forward_headers:", "timeouts:",
-        "websocket:", "authenticated:", "public:", "deny:", "respond:", "migrate_url:",
-        "trusted_proxies:", "drain_delay:", "max_staleness:", "when_full:", "identity:",
+        "hosts:",
+        "scope:",
+        "resource:",
+        "project:",
+        "event:",
+        "forward_headers:",
+        "timeouts:",
+        "websocket:",
+        "authenticated:",
+        "public:",
+        "deny:",
+        "respond:",
+        "migrate_url:",
+        "trusted_proxies:",
+        "drain_delay:",
+        "max_staleness:",
+        "when_full:",
+        "identity:",
     ] {
         assert!(text.contains(key), "{key}");
     }
@@ -85,4 +103,21 @@ routes:
         panic!("{found:?}");
     };
     assert!(matches!(route.requirement, Requirement::Deny { .. }));
+}
+
+#[test]
+fn a_wrong_route_does_not_keep_administration_from_the_database() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("p.yaml");
+    let text = "version: 1\ndatabase: { url: '${URL}' }\nroutes: [ { route: '${NOWHERE}' } ]\n";
+    std::fs::write(&file, text).unwrap();
+    let environment = |name: &str| (name == "URL").then(|| "postgres://h/d".to_owned());
+    let essentials = Essentials::load(&file, &environment).unwrap();
+    assert!(essentials.database.is_some());
+    assert_eq!(
+        essentials.data_dir,
+        directory.path().join("portcullis-data")
+    );
+    assert!(Settings::load(&file, &environment).is_err());
+    assert!(Essentials::load(&file, &|_| None).is_err());
 }

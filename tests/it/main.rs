@@ -1,5 +1,9 @@
 //! Integration tests: one binary, one module a subject.
 
+mod builtin_roles;
+mod config_diagnostics;
+mod config_examples;
+mod preset_mlflow;
 mod admin_cli;
 mod audit;
 mod builtin_roles;
