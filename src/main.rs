@@ -1,7 +1,5 @@
 //! Arguments in, exit code out; everything else lives in the library.
 
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
+fn main() -> std::process::ExitCode {
     portcullis::cli::main()
 }

@@ -53,7 +53,7 @@ impl CachedKey {
             catalogue.expand(patterns.iter().map(String::as_str)).0
         });
         let limits = Arc::new(CredentialLimits {
-            id: key.id.clone(),
+            id: Some(key.id.clone()),
             permissions,
             projects: key.projects.clone(),
         });

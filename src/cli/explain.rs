@@ -1,34 +1,300 @@
-//! `portcullis explain`.
+//! `portcullis explain`: why was I refused?
 
+use chrono::{DateTime, Utc};
 use clap::Args;
+use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
+use serde::Serialize;
 
-use super::{CliError, Global};
+use super::output::Output;
+use super::session::{block_on, connect};
+use super::{CliError, Global, check};
+use crate::cache::CachedKey;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::domain::{
+    ApiKey, BindingId, Catalogue, KeyId, Principal, PrincipalName, ProjectPath, Scope,
+};
+use crate::policy::{
+    Authentication, CanonicalRequest, CredentialLimits, Decision, Facts, Grant, PathRef, Question,
+    RawRequest, Rejection, RoleTable, Subject, X_PORTCULLIS_PROJECT, decide,
+};
+use crate::store::{DatabaseUrl, Db};
 
 /// Say whether a request would be permitted, and why, without sending anything
+///
+/// Decides with the configuration and the roles as they are now, by the very code that
+/// the gateway runs. Exit code 0: it would be permitted; 7: it would be denied.
+///
+/// Examples:
+///
+///   portcullis explain --principal ann@example.com --project acme/fraud \\
+///       POST /api/2.0/mlflow/runs/create
+///   portcullis explain --principal acme/robot --key 4fT0aXq1ZbLw GET '/get-artifact?path=x'
 #[derive(Args, Debug)]
+#[command(verbatim_doc_comment)]
 pub struct ExplainArgs {
     /// Who asks: an e-mail address, TENANT/NAME of a service account, or an id
     #[arg(long)]
-    pub principal: crate::domain::PrincipalName,
-    /// With which key
+    pub principal: PrincipalName,
+    /// With which key: its limits, expiry and revocation count too
     #[arg(long, value_name = "ID")]
-    pub key: Option<crate::domain::KeyId>,
-    /// In which project
+    pub key: Option<KeyId>,
+    /// The project that the request names
     #[arg(long, value_name = "TENANT/PROJECT")]
-    pub project: Option<crate::domain::ProjectPath>,
+    pub project: Option<ProjectPath>,
+    /// The database [default: `database.url` of the configuration, else the private Postgres]
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: Option<DatabaseUrl>,
     /// HTTP method
-    pub method: String,
+    pub method: Method,
     /// URL, or a path with its query
-    pub url: String,
+    pub url: Uri,
+}
+
+/// The answer.
+#[derive(Debug, Serialize)]
+struct Explanation {
+    permitted: bool,
+    principal: String,
+    route: Option<String>,
+    defined_at: Option<String>,
+    requirement: Option<String>,
+    tenant: Option<String>,
+    project: Option<String>,
+    resource: Option<String>,
+    granted_by: Option<Held>,
+    /// Roles that count in the scope of the request.
+    roles: Vec<Held>,
+    /// A stable word, as in the audit trail.
+    reason: Option<&'static str>,
+    message: Option<String>,
+}
+
+/// A role held somewhere.
+#[derive(Debug, Serialize)]
+struct Held {
+    role: String,
+    scope: String,
+    /// `None` for a project's owner, who needs no binding.
+    binding: Option<BindingId>,
 }
 
 impl ExplainArgs {
-    /// Runs it.
-    ///
-    /// # Errors
-    ///
-    /// Always: this build has no such command yet.
-    pub fn run(self, _: &Global) -> Result<(), CliError> {
-        Err(CliError::failed("`explain` is not available in this build"))
+    pub(super) fn run(self, global: &Global) -> Result<(), CliError> {
+        let settings = check::load(global.config(), global.json())?;
+        let explanation = block_on(async {
+            let db = connect(global, self.database_url.clone()).await?;
+            self.explain(&settings, &db, Clock::system().now()).await
+        })?;
+        let output = Output {
+            json: global.json(),
+        };
+        output.done(&explanation, &explanation.text())?;
+        if explanation.permitted {
+            Ok(())
+        } else {
+            Err(CliError::Denied)
+        }
+    }
+
+    async fn explain(
+        &self,
+        settings: &Settings,
+        db: &Db,
+        now: DateTime<Utc>,
+    ) -> Result<Explanation, CliError> {
+        let principal = db.principal(&self.principal).await?;
+        let key = match &self.key {
+            Some(id) => Some(db.find_key(id).await?.ok_or_else(|| no_such_key(id))?),
+            None => None,
+        };
+        let (table, _) = RoleTable::build(db.load_policy().await?, &settings.catalogue);
+        let headers = self.headers()?;
+        let target = self
+            .url
+            .path_and_query()
+            .map_or("/", |target| target.as_str());
+        let request = CanonicalRequest::parse(&RawRequest {
+            method: &self.method,
+            target: target.as_bytes(),
+            version: Version::HTTP_11,
+            headers: &headers,
+        })
+        .map_err(|malformed| CliError::failed(format!("400: {malformed}")))?;
+        let segments = request.path().segments();
+        let path = PathRef {
+            segments: &segments,
+            trailing_slash: request.path().trailing_slash(),
+        };
+        let label = principal.label().to_owned();
+        let decision = decide(&Question {
+            request: &request,
+            path,
+            headers: &headers,
+            lookup: settings
+                .routes
+                .find(request.method(), request.host(), &path),
+            authentication: &authentication(principal, key, &settings.catalogue, now),
+            table: &table,
+        });
+        Ok(Explanation::new(label, &decision, &table))
+    }
+
+    fn headers(&self) -> Result<HeaderMap, CliError> {
+        let mut headers = HeaderMap::new();
+        let host = self
+            .url
+            .authority()
+            .map_or("localhost", |host| host.as_str());
+        headers.insert(header::HOST, value(host)?);
+        if let Some(project) = &self.project {
+            headers.insert(X_PORTCULLIS_PROJECT, value(&project.to_string())?);
+        }
+        Ok(headers)
+    }
+}
+
+fn value(text: &str) -> Result<HeaderValue, CliError> {
+    text.parse().map_err(CliError::failed)
+}
+
+fn no_such_key(id: &KeyId) -> CliError {
+    crate::store::StoreError::NotFound {
+        kind: "key",
+        name: id.to_string(),
+    }
+    .into()
+}
+
+/// As if the principal had presented the key, or an unlimited one.
+fn authentication(
+    principal: Principal,
+    key: Option<ApiKey>,
+    catalogue: &Catalogue,
+    now: DateTime<Utc>,
+) -> Authentication {
+    let rejected = match &key {
+        _ if principal.disabled => Some(Rejection::PrincipalDisabled),
+        Some(key) if key.principal != principal.id => Some(Rejection::Unknown),
+        Some(key) if key.revoked_at.is_some() => Some(Rejection::Revoked),
+        Some(key) if key.expires_at.is_some_and(|at| at <= now) => Some(Rejection::Expired),
+        _ => None,
+    };
+    if let Some(why) = rejected {
+        return Authentication::Rejected(why);
+    }
+    let limits = key.map(|key| CachedKey::new(key, catalogue).limits);
+    Authentication::Authenticated(Subject {
+        principal: principal.into(),
+        credential: limits.unwrap_or_else(|| CredentialLimits::none().into()),
+    })
+}
+
+impl Explanation {
+    fn new(principal: String, decision: &Decision, table: &RoleTable) -> Self {
+        let (facts, denial) = match decision {
+            Decision::Permitted(permit) => (permit.facts(), None),
+            Decision::Denied(denial, facts) => (facts, Some(denial)),
+        };
+        let granted_by = match decision {
+            Decision::Permitted(permit) => permit.granted_by().map(|grant| held(grant, table)),
+            Decision::Denied(..) => None,
+        };
+        let route = facts.route.as_ref();
+        Self {
+            permitted: denial.is_none(),
+            principal,
+            route: route.map(|route| route.label.to_string()),
+            defined_at: route.map(|route| route.origin.to_string()),
+            requirement: route.map(|route| match &route.requirement {
+                permission @ crate::policy::Requirement::Permission { .. } => {
+                    format!("{permission} in the {}", route.scope.as_str())
+                }
+                other => other.to_string(),
+            }),
+            tenant: facts.tenant.as_ref().map(|tenant| tenant.slug.to_string()),
+            project: facts
+                .project
+                .as_ref()
+                .map(|project| project.slug.to_string()),
+            resource: facts
+                .resource
+                .as_ref()
+                .map(|it| format!("{} {}", it.kind, it.id)),
+            granted_by,
+            roles: roles(facts, table),
+            reason: denial.map(crate::policy::Denial::code),
+            message: denial.map(crate::policy::Denial::message),
+        }
+    }
+
+    fn text(&self) -> String {
+        let verdict = if self.permitted {
+            "PERMITTED"
+        } else {
+            "DENIED"
+        };
+        let mut lines = vec![format!("{verdict} for {}", self.principal)];
+        let mut line = |name: &str, value: Option<String>| {
+            if let Some(value) = value {
+                lines.push(format!("  {name:<12}{value}"));
+            }
+        };
+        line(
+            "route",
+            self.route.clone().or(Some("none matches".to_owned())),
+        );
+        line("defined at", self.defined_at.clone());
+        line("requires", self.requirement.clone());
+        line("tenant", self.tenant.clone());
+        line("project", self.project.clone());
+        line("resource", self.resource.clone());
+        line("granted by", self.granted_by.as_ref().map(Held::text));
+        line("reason", self.reason.map(str::to_owned));
+        line("told", self.message.clone());
+        for role in &self.roles {
+            line("holds", Some(role.text()));
+        }
+        lines.join("\n")
+    }
+}
+
+impl Held {
+    fn text(&self) -> String {
+        let how = self.binding.map_or_else(
+            || "as its owner".to_owned(),
+            |id| format!("by binding {id}"),
+        );
+        format!("role {} on {} {how}", self.role, self.scope)
+    }
+}
+
+fn roles(facts: &Facts, table: &RoleTable) -> Vec<Held> {
+    let Some(subject) = &facts.subject else {
+        return Vec::new();
+    };
+    let scope = match (&facts.project, &facts.tenant) {
+        (Some(project), _) => Scope::Project(project.id),
+        (None, Some(tenant)) => Scope::Tenant(tenant.id),
+        (None, None) => Scope::Platform,
+    };
+    let grants = table.grants_covering(subject.principal.id, scope);
+    grants.map(|grant| held(grant, table)).collect()
+}
+
+fn held(grant: &Grant, table: &RoleTable) -> Held {
+    let scope = match grant.scope {
+        Scope::Platform => "the platform".to_owned(),
+        Scope::Tenant(id) => table
+            .tenant(id)
+            .map_or_else(String::new, |tenant| format!("tenant {}", tenant.slug)),
+        Scope::Project(id) => table
+            .project(id)
+            .map_or_else(String::new, |project| format!("project {}", project.slug)),
+    };
+    Held {
+        role: grant.role.name.clone(),
+        scope,
+        binding: grant.binding,
     }
 }

@@ -1,11 +1,14 @@
 //! `portcullis projects`.
 
+use std::sync::Arc;
+
 use clap::Subcommand;
 use serde_json::json;
 
 use super::CliError;
 use super::session::{Run, Session};
 use crate::domain::{PrincipalName, Project, ProjectPath, Slug};
+use crate::proxy::{Provisioner, Upstreams};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ProjectsCommand {
@@ -64,8 +67,27 @@ async fn create(
     let name = name.unwrap_or_else(|| path.project.to_string());
     let (db, author) = (&session.db, &mut session.author);
     let project = db.create_project(author, path, &name, owner).await?;
+    provision(session, path).await?;
     let text = format!("created project {path}, owned by {owner}");
     Ok(session.output.done(&object(path, &project), &text)?)
+}
+
+/// Makes the project known to the backends at once, if a configuration says how. What
+/// fails here the gateway makes good when it runs.
+async fn provision(session: &Session, path: &ProjectPath) -> Result<(), CliError> {
+    let Some(config) = session.configuration() else {
+        return Ok(());
+    };
+    let upstreams = Upstreams::new(config.upstreams.values()).await;
+    let upstreams = upstreams.map_err(CliError::failed)?;
+    let provisioner = Provisioner::new(config.provisions, Arc::new(upstreams));
+    let (tenant, project) = session.db.project(path).await?;
+    if !provisioner.provision(&tenant, &project).await {
+        eprintln!(
+            "note: a backend is not ready for {path} yet; the gateway sees to it when it runs"
+        );
+    }
+    Ok(())
 }
 
 async fn list(session: &Session, tenant: Option<&Slug>) -> Result<(), CliError> {

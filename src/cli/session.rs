@@ -9,6 +9,7 @@ use rand::rngs::StdRng;
 use super::output::Output;
 use super::{CliError, Global, Settings, builtin};
 use crate::clock::Clock;
+use crate::config;
 use crate::domain::{Actor, Catalogue};
 use crate::store::private_postgres::{PrivatePostgres, Urls};
 use crate::store::{Author, DatabaseUrl, Db};
@@ -48,6 +49,7 @@ pub(super) struct Session {
     pub(super) clock: Clock,
     pub(super) output: Output,
     settings: Settings,
+    config: std::path::PathBuf,
 }
 
 impl<C: Subcommand + Run> Admin<C> {
@@ -62,24 +64,35 @@ impl<C: Subcommand + Run> Admin<C> {
 impl Session {
     async fn open(global: &Global, url: Option<DatabaseUrl>) -> Result<Self, CliError> {
         let settings = Settings::read(global)?;
-        let url = database(url, &settings)?;
-        let db = Db::connect(&url, 1).await;
         let clock = Clock::system();
         Ok(Self {
-            db: db.map_err(|error| CliError::NoDatabase(format!("{url}: {error}\n{WAYS}")))?,
+            db: connect(global, url).await?,
             author: operator(&clock),
             clock,
             output: Output {
                 json: global.json(),
             },
             settings,
+            config: global.config().to_owned(),
         })
+    }
+
+    /// The whole configuration, where there is one without a mistake in it.
+    pub(super) fn configuration(&self) -> Option<config::Settings> {
+        config::Settings::load(&self.config, &|name| std::env::var(name).ok()).ok()
     }
 
     /// Every permission there is.
     pub(super) fn catalogue(&self) -> Result<Catalogue, CliError> {
         builtin::catalogue(&self.settings.permissions)
     }
+}
+
+/// Connects to the database that was named, or that the configuration names.
+pub(super) async fn connect(global: &Global, url: Option<DatabaseUrl>) -> Result<Db, CliError> {
+    let url = database(url, &Settings::read(global)?)?;
+    let db = Db::connect(&url, 1).await;
+    db.map_err(|error| CliError::NoDatabase(format!("{url}: {error}\n{WAYS}")))
 }
 
 const WAYS: &str = "\

@@ -59,8 +59,8 @@ pub struct Subject {
 /// What a credential narrows: it never adds to what its principal can do.
 #[derive(Debug)]
 pub struct CredentialLimits {
-    /// Public id, for the audit event.
-    pub id: KeyId,
+    /// Public id, for the audit event; `None` when no credential is in question.
+    pub id: Option<KeyId>,
     /// Permissions it is limited to; `None` is no limit of its own.
     pub permissions: Option<PermissionSet>,
     /// Projects it is limited to; `None` is no limit of its own.
@@ -68,6 +68,16 @@ pub struct CredentialLimits {
 }
 
 impl CredentialLimits {
+    /// No limits: all that the principal can do.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self {
+            id: None,
+            permissions: None,
+            projects: None,
+        }
+    }
+
     /// Whether the credential may be used in this project.
     #[must_use]
     pub fn admits(&self, project: ProjectId) -> bool {

@@ -32,7 +32,8 @@ pub(super) fn event(exchange: &Exchange, now: Instant) -> AuditEvent {
         tenant: tenant.map(|tenant| (tenant.id, tenant.slug.clone())),
         project: project.map(|project| (project.id, project.slug.clone())),
         actor: actor(facts),
-        credential_id: subject.map(|subject| subject.credential.id.to_shared()),
+        credential_id: subject
+            .and_then(|subject| Some(subject.credential.id.as_ref()?.to_shared())),
         ip: exchange.client.as_ref().and_then(|client| client.ip),
         user_agent: exchange.user_agent.clone(),
         resource: facts.and_then(|facts| facts.resource.clone()),
