@@ -68,7 +68,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let begin = clock.instant();
     let writer = AuditWriter::spawn(spool, db);
-    let stats = writer.drain(Duration::from_secs(120), &clock).await;
+    let stats = writer.drain(Duration::from_mins(2), &clock).await;
     let took = clock.instant() - begin;
     let rate = f64::from(EVENTS) / took.as_secs_f64();
     println!(

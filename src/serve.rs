@@ -1,1 +1,245 @@
-//! Composition root.
+//! The composition root: puts the planes together, starts and stops them.
+//!
+//! Two runtimes: the data plane's, whose threads do nothing but requests, and the
+//! control runtime, which owns the database connections and all background tasks.
+
+mod data_plane;
+mod database;
+mod listener;
+mod stop;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use self::data_plane::DataPlane;
+use self::database::Database;
+use self::listener::Bound;
+use self::stop::Stop;
+use crate::audit::{AuditWriter, Spool, SpoolError, SpoolOptions, WhenFull};
+use crate::authn::Authenticator;
+use crate::cache::{KeyCache, Refresh, RoleTables};
+use crate::clock::Clock;
+use crate::config::{self, Settings};
+use crate::control::{self, Health};
+use crate::proxy::{Gateway, Provisioner, Rules, UpstreamError, Upstreams};
+use crate::store::private_postgres::PrivatePostgresError;
+use crate::store::{Db, MalformedDatabaseUrl, StoreError};
+use crate::telemetry::Metrics;
+
+pub use self::listener::ListenError;
+
+/// How long the audit writer may take at the end; what is left goes with the next start.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Why the gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The private Postgres does not start.
+    #[error(transparent)]
+    Postgres(#[from] PrivatePostgresError),
+    /// `database.url` is no URL of a Postgres.
+    #[error("database.url: {0}")]
+    Url(#[from] MalformedDatabaseUrl),
+    /// The private Postgres cannot be migrated.
+    #[error("migrating the private PostgreSQL: {0}")]
+    Migrate(StoreError),
+    /// An upstream cannot be set up.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    /// The audit spool cannot be used.
+    #[error("audit spool: {0}")]
+    Spool(#[from] SpoolError),
+    /// Signals cannot be received, or a runtime cannot be made.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Runs the gateway until a signal ends it.
+///
+/// # Errors
+///
+/// [`ServeError`], before any request was taken.
+pub fn run(settings: Settings) -> Result<(), ServeError> {
+    let control = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("control")
+        .enable_all()
+        .build()?;
+    let ran = control.block_on(serve(settings));
+    control.shutdown_timeout(Duration::from_secs(1));
+    ran
+}
+
+async fn serve(settings: Settings) -> Result<(), ServeError> {
+    let mut stop = Stop::new()?;
+    let clock = Clock::system();
+    let metrics = Arc::new(Metrics::new());
+    let health = Arc::new(Health::default());
+    let public = Bound::new(settings.listen)?;
+    let private = Bound::new(settings.private_listen)?.listen("private")?;
+    let spool = Spool::open(&settings.data_dir.join("spool"), spool_options(&settings))?;
+    let mut tasks = JoinSet::new();
+    tasks.spawn(control::serve(
+        private,
+        Arc::clone(&health),
+        Arc::clone(&metrics),
+        spool.clone(),
+        clock.clone(),
+    ));
+    let database = tokio::select! {
+        database = Database::open(&settings, &clock) => database?,
+        () = stop.requested() => return Ok(()),
+    };
+    let parts = Parts {
+        settings,
+        db: database.db.clone(),
+        spool,
+        health,
+        metrics,
+        clock,
+    };
+    let served = parts.serve(public, stop, &mut tasks).await;
+    tasks.shutdown().await;
+    database.close().await;
+    served
+}
+
+fn spool_options(settings: &Settings) -> SpoolOptions {
+    SpoolOptions {
+        max_bytes: settings.audit.max_bytes,
+        when_full: match settings.audit.when_full {
+            config::WhenFull::Refuse => WhenFull::Refuse,
+            config::WhenFull::Drop => WhenFull::Drop,
+        },
+        shards: data_plane::workers(settings),
+        ..SpoolOptions::default()
+    }
+}
+
+/// What both planes are made of.
+struct Parts {
+    settings: Settings,
+    db: Db,
+    spool: Spool,
+    health: Arc<Health>,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+}
+
+impl Parts {
+    async fn serve(
+        mut self,
+        public: Bound,
+        mut stop: Stop,
+        tasks: &mut JoinSet<io::Result<()>>,
+    ) -> Result<(), ServeError> {
+        let upstreams = Arc::new(Upstreams::new(self.settings.upstreams.values()).await?);
+        let tables = self.tables();
+        let gateway = tokio::select! {
+            gateway = self.gateway(&tables, &upstreams, tasks) => gateway,
+            () = stop.requested() => return Ok(()),
+        };
+        let usage = Arc::clone(&gateway.authenticator.usage);
+        let writer = AuditWriter::spawn(self.spool.clone(), self.db.clone());
+        let plane = DataPlane::start(&self.settings, gateway, public.listen("public")?)?;
+        self.background(&tables, &upstreams, &plane, tasks);
+        self.health.listening();
+        stop.requested().await;
+        self.health.draining();
+        plane.stop(&self.settings.shutdown, &mut stop).await;
+        usage.flush(&self.db).await;
+        let left = writer.drain(DRAIN, &self.clock).await;
+        if left.depth_events > 0 {
+            tracing::warn!(
+                events = left.depth_events,
+                "audit events stay in the spool for the next start"
+            );
+        }
+        Ok(())
+    }
+
+    fn tables(&mut self) -> Arc<RoleTables> {
+        let catalogue = Arc::new(std::mem::take(&mut self.settings.catalogue));
+        Arc::new(RoleTables::new(
+            self.db.clone(),
+            catalogue,
+            self.clock.clone(),
+            self.settings.cache.max_staleness,
+        ))
+    }
+
+    /// Waits for the database, since nobody can be admitted without it.
+    async fn gateway(
+        &mut self,
+        tables: &Arc<RoleTables>,
+        upstreams: &Arc<Upstreams>,
+        tasks: &mut JoinSet<io::Result<()>>,
+    ) -> Gateway {
+        let pepper = database::wait_for(tables, &self.db).await;
+        self.health.watch(Arc::clone(tables));
+        let keys = Arc::new(KeyCache::new(self.settings.cache.max_staleness));
+        let refresh = Refresh {
+            db: self.db.clone(),
+            tables: Arc::clone(tables),
+            keys: Arc::clone(&keys),
+            poll: self.settings.cache.poll,
+        };
+        tasks.spawn(async move { refresh.run().await });
+        let authenticator = Authenticator::new(
+            self.db.clone(),
+            keys,
+            Arc::clone(tables),
+            pepper,
+            self.clock.clone(),
+            &self.metrics,
+        );
+        Gateway {
+            rules: Arc::new(self.rules()).into(),
+            upstreams: Arc::clone(upstreams),
+            authenticator,
+            tables: Arc::clone(tables),
+            spool: self.spool.clone(),
+            metrics: Arc::clone(&self.metrics),
+            clock: self.clock.clone(),
+            in_flight: crate::proxy::InFlight::default(),
+        }
+    }
+
+    fn rules(&mut self) -> Rules {
+        Rules::new(
+            std::mem::take(&mut self.settings.routes),
+            self.settings.errors,
+            self.settings.trusted_proxies.clone(),
+            &self.metrics,
+        )
+    }
+
+    fn background(
+        &mut self,
+        tables: &Arc<RoleTables>,
+        upstreams: &Arc<Upstreams>,
+        plane: &DataPlane,
+        tasks: &mut JoinSet<io::Result<()>>,
+    ) {
+        let (db, usage) = (self.db.clone(), plane.usage());
+        tasks.spawn(async move { usage.run(&db).await });
+        let watched = Arc::clone(upstreams);
+        let shutdown = plane.shutdown();
+        tasks.spawn(async move {
+            watched.watch(shutdown).await;
+            Ok(())
+        });
+        let provisions = std::mem::take(&mut self.settings.provisions);
+        if !provisions.is_empty() {
+            let provisioner = Provisioner::new(provisions, Arc::clone(upstreams));
+            let tables = Arc::clone(tables);
+            tasks.spawn(async move { provisioner.run(&tables).await });
+        }
+    }
+}

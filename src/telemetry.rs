@@ -72,10 +72,16 @@ pub struct Metrics {
     pub spool_events: IntGauge,
     /// Age of the oldest audit event not yet in the database, in milliseconds.
     pub audit_lag_ms: IntGauge,
+    /// Audit events written to the database by this process.
+    pub audit_sent: IntGauge,
     /// Audit events given up by `when_full: drop`.
     pub audit_dropped: IntGauge,
     /// Requests refused because the spool was full.
-    pub audit_refused: IntCounter,
+    pub audit_refused: IntGauge,
+    /// Audit events that the database refused, put aside in a file.
+    pub audit_rejected: IntGauge,
+    /// Audit events that the disk did not take.
+    pub audit_failed: IntGauge,
 }
 
 impl Metrics {
@@ -139,15 +145,30 @@ impl Metrics {
                 "portcullis_audit_lag_milliseconds",
                 "Age of the oldest audit event not yet in the database.",
             ),
+            audit_sent: gauge(
+                &registry,
+                "portcullis_audit_sent_events",
+                "Audit events written to the database by this process.",
+            ),
             audit_dropped: gauge(
                 &registry,
                 "portcullis_audit_dropped_events",
                 "Audit events given up because the spool was full and the policy is `drop`.",
             ),
-            audit_refused: counter(
+            audit_refused: gauge(
                 &registry,
-                "portcullis_audit_refused_requests_total",
+                "portcullis_audit_refused_requests",
                 "Requests refused because the audit spool was full.",
+            ),
+            audit_rejected: gauge(
+                &registry,
+                "portcullis_audit_rejected_events",
+                "Audit events that the database refused, put aside in a file.",
+            ),
+            audit_failed: gauge(
+                &registry,
+                "portcullis_audit_failed_events",
+                "Audit events that the disk did not take.",
             ),
             registry,
         }
@@ -195,13 +216,6 @@ fn register<M: prometheus::core::Collector + Clone + 'static>(registry: &Registr
 fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
     let made = IntCounterVec::new(Opts::new(name, help), labels);
     register(registry, made.expect("a valid metric"))
-}
-
-fn counter(registry: &Registry, name: &str, help: &str) -> IntCounter {
-    register(
-        registry,
-        IntCounter::new(name, help).expect("a valid metric"),
-    )
 }
 
 fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {

@@ -186,12 +186,11 @@ impl Row<'_> {
     }
 
     fn optional(&mut self, value: Option<&str>, bound: usize) {
-        match value {
-            Some(value) => self.text(value, bound),
-            None => {
-                self.tab();
-                self.null();
-            }
+        if let Some(value) = value {
+            self.text(value, bound);
+        } else {
+            self.tab();
+            self.null();
         }
     }
 
@@ -218,8 +217,10 @@ impl Row<'_> {
     fn display(&mut self, value: Option<impl std::fmt::Display>) {
         self.tab();
         match value {
-            // Writing to a vector cannot fail.
-            Some(value) => drop(write!(self.0, "{value}")),
+            Some(value) => {
+                // Writing to a vector cannot fail.
+                let _ = write!(self.0, "{value}");
+            }
             None => self.null(),
         }
     }

@@ -14,7 +14,7 @@ pub(super) fn put_aside(dir: &Path, row: &[u8], why: &str) {
     match append(&path, &row, why) {
         Ok(()) => tracing::error!(why, %file, "PostgreSQL refused an audit event, it is put aside"),
         Err(error) => {
-            tracing::error!(why, %row, %file, %error, "PostgreSQL refused an audit event")
+            tracing::error!(why, %row, %file, %error, "PostgreSQL refused an audit event");
         }
     }
 }

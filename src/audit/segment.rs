@@ -97,9 +97,13 @@ impl Segment {
     }
 
     /// Adds a record at the end; only ever called by one thread at a time.
-    pub(super) fn append(&self, record: &[u8]) -> io::Result<u64> {
+    pub(super) fn append(&self, kind: Kind, record: &[u8]) -> io::Result<u64> {
         let at = self.committed();
         self.file.write_all_at(record, at)?;
+        if kind == Kind::Intent {
+            // Before the writer can see it, and delete the file.
+            self.open_intents.fetch_add(1, Ordering::AcqRel);
+        }
         let end = at + record.len() as u64;
         self.committed.store(end, Ordering::Release);
         Ok(at)
@@ -114,10 +118,6 @@ impl Segment {
         self.sealed.load(Ordering::Acquire)
             && self.open_intents.load(Ordering::Acquire) == 0
             && self.committed() == sent
-    }
-
-    pub(super) fn open_intent(&self) {
-        self.open_intents.fetch_add(1, Ordering::AcqRel);
     }
 
     pub(super) fn close_intent(&self) {

@@ -13,9 +13,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::bounds;
 use super::directory::Directory;
+use super::encode::Kind;
 use super::segment::{HEADER, Segment};
 
 /// What a slot reserves.
+#[expect(clippy::cast_possible_wrap, reason = "a few KiB")]
 pub(super) const RESERVATION: i64 = bounds::RECORD as i64;
 
 #[derive(Debug)]
@@ -94,11 +96,12 @@ impl Shard {
     }
 
     /// Writes a record on a reservation, which is used up if that succeeds.
-    pub(super) fn append(&self, record: &[u8]) -> io::Result<(Arc<Segment>, u64)> {
+    /// The segment stays until its intents are closed.
+    pub(super) fn append(&self, kind: Kind, record: &[u8]) -> io::Result<(Arc<Segment>, u64)> {
         let mut files = self.files();
         let segment = files.current()?;
-        let at = segment.append(record)?;
-        let length = record.len() as i64;
+        let at = segment.append(kind, record)?;
+        let length = i64::try_from(record.len()).unwrap_or(RESERVATION);
         self.room.fetch_add(RESERVATION - length, Ordering::AcqRel);
         self.bytes.fetch_add(record.len() as u64, Ordering::Relaxed);
         if segment.soil() {

@@ -72,13 +72,14 @@ impl Slot {
         if !shard.reserve() {
             return Err(SpoolFull);
         }
-        let written = with_record(Kind::Intent, event, |record| shard.append(record));
+        let written = with_record(Kind::Intent, event, |record| {
+            shard.append(Kind::Intent, record)
+        });
         let (segment, at) = written.map_err(|error| {
             tracing::error!(%error, "writing to the audit spool");
             shard.release();
             SpoolFull
         })?;
-        segment.open_intent();
         self.intent = Some(Intent { segment, at });
         Ok(())
     }
@@ -98,7 +99,7 @@ impl Slot {
             self.counters.dropped.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         };
-        let written = shard.append(record).map(drop);
+        let written = shard.append(Kind::Event, record).map(drop);
         match &written {
             Ok(()) => drop(shard.events.fetch_add(1, Ordering::Relaxed)),
             Err(error) => {

@@ -20,7 +20,7 @@ const POLL: Duration = Duration::from_millis(25);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// The task that sends the spool to Postgres. Dropped, it goes on until the runtime ends.
+/// The task that sends the spool to Postgres. Dropped, it sends what there is and ends.
 #[derive(Debug)]
 pub struct AuditWriter {
     spool: Spool,
@@ -81,11 +81,8 @@ impl Writer {
                 self.follower.delete_done();
                 tokio::select! {
                     () = tokio::time::sleep(POLL) => {}
-                    told = &mut stop => match told {
-                        Ok(()) => stopping = true,
-                        // Nobody is left to drain us: go on for as long as we can.
-                        Err(_) => tokio::time::sleep(POLL).await,
-                    }
+                    // Told to, or dropped.
+                    _ = &mut stop => stopping = true,
                 }
             }
         }

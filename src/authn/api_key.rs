@@ -3,15 +3,18 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use prometheus::IntCounter;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::KeyUsage;
 use crate::cache::{CachedKey, KeyCache, KeyEntry, RoleTables};
 use crate::clock::Clock;
-use crate::domain::{Catalogue, KeyId, KeyToken, Pepper, Principal, SecretHash};
+use crate::domain::{KeyId, KeyToken, Pepper, Principal, SecretHash};
 use crate::policy::{Authentication, PresentedSecret, Rejection, Subject};
 use crate::store::{Db, StoreError};
+use crate::telemetry::Metrics;
 
 /// Look-ups of unknown keys under way at once: a flood of invented keys must not
 /// take all of the database's connections.
@@ -26,36 +29,46 @@ pub struct Authenticator {
     pub keys: Arc<KeyCache>,
     /// Known principals.
     pub tables: Arc<RoleTables>,
-    /// What permissions of keys mean.
-    pub catalogue: Arc<Catalogue>,
     /// Under which secrets are hashed.
     pub pepper: Pepper,
     /// Notes of use.
     pub usage: Arc<KeyUsage>,
     /// For expiry.
     pub clock: Clock,
+    /// The runtime that owns the database connections: they must not depend on a
+    /// thread of the data plane.
+    runtime: Handle,
     lookups: Semaphore,
+    hits: IntCounter,
+    misses: IntCounter,
 }
 
 impl Authenticator {
     /// An authenticator over these caches.
+    ///
+    /// # Panics
+    ///
+    /// Outside a runtime: the current one is where the database is asked.
     #[must_use]
     pub fn new(
         db: Db,
         keys: Arc<KeyCache>,
         tables: Arc<RoleTables>,
-        catalogue: Arc<Catalogue>,
         pepper: Pepper,
         clock: Clock,
+        metrics: &Metrics,
     ) -> Self {
+        let (hits, misses) = metrics.cache("api_keys");
         Self {
+            hits,
+            misses,
             db,
             keys,
             tables,
-            catalogue,
             pepper,
             usage: Arc::default(),
             clock,
+            runtime: Handle::current(),
             lookups: Semaphore::new(CONCURRENT_LOOKUPS),
         }
     }
@@ -80,12 +93,18 @@ impl Authenticator {
         if self.tables.is_stale() {
             return Authentication::Unavailable;
         }
-        let entry = match self.keys.get(token.id()) {
-            Some(entry) => entry,
-            None => match self.look_up(token.id()).await {
+        let entry = if let Some(entry) = self.keys.get(token.id()) {
+            self.hits.inc();
+            entry
+        } else {
+            self.misses.inc();
+            match self.look_up(token.id()).await {
                 Ok(entry) => entry,
-                Err(_) => return Authentication::Unavailable,
-            },
+                Err(error) => {
+                    tracing::warn!(%error, key = %token.id(), "a key cannot be looked up");
+                    return Authentication::Unavailable;
+                }
+            }
         };
         match self.verify(&token, &entry) {
             Ok(key) => self.admit(key, ip).await,
@@ -95,7 +114,7 @@ impl Authenticator {
 
     /// The same work for every rejected key, so that time tells nothing of why.
     fn reject_malformed(&self) -> Authentication {
-        self.pepper.verify(&[0; 43], &SecretHash([0; 32]));
+        let _ = self.pepper.verify(&[0; 43], &SecretHash([0; 32]));
         Authentication::Rejected(Rejection::Malformed)
     }
 
@@ -105,8 +124,12 @@ impl Authenticator {
             return Ok(entry);
         }
         let epoch = self.keys.epoch();
-        let entry = match self.db.find_key(id).await? {
-            Some(key) => KeyEntry::Found(Arc::new(CachedKey::new(key, &self.catalogue))),
+        let (db, asked) = (self.db.clone(), id.clone());
+        let found = self
+            .on_runtime(async move { db.find_key(&asked).await })
+            .await?;
+        let entry = match found {
+            Some(key) => KeyEntry::Found(Arc::new(CachedKey::new(key, self.tables.catalogue()))),
             None => KeyEntry::Missing,
         };
         self.keys.fill(epoch, id, entry.clone());
@@ -150,7 +173,18 @@ impl Authenticator {
         if let Some(principal) = self.tables.current().principal(id) {
             return Some(Arc::clone(principal));
         }
-        self.tables.poll().await.ok()?;
+        let tables = Arc::clone(&self.tables);
+        self.on_runtime(async move { tables.poll().await })
+            .await
+            .ok()?;
         self.tables.current().principal(id).cloned()
+    }
+
+    async fn on_runtime<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let done = self.runtime.spawn(work).await;
+        done.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
     }
 }

@@ -37,7 +37,7 @@ impl KeyUsage {
     }
 
     /// Writes the notes of the last seconds, for ever.
-    pub async fn run(&self, db: &Db) {
+    pub async fn run(&self, db: &Db) -> ! {
         let mut ticks = tokio::time::interval(FLUSH_EVERY);
         loop {
             ticks.tick().await;

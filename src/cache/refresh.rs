@@ -21,7 +21,7 @@ pub struct Refresh {
 
 impl Refresh {
     /// Runs for ever.
-    pub async fn run(&self) {
+    pub async fn run(&self) -> ! {
         loop {
             if let Err(error) = self.follow().await {
                 tracing::warn!(%error, "the database is away; the caches go on with what they have");

@@ -44,6 +44,12 @@ impl RoleTables {
         }
     }
 
+    /// Every permission that exists.
+    #[must_use]
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
     /// The table as of now.
     #[must_use]
     pub fn current(&self) -> Guard<Arc<RoleTable>> {

@@ -21,8 +21,9 @@ pub(super) enum AuditCommand {
     ///
     /// Events of requests arrive within seconds; those of changes at once. To page on,
     /// pass `occurred_at` and `id` of the last event: --before 2026-01-31T12:00:00.5Z/ID.
-    ///
-    /// Example: portcullis audit query --tenant acme --result denied --since 24h
+    #[command(
+        after_help = "Example: portcullis audit query --tenant acme --result denied --since 24h"
+    )]
     Query(Query),
 }
 
@@ -130,7 +131,7 @@ impl Tail {
             return Ok(session.output.list(&in_order, COLUMNS)?);
         }
         let mut shown = HashSet::new();
-        show(session, latest, &mut shown)?;
+        show(session, &latest, &mut shown)?;
         follow(session, shown, started).await
     }
 }
@@ -150,14 +151,14 @@ async fn follow(
         };
         shown.retain(|cursor| cursor.occurred_at >= since);
         let recent = session.db.audit(&filter, PAGE).await?;
-        show(session, recent, &mut shown)?;
+        show(session, &recent, &mut shown)?;
     }
 }
 
 /// Shows those not shown yet, the oldest first.
 fn show(
     session: &Session,
-    newest_first: Vec<AuditRecord>,
+    newest_first: &[AuditRecord],
     shown: &mut HashSet<AuditCursor>,
 ) -> Result<(), CliError> {
     for record in newest_first.iter().rev() {

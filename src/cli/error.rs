@@ -29,8 +29,8 @@ pub enum CliError {
 
 impl CliError {
     /// A failure without a code of its own.
-    pub fn failed(cause: impl ToString) -> Self {
-        Self::Failed(cause.to_string())
+    pub fn failed(cause: impl Into<Box<dyn std::error::Error>>) -> Self {
+        Self::Failed(cause.into().to_string())
     }
 
     /// The exit code, as listed in `portcullis --help`.

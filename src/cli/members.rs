@@ -12,8 +12,9 @@ use crate::store::Member;
 #[derive(Debug, Subcommand)]
 pub(super) enum MembersCommand {
     /// Give a principal a role somewhere
-    ///
-    /// Example: portcullis members add --scope acme/fraud --principal bob@example.com --role viewer
+    #[command(
+        after_help = "Example: portcullis members add --scope acme/fraud --principal bob@example.com --role viewer"
+    )]
     Add(Membership),
     /// Take a role away again
     Remove(Membership),

@@ -9,20 +9,19 @@ use super::{CliError, Global, Settings, builtin};
 use crate::clock::Clock;
 use crate::store::{DatabaseUrl, Migrated, migrate};
 
+const EXAMPLE: &str = "\
+Example: portcullis migrate --url postgresql://portcullis_owner@db.internal/portcullis";
+
 /// Bring the database's schema and the built-in roles up to date
 ///
 /// Connects as the owner of the database, while the running gateway and the admin
 /// commands use a role with fewer rights. Running it again, or from several places at
 /// once, does no harm. Migrations only go forward: see migrations/README.md.
-///
-/// Example:
-///
-///   portcullis migrate --url postgresql://portcullis_owner@db.internal/portcullis
 #[derive(Args, Debug)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = EXAMPLE)]
 pub(super) struct MigrateArgs {
     /// The database, as its owner [default: `database.migrate_url` of the configuration,
-    /// else $DATABASE_URL, else `database.url`, else the private Postgres]
+    /// else `$DATABASE_URL`, else `database.url`, else the private Postgres]
     #[arg(long, value_name = "URL")]
     url: Option<DatabaseUrl>,
 }

@@ -129,23 +129,16 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let Cli { global, command } = Cli::parse();
-    match command.run(&global) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
-        Err(error) => {
-            error.print();
-            ExitCode::from(error.exit_code())
-        }
-    }
+    command.run(&global)
 }
 
 impl Command {
-    fn run(self, global: &Global) -> Result<(), CliError> {
-        match self {
+    fn run(self, global: &Global) -> ExitCode {
+        let done = match self {
+            Self::Check(args) => return check::run(&args, global.config(), global.json),
+            Self::Routes(args) => return routes::run(&args, global.config(), global.json),
             Self::Serve(args) => args.run(global),
-            Self::Check(args) => args.run(global),
             Self::Explain(args) => args.run(global),
-            Self::Routes(args) => args.run(global),
             Self::Migrate(args) => args.run(global),
             Self::Postgres(args) => session::block_on(async {
                 let settings = Settings::read(global)?;
@@ -160,6 +153,18 @@ impl Command {
             Self::Roles(admin) => admin.run(global),
             Self::Keys(admin) => admin.run(global),
             Self::Audit(admin) => admin.run(global),
+        };
+        exit_code(done)
+    }
+}
+
+fn exit_code(done: Result<(), CliError>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(error) => {
+            error.print();
+            ExitCode::from(error.exit_code())
         }
     }
 }

@@ -10,8 +10,9 @@ use crate::domain::{PrincipalName, Project, ProjectPath, Slug};
 #[derive(Debug, Subcommand)]
 pub(super) enum ProjectsCommand {
     /// Create a project in a tenant
-    ///
-    /// Example: portcullis projects create acme/fraud --owner ann@example.com
+    #[command(
+        after_help = "Example: portcullis projects create acme/fraud --owner ann@example.com"
+    )]
     Create {
         /// TENANT/PROJECT
         path: ProjectPath,
@@ -29,8 +30,7 @@ pub(super) enum ProjectsCommand {
         tenant: Option<Slug>,
     },
     /// Give a project to another owner; the old one stays as `editor`
-    ///
-    /// Example: portcullis projects transfer acme/fraud --to bob@example.com
+    #[command(after_help = "Example: portcullis projects transfer acme/fraud --to bob@example.com")]
     Transfer {
         /// TENANT/PROJECT
         path: ProjectPath,

@@ -19,8 +19,8 @@ pub(super) enum RolesCommand {
         tenant: Option<Slug>,
     },
     /// Create a custom role in a tenant
-    ///
-    /// Example: portcullis roles create --tenant acme labeller --permissions 'datasets:read,label_schemas:*'
+    #[command(after_help = "\
+Example: portcullis roles create --tenant acme labeller --permissions 'runs:read,datasets:*'")]
     Create(Create),
     /// Delete a custom role that nobody holds any more
     Delete {

@@ -2,19 +2,28 @@
 
 use clap::Args;
 
-use super::{CliError, Global};
+use super::{CliError, Global, check};
+use crate::config::LogFormat;
+use crate::{serve, telemetry};
 
-/// Run the gateway
+/// Run the gateway until SIGTERM or SIGINT
+///
+/// Without `database:` in the configuration a private PostgreSQL is started under
+/// `data_dir`. Logs go to standard error. On a signal the listener closes, requests
+/// that were accepted get `shutdown.deadline` to end, and the audit spool is drained;
+/// a second signal ends at once.
 #[derive(Args, Debug)]
 pub struct ServeArgs {}
 
 impl ServeArgs {
-    /// Runs it.
-    ///
-    /// # Errors
-    ///
-    /// Always: this build has no such command yet.
-    pub fn run(self, _: &Global) -> Result<(), CliError> {
-        Err(CliError::failed("`serve` is not available in this build"))
+    #[expect(clippy::unused_self, reason = "every subcommand runs alike")]
+    pub(super) fn run(self, global: &Global) -> Result<(), CliError> {
+        let settings = check::load(global.config(), global.json())?;
+        let format = match settings.log.format {
+            LogFormat::Json => telemetry::LogFormat::Json,
+            LogFormat::Pretty => telemetry::LogFormat::Pretty,
+        };
+        telemetry::init_logging(format, settings.log.level);
+        serve::run(settings).map_err(CliError::failed)
     }
 }

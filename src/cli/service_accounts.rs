@@ -11,8 +11,7 @@ use crate::domain::{PrincipalName, ProjectPath, Slug};
 #[derive(Debug, Subcommand)]
 pub(super) enum ServiceAccountsCommand {
     /// Create a service account in a tenant, which it never leaves
-    ///
-    /// Example: portcullis service-accounts create acme/trainer
+    #[command(after_help = "Example: portcullis service-accounts create acme/trainer")]
     Create {
         /// TENANT/NAME
         #[arg(value_name = "TENANT/NAME")]

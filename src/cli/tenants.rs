@@ -9,8 +9,7 @@ use crate::domain::Slug;
 #[derive(Debug, Subcommand)]
 pub(super) enum TenantsCommand {
     /// Create a tenant
-    ///
-    /// Example: portcullis tenants create acme --name "Acme Bank"
+    #[command(after_help = "Example: portcullis tenants create acme --name \"Acme Bank\"")]
     Create {
         /// Short name: lower-case letters, digits, single hyphens
         slug: Slug,

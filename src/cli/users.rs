@@ -12,8 +12,7 @@ use crate::store::ListedPrincipal;
 #[derive(Debug, Subcommand)]
 pub(super) enum UsersCommand {
     /// Create a user
-    ///
-    /// Example: portcullis users create ann@example.com --name "Ann Lee"
+    #[command(after_help = "Example: portcullis users create ann@example.com --name \"Ann Lee\"")]
     Create {
         /// E-mail address, in any case
         email: Email,

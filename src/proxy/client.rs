@@ -40,11 +40,7 @@ impl Client {
             trusted.iter().any(|net| net.contains(&ip))
         };
         let believed = peer.as_ref().is_some_and(is_trusted);
-        let told = |name: &HeaderName| {
-            believed
-                .then(|| headers.get(name)?.to_str().ok())
-                .flatten()
-        };
+        let told = |name: &HeaderName| believed.then(|| headers.get(name)?.to_str().ok()).flatten();
         let https = match told(&X_FORWARDED_PROTO) {
             Some(proto) => proto.eq_ignore_ascii_case("https"),
             None => tls,
@@ -105,9 +101,13 @@ mod tests {
             headers.append(HeaderName::from_static(name), value.parse().unwrap());
         }
         let trusted = ["10.0.0.0/8".parse().unwrap()];
-        Client::identify(Some(peer.parse().unwrap()), false, &headers, &trusted, || {
-            Uuid::nil()
-        })
+        Client::identify(
+            Some(peer.parse().unwrap()),
+            false,
+            &headers,
+            &trusted,
+            || Uuid::nil(),
+        )
     }
 
     fn ip(peer: &str, forwarded: &str) -> String {
@@ -123,13 +123,22 @@ mod tests {
     #[test]
     fn behind_trusted_proxies_the_right_most_untrusted_hop_counts() {
         assert_eq!(ip("10.0.0.1", "198.51.100.7"), "198.51.100.7");
-        assert_eq!(ip("10.0.0.1", "203.0.113.9, 198.51.100.7, 10.0.0.2"), "198.51.100.7");
+        assert_eq!(
+            ip("10.0.0.1", "203.0.113.9, 198.51.100.7, 10.0.0.2"),
+            "198.51.100.7"
+        );
         assert_eq!(ip("10.0.0.1", "10.0.0.3, 10.0.0.2"), "10.0.0.3");
     }
 
     #[test]
     fn hops_that_are_no_addresses_are_not_believed() {
-        for junk in ["\"198.51.100.7\"", "unknown", "198.51.100.7:80", "", "for=198.51.100.7"] {
+        for junk in [
+            "\"198.51.100.7\"",
+            "unknown",
+            "198.51.100.7:80",
+            "",
+            "for=198.51.100.7",
+        ] {
             assert_eq!(ip("10.0.0.1", junk), "10.0.0.1", "{junk}");
         }
         assert_eq!(ip("10.0.0.1", "junk, 198.51.100.7"), "198.51.100.7");

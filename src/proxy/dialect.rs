@@ -72,7 +72,11 @@ mod tests {
         let words = Dialect::ALL.map(|dialect| {
             let status = StatusCode::FORBIDDEN;
             let (kind, body) = body(dialect, status, "permission_missing", "No.", "id-1");
-            format!("{} {kind} {}", dialect.as_str(), String::from_utf8(body).unwrap())
+            format!(
+                "{} {kind} {}",
+                dialect.as_str(),
+                String::from_utf8(body).unwrap()
+            )
         });
         insta::assert_snapshot!(words.join("\n"), @r#"
         "#);

@@ -113,7 +113,7 @@ impl Drop for Exchange {
     /// A panic or a cancelled task leaves its event too.
     fn drop(&mut self) {
         if let Some(slot) = self.slot.take() {
-            slot.commit(&record::event(self, self.arrived));
+            let _ = slot.commit(&record::event(self, self.arrived));
         }
     }
 }

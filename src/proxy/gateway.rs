@@ -13,12 +13,12 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 
-pub use super::exchange::InFlight;
+use super::answer::Answer;
 use super::client::{Client, X_REQUEST_ID};
+pub use super::exchange::InFlight;
 use super::exchange::{Exchange, Outcome};
 use super::headers::{internal, upstream_request};
 use super::record;
-use super::refusal::Refusal;
 use super::rescue::Failure;
 use super::upstream::Upstreams;
 use crate::audit::Spool;
@@ -27,19 +27,18 @@ use crate::cache::RoleTables;
 use crate::clock::Clock;
 use crate::domain::EventId;
 use crate::policy::{
-    CanonicalRequest, Decision, Denial, DenialReason, Dialect, Facts, Lookup, PathRef, Question,
-    RawRequest, RouteMap, Template, decide,
+    CanonicalRequest, Decision, Denial, DenialReason, Dialect, Facts, Lookup, PathRef, Permit,
+    Question, RawRequest, RouteMap, decide,
 };
 use crate::telemetry::{Metrics, NO_ROUTE, RouteCounters};
 
 /// How long the rest of a refused request's body is read, so that its sender gets
-/// to read the refusal.
+/// to read the answer.
 const DRAIN: Duration = Duration::from_secs(2);
 
 /// The routes and all that is compiled with them; swapped whole.
 pub struct Rules {
     routes: RouteMap,
-    identity: Vec<(http::HeaderName, Template)>,
     dialect: Dialect,
     trusted_proxies: Vec<IpNet>,
     /// By index of the route; the last counts requests without a route.
@@ -51,7 +50,6 @@ impl Rules {
     #[must_use]
     pub fn new(
         routes: RouteMap,
-        identity: Vec<(http::HeaderName, Template)>,
         dialect: Dialect,
         trusted_proxies: Vec<IpNet>,
         metrics: &Metrics,
@@ -63,7 +61,6 @@ impl Rules {
             .collect();
         Self {
             routes,
-            identity,
             dialect,
             trusted_proxies,
             counters,
@@ -85,11 +82,11 @@ pub struct Gateway {
     /// The backends.
     pub upstreams: Arc<Upstreams>,
     /// Who presents what.
-    pub authenticator: Arc<Authenticator>,
+    pub authenticator: Authenticator,
     /// Who may do what.
     pub tables: Arc<RoleTables>,
     /// Where audit events go.
-    pub spool: Arc<Spool>,
+    pub spool: Spool,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Time.
@@ -113,7 +110,10 @@ impl Gateway {
             Err(malformed) => return Decision::Denied(malformed.into(), Facts::default()),
         };
         let ip = exchange.client.as_ref().and_then(|client| client.ip);
-        let authentication = self.authenticator.authenticate(request.credential(), ip).await;
+        let authentication = self
+            .authenticator
+            .authenticate(request.credential(), ip)
+            .await;
         let segments = request.path().segments();
         let path = PathRef {
             segments: &segments,
@@ -123,12 +123,13 @@ impl Gateway {
         exchange.counters = rules.counters(&lookup).cloned();
         let decision = decide(&Question {
             request: &request,
-            path: &path,
+            path,
             headers: &sent.headers,
             lookup,
             authentication: &authentication,
             table: &self.tables.current(),
         });
+        drop(segments);
         exchange.request = Some(request);
         decision
     }
@@ -151,12 +152,40 @@ impl Gateway {
         ));
     }
 
-    /// The permitted request may go on, if its upstream exists.
-    fn permit(&self, exchange: &mut Exchange, permit: crate::policy::Permit) -> Result<(), Denial> {
-        let upstream = self.upstreams.find(&permit.route().upstream);
-        exchange.upstream = upstream.cloned();
+    /// A permitted request goes to its upstream, or is answered here if its route says
+    /// so. Returns whether it was answered.
+    async fn permit(
+        &self,
+        session: &mut Session,
+        exchange: &mut Exchange,
+        permit: Permit,
+    ) -> pingora::Result<bool> {
+        let respond = permit.route().respond.clone();
+        exchange.upstream = self.upstreams.find(&permit.route().upstream).cloned();
         exchange.outcome = Outcome::Permitted(Box::new(permit));
-        upstream.map(drop).ok_or_else(Denial::internal)
+        if let Some(fixed) = respond {
+            exchange.status = Some(fixed.status);
+            self.record(exchange);
+            Answer::fixed(&fixed, exchange.request_id())
+                .write(session)
+                .await?;
+            drain(session).await;
+            return Ok(true);
+        }
+        self.intend(exchange)?;
+        Ok(false)
+    }
+
+    /// A request that changes something leaves a trace before it is forwarded: if the
+    /// gateway is killed before the answer, the next start makes an event of it.
+    fn intend(&self, exchange: &mut Exchange) -> pingora::Result<()> {
+        if exchange.method.as_ref().is_none_or(Method::is_safe) {
+            return Ok(());
+        }
+        let event = record::event(exchange, exchange.arrived);
+        let slot = exchange.slot.as_mut();
+        slot.map_or(Ok(()), |slot| slot.intend(&event))
+            .map_err(|_| internal("no room for the audit intent"))
     }
 
     async fn refuse(
@@ -168,15 +197,15 @@ impl Gateway {
     ) -> pingora::Result<()> {
         let default = self.rules.load().dialect;
         let dialect = facts.route.as_ref().map_or(default, |route| route.dialect);
-        let refusal = Refusal::of_denial(&denial, dialect, exchange.request_id());
+        let answer = Answer::of_denial(&denial, dialect, exchange.request_id());
         let malformed = matches!(denial.reason(), DenialReason::Malformed(_));
-        exchange.status = Some(refusal.status());
+        exchange.status = Some(answer.status());
         exchange.outcome = Outcome::Denied(denial, Box::new(facts));
         self.record(exchange);
         if malformed {
             session.set_keepalive(None);
         }
-        refusal.write(session).await?;
+        answer.write(session).await?;
         if !malformed {
             drain(session).await;
         }
@@ -186,7 +215,8 @@ impl Gateway {
     /// Writes the audit event, once.
     fn record(&self, exchange: &mut Exchange) {
         if let Some(slot) = exchange.slot.take() {
-            slot.commit(&record::event(exchange, self.clock.instant()));
+            // A disk that fails is logged and counted where it failed.
+            let _ = slot.commit(&record::event(exchange, self.clock.instant()));
         }
     }
 
@@ -234,24 +264,22 @@ impl ProxyHttp for Gateway {
     ) -> pingora::Result<bool> {
         self.identify(session, exchange);
         let Ok(slot) = self.spool.reserve() else {
-            self.metrics.audit_refused.inc();
             let denial = Denial::audit_full();
-            self.refuse(session, exchange, denial, Facts::default()).await?;
+            self.refuse(session, exchange, denial, Facts::default())
+                .await?;
             return Ok(true);
         };
         exchange.slot = Some(slot);
         let decision = self.consider(session, exchange).await;
         let spent = self.clock.instant().duration_since(exchange.arrived);
         self.metrics.decision_seconds.observe(spent.as_secs_f64());
-        let (denial, facts) = match decision {
-            Decision::Permitted(permit) => match self.permit(exchange, permit) {
-                Ok(()) => return Ok(false),
-                Err(denial) => (denial, Facts::default()),
-            },
-            Decision::Denied(denial, facts) => (denial, facts),
-        };
-        self.refuse(session, exchange, denial, facts).await?;
-        Ok(true)
+        match decision {
+            Decision::Permitted(permit) => self.permit(session, exchange, permit).await,
+            Decision::Denied(denial, facts) => {
+                self.refuse(session, exchange, denial, facts).await?;
+                Ok(true)
+            }
+        }
     }
 
     async fn upstream_peer(
@@ -282,9 +310,7 @@ impl ProxyHttp for Gateway {
             return Err(internal("no permit"));
         };
         let sent = &session.req_header().headers;
-        let identity = &self.rules.load().identity;
-        *upstream_request_header =
-            upstream_request(permit, request, sent, client, upstream, identity)?;
+        *upstream_request_header = upstream_request(permit, request, sent, client, upstream)?;
         Ok(())
     }
 
@@ -343,11 +369,11 @@ impl ProxyHttp for Gateway {
         if let (None, Some((status, message))) = (session.response_written(), failure.answer()) {
             let dialect = exchange.dialect(self.rules.load().dialect);
             let request_id = exchange.request_id();
-            let refusal = Refusal::new(status, dialect, failure.code(), message, request_id);
+            let answer = Answer::new(status, dialect, failure.code(), message, request_id);
             exchange.status = Some(status);
             error_code = status.as_u16();
             self.record(exchange);
-            if let Err(error) = refusal.write(session).await {
+            if let Err(error) = answer.write(session).await {
                 tracing::debug!(%error, "the client did not take the error");
             }
         }

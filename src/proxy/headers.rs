@@ -8,7 +8,8 @@ use pingora::http::RequestHeader;
 use pingora::{Error, ErrorType, OrErr as _};
 
 use super::client::{Client, X_REQUEST_ID};
-use super::upstream::{HostRule, Upstream};
+use super::upstream::Upstream;
+use crate::config::HostRewrite;
 use crate::policy::{CanonicalRequest, Field, Permit, Template};
 
 /// Client fields that a backend may see. All else is dropped: hop-by-hop fields,
@@ -55,9 +56,6 @@ const PASSED: [&str; 36] = [
 /// Cookies of ours, which no backend may see.
 const OWN_COOKIES: [&str; 2] = ["__Host-portcullis", "portcullis-dev"];
 
-/// Identity headers: name and what it says.
-pub(super) type Identity = [(HeaderName, Template)];
-
 /// Builds the request that is sent upstream.
 ///
 /// # Errors
@@ -70,7 +68,6 @@ pub(super) fn upstream_request(
     sent: &HeaderMap,
     client: &Client,
     upstream: &Upstream,
-    identity: &Identity,
 ) -> pingora::Result<RequestHeader> {
     let target = request.target();
     let mut built = RequestHeader::build(request.method().clone(), target.as_bytes(), Some(32))?;
@@ -81,7 +78,7 @@ pub(super) fn upstream_request(
         put_websocket(&mut built, sent)?;
     }
     put_forwarded(&mut built, sent, client)?;
-    put_identity(&mut built, permit, identity)?;
+    put_identity(&mut built, permit, &upstream.identity)?;
     Ok(built)
 }
 
@@ -96,13 +93,13 @@ fn put_host(
     let host = sent.get(header::HOST);
     let origin = sent.get(header::ORIGIN);
     let own = match &upstream.host {
-        HostRule::Client => {
+        HostRewrite::Client => {
             copy(built, &header::HOST, host)?;
             return copy(built, &header::ORIGIN, origin);
         }
-        HostRule::Literal(own) => own,
+        HostRewrite::Upstream(own) | HostRewrite::Literal(own) => own,
     };
-    built.insert_header(header::HOST, own.as_str())?;
+    built.insert_header(header::HOST, &**own)?;
     match origin {
         Some(origin) if is_same_origin(origin, host) => {
             built.insert_header(header::ORIGIN, format!("{}://{own}", upstream.scheme()))
@@ -220,14 +217,14 @@ fn put_forwarded(
 fn put_identity(
     built: &mut RequestHeader,
     permit: &Permit,
-    identity: &Identity,
+    identity: &[(HeaderName, Template)],
 ) -> pingora::Result<()> {
     for (name, template) in identity {
         if let Some(text) = template.render(&|field| value_of(permit, field)) {
-            let value = HeaderValue::from_bytes(text.as_bytes()).or_err_with(
-                ErrorType::InternalError,
-                || format!("identity header {name} cannot be sent"),
-            )?;
+            let value = HeaderValue::from_bytes(text.as_bytes())
+                .or_err_with(ErrorType::InternalError, || {
+                    format!("identity header {name} cannot be sent")
+                })?;
             built.insert_header(name.clone(), value)?;
         }
     }
@@ -278,7 +275,15 @@ mod tests {
 
     #[test]
     fn nothing_that_decides_is_on_the_allow_list() {
-        for name in ["authorization", "host", "connection", "upgrade", "te", "trailer", "cookie"] {
+        for name in [
+            "authorization",
+            "host",
+            "connection",
+            "upgrade",
+            "te",
+            "trailer",
+            "cookie",
+        ] {
             assert!(PASSED.binary_search(&name).is_err(), "{name}");
         }
         assert!(!PASSED.iter().any(|name| name.starts_with("x-forwarded")));
@@ -295,9 +300,8 @@ mod tests {
     #[test]
     fn only_the_gateways_own_origin_is_rewritten() {
         let host = HeaderValue::from_static("gw.example:8080");
-        let same = |origin: &'static str| {
-            is_same_origin(&HeaderValue::from_static(origin), Some(&host))
-        };
+        let same =
+            |origin: &'static str| is_same_origin(&HeaderValue::from_static(origin), Some(&host));
         assert!(same("http://gw.example:8080"));
         assert!(same("https://GW.example:8080"));
         assert!(!same("http://gw.example"));

@@ -7,10 +7,11 @@
 //! | `gateway.rs` | the stages in order (Pingora's `ProxyHttp`) |
 //! | `headers.rs` | the upstream request, rebuilt from the permit |
 //! | `upstream.rs` | where it goes |
-//! | `rescue.rs`, `refusal.rs`, `dialect.rs` | what the client hears when it does not |
+//! | `rescue.rs`, `answer.rs`, `dialect.rs` | what the client hears when it does not |
 //! | `record.rs` | the audit event |
 //! | `provision.rs` | the gateway's own requests when a project appears |
 
+mod answer;
 mod client;
 mod dialect;
 mod exchange;
@@ -18,7 +19,6 @@ mod gateway;
 mod headers;
 mod provision;
 mod record;
-mod refusal;
 mod rescue;
 mod upstream;
 

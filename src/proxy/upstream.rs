@@ -5,60 +5,38 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use http::HeaderName;
 use pingora::http::RequestHeader;
 use pingora::lb::discovery::ServiceDiscovery;
 use pingora::lb::health_check::{HealthCheck, HttpHealthCheck, TcpHealthCheck};
 use pingora::lb::selection::RoundRobin;
 use pingora::lb::{Backend, Backends, LoadBalancer};
+use pingora::protocols::tls::CaType;
 use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService as _;
 use pingora::tls::x509::X509;
 use pingora::upstreams::peer::{HttpPeer, PeerOptions};
 use pingora::{Error, ErrorType};
 
-use crate::config::{HealthSettings, HostSetting, UpstreamSettings};
-use crate::policy::RouteTimeouts;
+use crate::config::{self, Health, HostRewrite};
+use crate::policy::{RouteTimeouts, Template};
 
 /// How often names are resolved anew.
 const RESOLVE_EVERY: Duration = Duration::from_secs(10);
 /// Addresses tried for a healthy one.
 const MAX_TRIES: usize = 64;
 
-/// An upstream cannot be set up.
+/// The CA bundle of an upstream cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum UpstreamError {
-    /// The CA file cannot be read.
-    #[error("upstream `{upstream}`: cannot read {path}: {source}")]
-    CaUnreadable {
-        /// Which upstream.
-        upstream: String,
-        /// Which file.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The CA file holds no certificate.
-    #[error("upstream `{upstream}`: {path} holds no PEM certificate")]
-    CaEmpty {
-        /// Which upstream.
-        upstream: String,
-        /// Which file.
-        path: String,
-    },
-}
-
-/// Which Host a backend is sent.
-#[derive(Debug)]
-pub(super) enum HostRule {
-    /// The client's.
-    Client,
-    /// This one.
-    Literal(String),
+#[error("upstream `{upstream}`: its CA file holds no PEM certificate")]
+pub struct UpstreamError {
+    upstream: Arc<str>,
 }
 
 /// One backend, at one or more addresses.
 pub(super) struct Upstream {
-    pub(super) host: HostRule,
+    pub(super) host: HostRewrite,
+    pub(super) identity: Vec<(HeaderName, Template)>,
     tls: bool,
     server_name: String,
     options: PeerOptions,
@@ -77,16 +55,16 @@ impl Upstreams {
     ///
     /// [`UpstreamError`] for a CA file that cannot be used. A name that does not
     /// resolve is no error: it is tried again, and requests get 502 until then.
-    pub async fn new(
-        settings: impl IntoIterator<Item = (Arc<str>, UpstreamSettings)>,
+    pub async fn new<'s>(
+        settings: impl IntoIterator<Item = &'s config::Upstream>,
     ) -> Result<Self, UpstreamError> {
         let mut by_name = HashMap::new();
-        for (name, settings) in settings {
-            let upstream = Arc::new(Upstream::new(&name, &settings)?);
+        for settings in settings {
+            let upstream = Arc::new(Upstream::new(settings)?);
             if let Err(error) = upstream.balancer.update().await {
-                tracing::warn!(upstream = %name, %error, "no address yet");
+                tracing::warn!(upstream = %settings.name, %error, "no address yet");
             }
-            by_name.insert(name, upstream);
+            by_name.insert(Arc::clone(&settings.name), upstream);
         }
         Ok(Self { by_name })
     }
@@ -108,23 +86,16 @@ impl Upstreams {
 }
 
 impl Upstream {
-    fn new(name: &str, settings: &UpstreamSettings) -> Result<Self, UpstreamError> {
-        let tls = settings.tls.is_some();
-        let options = options(name, settings)?;
-        let balancer = Arc::new(balancer(settings, &options));
+    fn new(settings: &config::Upstream) -> Result<Self, UpstreamError> {
+        let options = options(settings)?;
+        let server_name = settings.tls.as_ref().map(|tls| tls.server_name.clone());
         Ok(Self {
-            host: match &settings.host {
-                HostSetting::Client => HostRule::Client,
-                HostSetting::Upstream => HostRule::Literal(settings.authority.clone()),
-                HostSetting::Literal(host) => HostRule::Literal(host.clone()),
-            },
-            tls,
-            server_name: settings
-                .tls
-                .as_ref()
-                .map_or_else(String::new, |tls| tls.server_name.clone()),
+            host: settings.host.clone(),
+            identity: settings.identity.clone(),
+            tls: settings.tls.is_some(),
+            server_name: server_name.unwrap_or_default(),
+            balancer: Arc::new(balancer(settings, &options)),
             options,
-            balancer,
         })
     }
 
@@ -152,7 +123,7 @@ impl Upstream {
     }
 }
 
-fn options(name: &str, settings: &UpstreamSettings) -> Result<PeerOptions, UpstreamError> {
+fn options(settings: &config::Upstream) -> Result<PeerOptions, UpstreamError> {
     let mut options = PeerOptions::new();
     options.connection_timeout = Some(settings.timeouts.connect);
     options.total_connection_timeout = Some(settings.timeouts.connect);
@@ -162,77 +133,74 @@ fn options(name: &str, settings: &UpstreamSettings) -> Result<PeerOptions, Upstr
     if let Some(tls) = &settings.tls {
         options.verify_cert = tls.verify;
         options.verify_hostname = tls.verify;
-        if let Some(path) = &tls.ca_file {
-            options.ca = Some(Arc::new(authorities(name, path)?.into()));
+        if let Some(pem) = &tls.ca {
+            options.ca = Some(Arc::new(authorities(&settings.name, pem)?));
         }
     }
     Ok(options)
 }
 
-fn authorities(upstream: &str, path: &std::path::Path) -> Result<Vec<X509>, UpstreamError> {
-    let shown = path.display().to_string();
-    let pem = std::fs::read(path).map_err(|source| UpstreamError::CaUnreadable {
-        upstream: upstream.to_owned(),
-        path: shown.clone(),
-        source,
-    })?;
-    match X509::stack_from_pem(&pem) {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err(UpstreamError::CaEmpty {
-            upstream: upstream.to_owned(),
-            path: shown,
+fn authorities(upstream: &Arc<str>, pem: &[u8]) -> Result<CaType, UpstreamError> {
+    match X509::stack_from_pem(pem) {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates.into_boxed_slice()),
+        _ => Err(UpstreamError {
+            upstream: Arc::clone(upstream),
         }),
     }
 }
 
-fn balancer(settings: &UpstreamSettings, options: &PeerOptions) -> LoadBalancer<RoundRobin> {
+fn balancer(settings: &config::Upstream, options: &PeerOptions) -> LoadBalancer<RoundRobin> {
     let resolver = Resolver {
-        addresses: settings.addresses.clone(),
+        addresses: settings.addresses.iter().map(ToString::to_string).collect(),
     };
     let by_name = resolver.has_names();
+    let several = by_name || settings.addresses.len() > 1;
     let mut balancer = LoadBalancer::from_backends(Backends::new(Box::new(resolver)));
     balancer.update_frequency = by_name.then_some(RESOLVE_EVERY);
-    // With one address there is nothing to choose: a check could only turn a slow
-    // answer into none. It is made where it was asked for.
-    let health = settings.health.clone().or_else(|| {
-        (settings.addresses.len() > 1 || by_name).then(HealthSettings::default)
-    });
-    if let Some(health) = health {
-        balancer.health_check_frequency = Some(health.interval);
-        balancer.set_health_check(health_check(settings, &health, options));
+    // With one address there is nothing to choose: a mere connection attempt could
+    // only turn a slow answer into none.
+    if several || settings.health.path.is_some() {
+        balancer.health_check_frequency = Some(settings.health.interval);
+        balancer.set_health_check(health_check(settings, &settings.health, options));
     }
     balancer
 }
 
 fn health_check(
-    settings: &UpstreamSettings,
-    health: &HealthSettings,
+    settings: &config::Upstream,
+    health: &Health,
     options: &PeerOptions,
 ) -> Box<dyn HealthCheck + Send + Sync> {
-    let options = PeerOptions {
-        connection_timeout: Some(health.timeout),
-        total_connection_timeout: Some(health.timeout),
-        read_timeout: Some(health.timeout),
-        ..options.clone()
-    };
+    let mut options = options.clone();
+    options.connection_timeout = Some(health.timeout);
+    options.total_connection_timeout = Some(health.timeout);
+    options.read_timeout = Some(health.timeout);
     let server_name = settings.tls.as_ref().map(|tls| tls.server_name.clone());
+    let (healthy, unhealthy) = (health.healthy as usize, health.unhealthy as usize);
     let Some(path) = &health.path else {
         let mut check = match &server_name {
             Some(name) => TcpHealthCheck::new_tls(name),
             None => TcpHealthCheck::new(),
         };
-        check.consecutive_success = health.healthy;
-        check.consecutive_failure = health.unhealthy;
+        check.consecutive_success = healthy;
+        check.consecutive_failure = unhealthy;
         check.peer_template.options = options;
         return check;
     };
-    let mut check = HttpHealthCheck::new(&settings.authority, server_name.is_some());
-    check.consecutive_success = health.healthy;
-    check.consecutive_failure = health.unhealthy;
+    let host = match &settings.host {
+        HostRewrite::Upstream(host) | HostRewrite::Literal(host) => host.to_string(),
+        HostRewrite::Client => settings
+            .addresses
+            .first()
+            .map_or_else(String::new, |first| first.host.clone()),
+    };
+    let mut check = HttpHealthCheck::new(&host, server_name.is_some());
+    check.consecutive_success = healthy;
+    check.consecutive_failure = unhealthy;
     check.peer_template.sni = server_name.unwrap_or_default();
     check.peer_template.options = options;
     if let Ok(mut request) = RequestHeader::build("GET", path.as_bytes(), Some(1))
-        && request.insert_header("Host", &settings.authority).is_ok()
+        && request.insert_header("Host", &host).is_ok()
     {
         check.req = request;
     }
@@ -268,7 +236,10 @@ impl ServiceDiscovery for Resolver {
         }
         if backends.is_empty() {
             // An error keeps what was known before.
-            return Err(Error::explain(ErrorType::ConnectError, "no address resolves"));
+            return Err(Error::explain(
+                ErrorType::ConnectError,
+                "no address resolves",
+            ));
         }
         Ok((backends, HashMap::new()))
     }

@@ -57,7 +57,11 @@ pub(super) struct Done {
 }
 
 impl Done {
-    pub(super) fn new(event: &'static str, resource_type: &'static str, id: impl ToString) -> Self {
+    pub(super) fn new(
+        event: &'static str,
+        resource_type: &'static str,
+        id: &(impl ToString + ?Sized),
+    ) -> Self {
         Self {
             event,
             tenant: None,

@@ -93,7 +93,7 @@ impl Db {
         .await?;
         if removed.rows_affected() == 0 {
             let name = format!("{who} as {} on {scope}", role.name);
-            return Err(StoreError::not_found("member", name));
+            return Err(StoreError::not_found("member", &name));
         }
         if role.name == SUPERADMIN {
             superadmin_remains(&mut change.tx).await?;
@@ -198,7 +198,7 @@ impl Place {
     }
 
     fn done(&self, event: &'static str, member: &Principal, role: &Role) -> Done {
-        let mut done = Done::new(event, member.kind.as_str(), member.id)
+        let mut done = Done::new(event, member.kind.as_str(), &member.id)
             .detail("principal", member.label())
             .detail("role", role.name.as_str())
             .detail("scope", role.scope.as_str());

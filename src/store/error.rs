@@ -28,13 +28,13 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(super) fn not_found(kind: &'static str, name: impl ToString) -> Self {
+    pub(super) fn not_found(kind: &'static str, name: &(impl ToString + ?Sized)) -> Self {
         let name = name.to_string();
         Self::NotFound { kind, name }
     }
 
-    pub(super) fn corrupt(cause: impl ToString) -> Self {
-        Self::Corrupt(cause.to_string())
+    pub(super) fn corrupt(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Corrupt(cause.into().to_string())
     }
 }
 
@@ -77,8 +77,8 @@ fn from_database(cause: &dyn DatabaseError) -> StoreError {
 
 fn from_sqlstate(cause: &dyn DatabaseError) -> StoreError {
     match cause.code().as_deref() {
-        // Undefined table, column, function: `migrate` has not been run by the owner.
-        Some("42P01" | "42703" | "42883") => {
+        // Undefined table, column, function, role: the owner has not run `migrate`.
+        Some("42P01" | "42703" | "42883" | "22023") => {
             StoreError::Unavailable(format!("{}; run `portcullis migrate`", cause.message()))
         }
         Some("42501") => StoreError::Refused(cause.message().to_owned()),

@@ -76,7 +76,7 @@ impl Db {
             disabled: false,
         };
         insert(&mut change.tx, &user, change.author.now()).await?;
-        let done = Done::new("user.created", "user", user.id);
+        let done = Done::new("user.created", "user", &user.id);
         change.commit(done.detail("email", email.as_str())).await?;
         Ok(user)
     }
@@ -103,7 +103,7 @@ impl Db {
             disabled: false,
         };
         insert(&mut change.tx, &account, change.author.now()).await?;
-        let done = Done::new("service_account.created", "service_account", account.id)
+        let done = Done::new("service_account.created", "service_account", &account.id)
             .tenant(home.id, &home.slug)
             .detail("name", name.as_str());
         change.commit(done).await?;
@@ -140,7 +140,7 @@ impl Db {
             superadmin_remains(&mut change.tx).await?;
         }
         let kind = found.kind.as_str();
-        let done = Done::new(disabled_event(found.kind, disabled), kind, found.id);
+        let done = Done::new(disabled_event(found.kind, disabled), kind, &found.id);
         change
             .commit(done.detail("principal", found.label()))
             .await?;

@@ -84,7 +84,7 @@ impl Db {
         )
         .execute(&mut *change.tx)
         .await?;
-        let done = Done::new("project.created", "project", project.id)
+        let done = Done::new("project.created", "project", &project.id)
             .tenant(home.id, &home.slug)
             .project(project.id, &project.slug)
             .detail("owner", owner.label());
@@ -115,7 +115,7 @@ impl Db {
         let old = std::mem::replace(&mut project.owner, new.id);
         set_owner(&mut change, &project).await?;
         make_editor(&mut change, &project, old).await?;
-        let done = Done::new("project.owner_transferred", "project", project.id)
+        let done = Done::new("project.owner_transferred", "project", &project.id)
             .tenant(home.id, &home.slug)
             .project(project.id, &project.slug)
             .detail("from", old.to_string())

@@ -90,7 +90,7 @@ impl Db {
         )
         .execute(&mut *change.tx)
         .await?;
-        let done = Done::new("role.created", "role", role.id)
+        let done = Done::new("role.created", "role", &role.id)
             .tenant(home.id, &home.slug)
             .detail("name", role.name.as_str())
             .detail("scope", role.scope.as_str())
@@ -113,7 +113,7 @@ impl Db {
         sqlx::query!("DELETE FROM roles WHERE id = $1", role.id.0)
             .execute(&mut *change.tx)
             .await?;
-        let done = Done::new("role.deleted", "role", role.id)
+        let done = Done::new("role.deleted", "role", &role.id)
             .tenant(home.id, &home.slug)
             .detail("name", name);
         change.commit(done).await

@@ -47,7 +47,7 @@ impl Db {
         )
         .execute(&mut *change.tx)
         .await?;
-        let done = Done::new("tenant.created", "tenant", id).tenant(id, slug);
+        let done = Done::new("tenant.created", "tenant", &id).tenant(id, slug);
         change.commit(done.detail("name", name)).await?;
         Ok(Tenant {
             id,

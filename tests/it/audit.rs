@@ -18,7 +18,7 @@ use sqlx::{Connection, PgConnection};
 
 use crate::support::postgres::TestPostgres;
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 fn options() -> SpoolOptions {
     SpoolOptions {

@@ -2,7 +2,7 @@
 
 use portcullis::clock::Clock;
 use portcullis::domain::RoleScope;
-use portcullis::store::{BuiltInRole, Db, StoreError, migrate};
+use portcullis::store::{AuditFilter, BuiltInRole, Db, StoreError, migrate};
 
 use crate::support::postgres::TestPostgres;
 use crate::support::store::{TestStore, noon, operator, roles};
@@ -67,7 +67,7 @@ async fn changed_built_in_roles_are_written_and_audited_once() {
     let names: Vec<_> = store.db.roles(None).await.unwrap();
     let editor = names.iter().find(|role| role.name == "editor").unwrap();
     assert_eq!(editor.permissions, ["models:read"]);
-    let events = store.db.audit(&Default::default(), 10).await.unwrap();
+    let events = store.db.audit(&AuditFilter::default(), 10).await.unwrap();
     let seeded = events.iter().filter(|event| event.event == "roles.seeded");
     assert_eq!(seeded.count(), 2);
 }

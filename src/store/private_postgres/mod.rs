@@ -36,7 +36,7 @@ use supervisor::Supervisor;
 pub use urls::Urls;
 
 /// How long a start may take: replaying the log after a crash can be slow.
-const START_DEADLINE: Duration = Duration::from_secs(120);
+const START_DEADLINE: Duration = Duration::from_mins(2);
 
 /// Why the private Postgres does not run.
 #[derive(Debug, thiserror::Error)]

@@ -97,7 +97,7 @@ impl RunAs {
             Self::User { uid, .. } => uid,
         };
         fs::symlink_metadata(dir)
-            .is_ok_and(|meta| meta.is_dir() && meta.uid() == uid && meta.mode() & 0o077 == 0)
+            .is_ok_and(|meta| meta.is_dir() && meta.uid() == uid && meta.mode() & 0o777 == 0o700)
     }
 
     fn own(self, path: &Path) -> Result<(), PrivatePostgresError> {

@@ -73,7 +73,10 @@ async fn a_full_spool_refuses_keeps_its_promises_and_recovers() {
         committed += 1;
     }
     let stats = spool.stats(&Clock::system());
-    assert_eq!((stats.depth_events, stats.refused), (committed as u64, 3));
+    assert_eq!(
+        (u128::from(stats.depth_events), stats.refused),
+        (committed, 3)
+    );
     let writer = AuditWriter::spawn(spool.clone(), postgres.db());
     commit_patiently(&spool, committed..committed + 1000).await;
     writer.drain(LONG, &Clock::system()).await;

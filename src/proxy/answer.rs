@@ -7,7 +7,7 @@ use pingora::proxy::Session;
 
 use super::client::X_REQUEST_ID;
 use super::{dialect, rescue};
-use crate::policy::{Denial, DenialReason, Dialect};
+use crate::policy::{Denial, DenialReason, Dialect, FixedResponse};
 
 /// Browsers ask for the key where they see Basic; other clients read Bearer.
 const CHALLENGES: [&str; 2] = [
@@ -18,8 +18,8 @@ const CHALLENGES: [&str; 2] = [
 /// Seconds after which a client may try again.
 const RETRY_AFTER: &str = "1";
 
-/// A refusal or an error, ready to be sent.
-pub(super) struct Refusal {
+/// A answer, an error or a fixed answer, ready to be sent.
+pub(super) struct Answer {
     status: StatusCode,
     content_type: &'static str,
     body: Bytes,
@@ -27,7 +27,7 @@ pub(super) struct Refusal {
     allow: Option<String>,
 }
 
-impl Refusal {
+impl Answer {
     pub(super) fn new(
         status: StatusCode,
         dialect: Dialect,
@@ -48,12 +48,22 @@ impl Refusal {
     pub(super) fn of_denial(denial: &Denial, dialect: Dialect, request_id: &str) -> Self {
         let status = rescue::status(denial.reason());
         let code = public_code(denial);
-        let mut refusal = Self::new(status, dialect, code, &denial.message(), request_id);
+        let mut answer = Self::new(status, dialect, code, &denial.message(), request_id);
         if let DenialReason::WrongMethod(allowed) = denial.reason() {
             let names: Vec<_> = allowed.iter().map(Method::as_str).collect();
-            refusal.allow = Some(names.join(", "));
+            answer.allow = Some(names.join(", "));
         }
-        refusal
+        answer
+    }
+
+    pub(super) fn fixed(fixed: &FixedResponse, request_id: &str) -> Self {
+        Self {
+            status: fixed.status,
+            content_type: "application/json",
+            body: Bytes::copy_from_slice(fixed.body.as_bytes()),
+            request_id: request_id.to_owned(),
+            allow: None,
+        }
     }
 
     pub(super) const fn status(&self) -> StatusCode {

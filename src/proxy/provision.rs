@@ -1,0 +1,191 @@
+//! The gateway's own requests: what a backend must hold before a project can use it.
+//!
+//! Whenever the role table changes, every project that this process has not yet seen
+//! provisioned is; "exists already" is success. So a backend that was away, or that
+//! lost its data, is made whole by the next attempt or the next start.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header;
+use pingora::connectors::http::Connector;
+use pingora::http::RequestHeader;
+use pingora::protocols::http::client::HttpSession;
+use pingora::{Error, ErrorType};
+
+use super::upstream::{Upstream, Upstreams};
+use crate::cache::RoleTables;
+use crate::config::{HostRewrite, Provision};
+use crate::domain::{Project, ProjectId, Tenant};
+use crate::policy::{Field, RouteTimeouts};
+
+/// How often projects are compared with what was provisioned.
+const EVERY: Duration = Duration::from_millis(200);
+/// Pause after a failure.
+const RETRY: Duration = Duration::from_secs(2);
+/// Longest answer that is read, in bytes.
+const MAX_ANSWER: usize = 64 * 1024;
+/// Of one request.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Provisions projects in the backends.
+pub struct Provisioner {
+    rules: Vec<Provision>,
+    upstreams: Arc<Upstreams>,
+    connector: Connector,
+    /// By (index of the rule, project).
+    done: Mutex<HashSet<(usize, ProjectId)>>,
+}
+
+impl Provisioner {
+    /// A provisioner that has done nothing yet.
+    #[must_use]
+    pub fn new(rules: Vec<Provision>, upstreams: Arc<Upstreams>) -> Self {
+        Self {
+            rules,
+            upstreams,
+            connector: Connector::new(None),
+            done: Mutex::default(),
+        }
+    }
+
+    /// Follows the role table for ever.
+    pub async fn run(&self, tables: &RoleTables) -> ! {
+        let mut seen = None;
+        loop {
+            let version = tables.current().version();
+            let pause = if seen == Some(version) {
+                EVERY
+            } else if self.provision_all(tables).await {
+                seen = Some(version);
+                EVERY
+            } else {
+                RETRY
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Whether all projects have what they need.
+    async fn provision_all(&self, tables: &RoleTables) -> bool {
+        let table = tables.current().clone();
+        let mut complete = true;
+        for project in table.projects() {
+            let Some(tenant) = table.tenant(project.tenant) else {
+                continue;
+            };
+            complete &= self.provision(tenant, project).await;
+        }
+        complete
+    }
+
+    /// Makes sure of one project; returns whether every rule succeeded.
+    pub async fn provision(&self, tenant: &Tenant, project: &Project) -> bool {
+        let mut complete = true;
+        for (at, rule) in self.rules.iter().enumerate() {
+            if self.done().contains(&(at, project.id)) {
+                continue;
+            }
+            let asked = tokio::time::timeout(TIMEOUT, self.ask(rule, tenant, project)).await;
+            let (upstream, project_name) = (&rule.upstream, &project.slug);
+            match asked.unwrap_or_else(|_| Err(Error::new(ErrorType::ReadTimedout))) {
+                Ok(()) => {
+                    tracing::info!(%upstream, project = %project_name, "project provisioned");
+                    self.done().insert((at, project.id));
+                }
+                Err(error) => {
+                    tracing::warn!(%upstream, project = %project_name, %error, "project not provisioned yet");
+                    complete = false;
+                }
+            }
+        }
+        complete
+    }
+
+    fn done(&self) -> std::sync::MutexGuard<'_, HashSet<(usize, ProjectId)>> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn ask(
+        &self,
+        rule: &Provision,
+        tenant: &Tenant,
+        project: &Project,
+    ) -> pingora::Result<()> {
+        let upstream = self.upstreams.find(&rule.upstream);
+        let upstream = upstream.ok_or_else(|| Error::new(ErrorType::InternalError))?;
+        let body = body(rule, tenant, project)?;
+        let peer = upstream.peer(&RouteTimeouts::default())?;
+        let (mut session, _) = self.connector.get_http_session(&*peer).await?;
+        let request = request(rule, upstream, body.len())?;
+        session.write_request_header(Box::new(request)).await?;
+        session.write_request_body(body, true).await?;
+        session.finish_request_body().await?;
+        session.read_response_header().await?;
+        let status = session
+            .response_header()
+            .map_or(0, |header| header.status.as_u16());
+        let answer = read(&mut session).await?;
+        if (200..300).contains(&status) || exists(rule, status, &answer) {
+            return Ok(());
+        }
+        Error::e_explain(
+            ErrorType::HTTPStatus(status),
+            String::from_utf8_lossy(&answer[..answer.len().min(300)]).into_owned(),
+        )
+    }
+}
+
+fn body(rule: &Provision, tenant: &Tenant, project: &Project) -> pingora::Result<Bytes> {
+    let fields = |field| {
+        Some(match field {
+            Field::TenantId => tenant.id.to_string().into(),
+            Field::TenantSlug => tenant.slug.as_str().into(),
+            Field::ProjectId => project.id.to_string().into(),
+            Field::ProjectSlug => project.slug.as_str().into(),
+            _ => return None,
+        })
+    };
+    let body = rule.body.render(&fields);
+    let body = body.ok_or_else(|| Error::new(ErrorType::InternalError))?;
+    Ok(body.to_string().into())
+}
+
+fn request(rule: &Provision, upstream: &Upstream, length: usize) -> pingora::Result<RequestHeader> {
+    let mut request = RequestHeader::build(rule.method.clone(), rule.path.as_bytes(), Some(3))?;
+    if let HostRewrite::Upstream(host) | HostRewrite::Literal(host) = &upstream.host {
+        request.insert_header(header::HOST, &**host)?;
+    }
+    request.insert_header(header::CONTENT_TYPE, "application/json")?;
+    request.insert_header(header::CONTENT_LENGTH, length.to_string())?;
+    Ok(request)
+}
+
+async fn read(session: &mut HttpSession) -> pingora::Result<Bytes> {
+    let mut answer = BytesMut::new();
+    while let Some(chunk) = session.read_response_body().await? {
+        answer.extend_from_slice(&chunk);
+        if answer.len() > MAX_ANSWER {
+            return Err(Error::explain(
+                ErrorType::ReadError,
+                "the answer is too long",
+            ));
+        }
+    }
+    Ok(answer.freeze())
+}
+
+fn exists(rule: &Provision, status: u16, answer: &[u8]) -> bool {
+    let code = serde_json::from_slice::<serde_json::Value>(answer)
+        .ok()
+        .and_then(|answer| Some(answer.get("error_code")?.as_str()?.to_owned()));
+    rule.exists.iter().any(|exists| {
+        exists.status == status
+            && exists
+                .code
+                .as_ref()
+                .is_none_or(|want| code.as_ref() == Some(want))
+    })
+}

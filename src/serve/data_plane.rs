@@ -1,0 +1,132 @@
+//! The data plane: Pingora on threads of its own.
+
+use std::io;
+use std::os::fd::IntoRawFd as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pingora::apps::HttpServerOptions;
+use pingora::proxy::http_proxy_service;
+use pingora::server::configuration::ServerConf;
+use pingora::server::{Fds, ListenFds, ShutdownWatch};
+use pingora::services::Service as _;
+use pingora_runtime::Runtime;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::stop::Stop;
+use crate::authn::KeyUsage;
+use crate::config::{Settings, Shutdown};
+use crate::proxy::{Gateway, InFlight};
+
+/// Idle connections kept to all upstreams together, a worker.
+const UPSTREAM_POOL: usize = 512;
+/// How often the end of the last request is looked for while stopping.
+const LOOK: Duration = Duration::from_millis(10);
+/// What tasks without a request get to end in.
+const LEFTOVERS: Duration = Duration::from_secs(1);
+
+/// Serves requests until it is stopped.
+pub(super) struct DataPlane {
+    runtime: Runtime,
+    accepting: JoinHandle<()>,
+    shutdown: watch::Sender<bool>,
+    in_flight: InFlight,
+    usage: Arc<KeyUsage>,
+}
+
+/// Worker threads, and shards of the audit spool.
+pub(super) fn workers(settings: &Settings) -> usize {
+    settings
+        .workers
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
+impl DataPlane {
+    /// Takes requests from here on.
+    pub(super) fn start(
+        settings: &Settings,
+        gateway: Gateway,
+        listener: TcpListener,
+    ) -> io::Result<Self> {
+        let conf = Arc::new(ServerConf {
+            threads: workers(settings),
+            upstream_keepalive_pool_size: UPSTREAM_POOL,
+            ..ServerConf::default()
+        });
+        let in_flight = gateway.in_flight.clone();
+        let usage = Arc::clone(&gateway.authenticator.usage);
+        let mut service = http_proxy_service(&conf, gateway);
+        if let Some(proxy) = service.app_logic_mut() {
+            proxy.server_options = Some(options());
+        }
+        let name = listener.local_addr()?.to_string();
+        service.add_tcp(&name);
+        // Without work stealing a request costs less: it stays on its thread.
+        let runtime = Runtime::new_no_steal(conf.threads, "data-plane");
+        let fds = hand_over(listener, name)?;
+        let (shutdown, watch) = watch::channel(false);
+        let accepting = runtime
+            .get_handle()
+            .spawn(async move { service.start_service(Some(fds), watch, 1).await });
+        Ok(Self {
+            runtime,
+            accepting,
+            shutdown,
+            in_flight,
+            usage,
+        })
+    }
+
+    pub(super) fn usage(&self) -> Arc<KeyUsage> {
+        Arc::clone(&self.usage)
+    }
+
+    /// Turns true when the listener closes.
+    pub(super) fn shutdown(&self) -> ShutdownWatch {
+        self.shutdown.subscribe()
+    }
+
+    /// Takes no new connections, then waits for the accepted requests until their
+    /// deadline, or until a second signal.
+    pub(super) async fn stop(self, shutdown: &Shutdown, stop: &mut Stop) {
+        tokio::select! {
+            () = tokio::time::sleep(shutdown.drain_delay) => {}
+            () = stop.requested() => {}
+        }
+        self.shutdown.send_replace(true);
+        let finish = async {
+            let _ = self.accepting.await;
+            while self.in_flight.count() > 0 {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::select! {
+            () = finish => {}
+            () = tokio::time::sleep(shutdown.deadline) => {
+                tracing::warn!(requests = self.in_flight.count(), "cut at the deadline");
+            }
+            () = stop.requested() => {}
+        }
+        let runtime = self.runtime;
+        let ended = tokio::task::spawn_blocking(move || runtime.shutdown_timeout(LEFTOVERS));
+        if let Err(error) = ended.await {
+            tracing::error!(%error, "the data plane did not end cleanly");
+        }
+    }
+}
+
+/// CONNECT reaches the policy, which refuses it with an event like anything else.
+fn options() -> HttpServerOptions {
+    let mut options = HttpServerOptions::default();
+    options.allow_connect_method_proxying = true;
+    options
+}
+
+/// Pingora takes an open listener by the name it would have bound.
+fn hand_over(listener: TcpListener, name: String) -> io::Result<ListenFds> {
+    let mut fds = Fds::new();
+    fds.add(name, listener.into_std()?.into_raw_fd());
+    Ok(Arc::new(fds.into()))
+}

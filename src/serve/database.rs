@@ -1,0 +1,104 @@
+//! The database of a gateway: the operator's own, or a private one.
+
+use std::time::Duration;
+
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use secrecy::ExposeSecret as _;
+
+use super::ServeError;
+use crate::cache::RoleTables;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::domain::{Actor, Pepper};
+use crate::store::private_postgres::PrivatePostgres;
+use crate::store::{Author, BuiltInRole, DatabaseUrl, Db, StoreError, migrate};
+
+/// How often a database that is away is tried.
+const RETRY: Duration = Duration::from_secs(1);
+/// Connections to the private Postgres.
+const PRIVATE_CONNECTIONS: u32 = 8;
+
+/// A pool, and the server behind it if that is ours.
+pub(super) struct Database {
+    pub(super) db: Db,
+    private: Option<PrivatePostgres>,
+}
+
+impl Database {
+    /// Opens the pool; a private Postgres is started and migrated first. An
+    /// operator's own database need not answer yet.
+    pub(super) async fn open(settings: &Settings, clock: &Clock) -> Result<Self, ServeError> {
+        if let Some(own) = &settings.database {
+            let url: DatabaseUrl = own.url.expose_secret().parse()?;
+            return Ok(Self {
+                db: Db::open(&url, own.max_connections),
+                private: None,
+            });
+        }
+        let postgres = PrivatePostgres::start(&settings.data_dir).await?;
+        tracing::info!(data_dir = %settings.data_dir.display(), "private PostgreSQL is up");
+        let mut author = Author::new(own_actor(), clock.clone(), StdRng::from_os_rng());
+        migrate(
+            &postgres.owner_url().parse()?,
+            &mut author,
+            &roles(settings),
+        )
+        .await
+        .map_err(ServeError::Migrate)?;
+        let url: DatabaseUrl = postgres.gateway_url().parse()?;
+        Ok(Self {
+            db: Db::open(&url, PRIVATE_CONNECTIONS),
+            private: Some(postgres),
+        })
+    }
+
+    pub(super) async fn close(self) {
+        self.db.close().await;
+        if let Some(postgres) = self.private {
+            postgres.stop().await;
+        }
+    }
+}
+
+/// Who migrates a private Postgres: nobody asked for it by hand.
+fn own_actor() -> Actor {
+    Actor {
+        kind: "operator",
+        id: Some("portcullis serve".to_owned()),
+        email: None,
+    }
+}
+
+fn roles(settings: &Settings) -> Vec<BuiltInRole> {
+    let role = |role: &crate::config::BuiltInRole| BuiltInRole {
+        name: role.name.clone(),
+        scope: role.scope,
+        permissions: role.permissions.clone(),
+    };
+    settings.roles.iter().map(role).collect()
+}
+
+/// Waits until the database has told who may do what.
+pub(super) async fn wait_for(tables: &RoleTables, db: &Db) -> Pepper {
+    let mut told = None;
+    loop {
+        match first_contact(tables, db).await {
+            Ok(pepper) => return pepper,
+            Err(error) => {
+                let text = error.to_string();
+                if told.as_ref() != Some(&text) {
+                    tracing::warn!(%error, "waiting for the database; has `portcullis migrate` been run?");
+                    told = Some(text);
+                }
+            }
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+async fn first_contact(tables: &RoleTables, db: &Db) -> Result<Pepper, StoreError> {
+    let pepper = db.pepper().await?;
+    tables.reload().await?;
+    Ok(pepper)
+}
