@@ -1,12 +1,10 @@
 //! Integration tests: one binary, one module a subject.
 
-mod builtin_roles;
-mod config_diagnostics;
-mod config_examples;
-mod preset_mlflow;
 mod admin_cli;
 mod audit;
 mod builtin_roles;
+mod config_diagnostics;
+mod config_examples;
 mod preset_mlflow;
 mod private_postgres;
 mod store_append_only;
