@@ -135,9 +135,9 @@ pub fn main() -> ExitCode {
 impl Command {
     fn run(self, global: &Global) -> ExitCode {
         let done = match self {
+            Self::Serve(args) => args.run(global),
             Self::Check(args) => args.run(global),
             Self::Routes(args) => args.run(global),
-            Self::Serve(args) => args.run(global),
             Self::Explain(args) => args.run(global),
             Self::Migrate(args) => args.run(global),
             Self::Postgres(args) => session::block_on(async {

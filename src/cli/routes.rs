@@ -1,3 +1,5 @@
+//! `portcullis routes`: what the configuration lets through, and on which terms.
+
 use clap::Args;
 use serde::Serialize;
 

@@ -271,7 +271,7 @@ fn route_lines() {
 }
 
 #[test]
-fn route_fields() {
+fn route_requirements() {
     let head = format!("{ROUTES}- route: GET /a/{{id}}\n  ");
     let shown = with_head(
         &head,
@@ -308,6 +308,17 @@ fn route_fields() {
                 "scope without permission",
                 "upstream: m\n  authenticated: true\n  scope: tenant",
             ),
+        ],
+    );
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn route_fields() {
+    let head = format!("{ROUTES}- route: GET /a/{{id}}\n  ");
+    let shown = with_head(
+        &head,
+        &[
             (
                 "host in capitals",
                 "upstream: m\n  authenticated: true\n  hosts: [Example.com]",
