@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_load_that_began_before_an_invalidation_does_not_fill() {
-        let cache = KeyCache::new(Duration::from_secs(60));
+        let cache = KeyCache::new(Duration::from_mins(1));
         let before = cache.epoch();
         cache.invalidate(&id());
         cache.fill(before, &id(), KeyEntry::Missing);
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_load_after_the_last_invalidation_fills() {
-        let cache = KeyCache::new(Duration::from_secs(60));
+        let cache = KeyCache::new(Duration::from_mins(1));
         cache.invalidate_all();
         cache.fill(cache.epoch(), &id(), KeyEntry::Missing);
         assert!(matches!(cache.get(&id()), Some(KeyEntry::Missing)));

@@ -106,7 +106,7 @@ mod tests {
             false,
             &headers,
             &trusted,
-            || Uuid::nil(),
+            Uuid::nil,
         )
     }
 

@@ -79,6 +79,10 @@ mod tests {
             )
         });
         insta::assert_snapshot!(words.join("\n"), @r#"
+        problem application/problem+json {"code":"permission_missing","detail":"No.","request_id":"id-1","status":403,"title":"Forbidden","type":"about:blank"}
+        mlflow application/json {"error_code":"PERMISSION_DENIED","message":"No."}
+        openai application/json {"error":{"code":"permission_missing","message":"No.","param":null,"type":"permission_error"}}
+        kserve application/json {"error":"No."}
         "#);
     }
 }

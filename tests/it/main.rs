@@ -7,6 +7,7 @@ mod config_diagnostics;
 mod config_examples;
 mod preset_mlflow;
 mod private_postgres;
+mod request_way;
 mod store_append_only;
 mod store_keys;
 mod store_migrate;

@@ -339,7 +339,7 @@ async fn a_refused_change_leaves_neither_row_nor_event() {
 #[tokio::test]
 async fn the_audit_is_found_by_what_one_knows() {
     let mut store = TestStore::with_names().await;
-    store.clock.advance(std::time::Duration::from_secs(60));
+    store.clock.advance(std::time::Duration::from_mins(1));
     store.bind("acme/fraud", "bob@example.com", "viewer").await;
     let db = &store.db;
     let count = async |filter: AuditFilter| db.audit(&filter, 100).await.unwrap().len();

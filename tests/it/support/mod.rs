@@ -1,4 +1,7 @@
 //! What several subjects need.
 
+pub mod gateway;
 pub mod postgres;
+pub mod raw;
 pub mod store;
+pub mod upstream;

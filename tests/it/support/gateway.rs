@@ -1,0 +1,375 @@
+//! The real binary in front of a backend, with a real Postgres behind.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use portcullis::clock::Clock;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use sqlx::{Connection as _, PgConnection};
+use tempfile::TempDir;
+
+use super::postgres::TestPostgres;
+use super::raw::{Answer, Connection};
+
+/// How long anything may take before it counts as hung.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A gateway, and all that it needs.
+pub struct TestGateway {
+    /// Its database.
+    pub postgres: TestPostgres,
+    dir: TempDir,
+    child: Option<Child>,
+    addresses: Option<Addresses>,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+#[derive(Clone, Copy)]
+struct Addresses {
+    public: SocketAddr,
+    private: SocketAddr,
+}
+
+/// The keys of [`TestGateway::seed`].
+pub struct Keys {
+    /// Superadmin, unlimited.
+    pub admin: String,
+    /// Owner of acme/fraud, limited to it.
+    pub owner: String,
+    /// Editor of acme/fraud, limited to it.
+    pub editor: String,
+    /// Viewer of acme/fraud, limited to it.
+    pub viewer: String,
+    /// Editor of globex/churn, limited to it.
+    pub stranger: String,
+}
+
+impl TestGateway {
+    /// Starts one with this configuration, to which listeners, `data_dir` and
+    /// `database` are added.
+    pub async fn start(yaml: &str) -> Self {
+        let mut gateway = Self::prepare(yaml).await;
+        gateway.launch();
+        gateway
+    }
+
+    /// Everything but the start.
+    pub async fn prepare(yaml: &str) -> Self {
+        let postgres = TestPostgres::start().await;
+        let dir = TempDir::new().unwrap();
+        let gateway = Self {
+            postgres,
+            dir,
+            child: None,
+            addresses: None,
+            log: Arc::default(),
+        };
+        gateway.configure(yaml);
+        let owner = gateway.postgres.owner_url();
+        gateway.cli(&["migrate", "--url", &owner]);
+        gateway
+    }
+
+    /// Writes the configuration.
+    pub fn configure(&self, yaml: &str) {
+        let text = format!(
+            "version: 1\nlog: {{ format: json, level: info }}\nlisten: 127.0.0.1:0\nprivate_listen: 127.0.0.1:0\ndata_dir: {}\n\
+             database: {{ url: \"{}\" }}\n{yaml}",
+            self.dir.path().join("data").display(),
+            self.postgres.gateway_url(),
+        );
+        std::fs::write(self.config(), text).unwrap();
+    }
+
+    /// The configuration file.
+    pub fn config(&self) -> PathBuf {
+        self.dir.path().join("portcullis.yaml")
+    }
+
+    /// Where the spool is.
+    pub fn spool_dir(&self) -> PathBuf {
+        self.dir.path().join("data/spool")
+    }
+
+    /// Starts the gateway and waits until it takes requests.
+    pub fn launch(&mut self) {
+        let lines = self.spawn();
+        let private = listening(&lines, "private");
+        let public = listening(&lines, "public");
+        self.addresses = Some(Addresses { public, private });
+    }
+
+    /// Starts the gateway and waits for its private listener only.
+    pub fn launch_without_database(&mut self) {
+        let private = listening(&self.spawn(), "private");
+        let public = private;
+        self.addresses = Some(Addresses { public, private });
+    }
+
+    fn spawn(&mut self) -> Receiver<String> {
+        let mut child = self
+            .command()
+            .arg("serve")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (tell, lines) = channel();
+        let log = Arc::clone(&self.log);
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                log.lock().unwrap().push(line.clone());
+                // Nobody listens after the start.
+                let _ = tell.send(line);
+            }
+        });
+        self.child = Some(child);
+        lines
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+        command
+            .env_remove("DATABASE_URL")
+            .env("PORTCULLIS_CONFIG", self.config())
+            .current_dir(self.dir.path());
+        command
+    }
+
+    /// Where clients connect.
+    pub fn public(&self) -> SocketAddr {
+        self.addresses.unwrap().public
+    }
+
+    /// Where health and metrics are.
+    pub fn private(&self) -> SocketAddr {
+        self.addresses.unwrap().private
+    }
+
+    /// Process id.
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(self.child.as_ref().unwrap())
+    }
+
+    /// Everything logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().join("\n")
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// Waits for its end and tells whether it was a success.
+    pub fn wait(&mut self) -> bool {
+        let child = self.child.take();
+        child.unwrap().wait().unwrap().success()
+    }
+
+    /// Stops it as an operator would.
+    pub fn stop(&mut self) -> bool {
+        self.signal(Signal::TERM);
+        self.wait()
+    }
+
+    /// Kills it.
+    pub fn kill(&mut self) {
+        self.signal(Signal::KILL);
+        self.wait();
+    }
+
+    /// Runs a subcommand that must succeed; returns its standard output.
+    pub fn cli(&self, args: &[&str]) -> String {
+        let output = self.command().args(args).output().unwrap();
+        assert!(
+            output.status.success(),
+            "portcullis {args:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Runs a subcommand and returns its exit code and standard output.
+    pub fn cli_code(&self, args: &[&str]) -> (i32, String) {
+        let output = self.command().args(args).output().unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        (output.status.code().unwrap(), stdout)
+    }
+
+    /// A new key.
+    pub fn key(&self, principal: &str, project: Option<&str>) -> String {
+        let mut args = vec!["keys", "create", "--principal", principal];
+        if let Some(project) = project {
+            args.extend(["--project", project]);
+        }
+        self.cli(&args)
+    }
+
+    /// Two tenants, their projects, their owners, and a key for each kind of caller.
+    pub fn seed(&self) -> Keys {
+        let add = |scope: &str, who: &str, role: &str| {
+            self.cli(&[
+                "members",
+                "add",
+                "--scope",
+                scope,
+                "--principal",
+                who,
+                "--role",
+                role,
+            ]);
+        };
+        for user in ["admin", "owner", "editor", "viewer", "stranger", "churner"] {
+            self.cli(&["users", "create", &format!("{user}@example.com")]);
+        }
+        for (tenant, project, owner) in [("acme", "fraud", "owner"), ("globex", "churn", "churner")]
+        {
+            let (path, owner) = (
+                format!("{tenant}/{project}"),
+                format!("{owner}@example.com"),
+            );
+            self.cli(&["tenants", "create", tenant]);
+            self.cli(&["projects", "create", &path, "--owner", &owner]);
+        }
+        add("platform", "admin@example.com", "superadmin");
+        add("acme/fraud", "editor@example.com", "editor");
+        add("acme/fraud", "viewer@example.com", "viewer");
+        add("globex/churn", "stranger@example.com", "editor");
+        Keys {
+            admin: self.key("admin@example.com", None),
+            owner: self.key("owner@example.com", Some("acme/fraud")),
+            editor: self.key("editor@example.com", Some("acme/fraud")),
+            viewer: self.key("viewer@example.com", Some("acme/fraud")),
+            stranger: self.key("stranger@example.com", Some("globex/churn")),
+        }
+    }
+
+    /// Opens a connection.
+    pub fn connect(&self) -> Connection {
+        Connection::open(self.public())
+    }
+
+    /// Sends raw bytes on a connection of their own and reads the first answer.
+    pub fn raw(&self, bytes: impl AsRef<[u8]>) -> Option<Answer> {
+        let mut connection = self.connect();
+        connection.send(bytes);
+        connection.answer()
+    }
+
+    /// A plain request with a bearer key.
+    pub fn get(&self, target: &str, key: &str) -> Answer {
+        self.request("GET", target, key, "")
+    }
+
+    /// A request with a bearer key and a JSON body, if there is one.
+    pub fn request(&self, method: &str, target: &str, key: &str, body: &str) -> Answer {
+        let mut connection = self.connect();
+        let length = match body.len() {
+            0 => String::new(),
+            length => format!("Content-Type: application/json\r\nContent-Length: {length}\r\n"),
+        };
+        connection.send(format!(
+            "{method} {target} HTTP/1.1\r\nHost: gw\r\nAuthorization: Bearer {key}\r\n{length}\r\n{body}"
+        ));
+        connection.answer_to(method).expect("an answer")
+    }
+
+    /// A request to the private listener.
+    pub fn private_get(&self, path: &str) -> Answer {
+        let mut connection = Connection::open(self.private());
+        connection.send(format!("GET {path} HTTP/1.1\r\nHost: private\r\n\r\n"));
+        connection.answer().expect("an answer")
+    }
+
+    /// The value of a metric without labels.
+    pub fn metric(&self, name: &str) -> f64 {
+        let text = self.private_get("/metrics").body;
+        let line = text
+            .lines()
+            .find(|line| line.split(' ').next() == Some(name));
+        line.unwrap().rsplit(' ').next().unwrap().parse().unwrap()
+    }
+
+    /// Waits until every committed event is in the database.
+    pub fn wait_for_audit(&self) {
+        until("the spool to drain", || {
+            self.metric("portcullis_audit_spool_events") == 0.0
+        });
+    }
+
+    /// The audit events of requests, oldest first, as JSON objects.
+    pub async fn events(&self) -> Vec<Value> {
+        let mut connection = PgConnection::connect(&self.postgres.owner_url())
+            .await
+            .unwrap();
+        let sql = "SELECT to_jsonb(e) FROM audit_events e WHERE method IS NOT NULL \
+                   ORDER BY occurred_at, id";
+        sqlx::query_scalar(sql)
+            .fetch_all(&mut connection)
+            .await
+            .unwrap()
+    }
+}
+
+impl Drop for TestGateway {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!("--- log of the gateway ---\n{}", self.log());
+        }
+    }
+}
+
+/// Waits for a condition that another process brings about.
+///
+/// # Panics
+///
+/// If it does not come true in a minute.
+pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let clock = Clock::system();
+    let start: Instant = clock.instant();
+    while !condition() {
+        assert!(
+            clock.instant() - start < PATIENCE,
+            "waited in vain for {what}"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn listening(lines: &Receiver<String>, name: &str) -> SocketAddr {
+    loop {
+        let line = lines.recv_timeout(PATIENCE).expect("the gateway to start");
+        let parsed: Value = serde_json::from_str(&line).unwrap_or_default();
+        if parsed["message"] == "listening" && parsed["listener"] == name {
+            return parsed["address"].as_str().unwrap().parse().unwrap();
+        }
+    }
+}
+
+/// A configuration with one upstream and these routes.
+pub fn yaml(upstream: SocketAddr, routes: &str) -> String {
+    format!("upstreams:\n  app: {{ url: \"http://{upstream}\" }}\nroutes:\n{routes}")
+}
+
+/// Reads a file of the process's status, such as resident memory, in KiB.
+pub fn resident_kib(pid: Pid) -> u64 {
+    let path = format!("/proc/{}/status", pid.as_raw_nonzero());
+    let status = std::fs::read_to_string(Path::new(&path)).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}

@@ -1,0 +1,144 @@
+//! A backend that shows what it was sent.
+
+use std::io::{self, BufRead, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+/// One request, as it came over the wire.
+#[derive(Clone, Debug, Default)]
+pub struct Received {
+    /// Request line and header fields, without the blank line.
+    pub head: String,
+    /// The body, unchunked.
+    pub body: Vec<u8>,
+}
+
+/// What a backend does with a request. An error closes the connection.
+pub type Handler = dyn Fn(&Received, &mut TcpStream) -> io::Result<()> + Send + Sync;
+
+/// A real server on a port of its own; its threads end with the test's process.
+pub struct Upstream {
+    address: SocketAddr,
+    received: Arc<Mutex<Vec<Received>>>,
+}
+
+impl Received {
+    /// The request line.
+    pub fn line(&self) -> &str {
+        self.head.lines().next().unwrap_or_default()
+    }
+
+    /// The values of a header field, by its exact name in any case.
+    pub fn header(&self, name: &str) -> Vec<&str> {
+        self.head
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split_once(':'))
+            .filter(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim())
+            .collect()
+    }
+}
+
+impl Upstream {
+    /// Answers 200 and `ok` to everything.
+    pub fn ok() -> Self {
+        Self::with(|_, stream| respond(stream, "200 OK", b"ok"))
+    }
+
+    /// Answers as `handler` does, on as many connections as come.
+    pub fn with(
+        handler: impl Fn(&Received, &mut TcpStream) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let (handler, log): (Arc<Handler>, _) = (Arc::new(handler), Arc::clone(&received));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (handler, log) = (Arc::clone(&handler), Arc::clone(&log));
+                // An error is a connection that ended: nothing to tell.
+                std::thread::spawn(move || serve(stream, &*handler, &log).ok());
+            }
+        });
+        Self { address, received }
+    }
+
+    /// `127.0.0.1:port`.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Everything received so far.
+    pub fn received(&self) -> Vec<Received> {
+        self.received.lock().unwrap().clone()
+    }
+
+    /// The only request received.
+    pub fn only(&self) -> Received {
+        let all = self.received();
+        assert_eq!(all.len(), 1, "requests at the backend: {all:#?}");
+        all.into_iter().next().unwrap()
+    }
+}
+
+/// A complete answer with a length.
+pub fn respond(stream: &mut TcpStream, status: &str, body: &[u8]) -> io::Result<()> {
+    let length = body.len();
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n"
+    )?;
+    stream.write_all(body)
+}
+
+fn serve(mut stream: TcpStream, handler: &Handler, log: &Mutex<Vec<Received>>) -> io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    while let Some(request) = read(&mut reader)? {
+        log.lock().unwrap().push(request.clone());
+        handler(&request, &mut stream)?;
+    }
+    Ok(())
+}
+
+fn read(reader: &mut impl BufRead) -> io::Result<Option<Received>> {
+    let mut head = String::new();
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 {
+            return Ok(None);
+        }
+        if line == "\r\n" {
+            break;
+        }
+        head.push_str(&line);
+    }
+    let mut request = Received {
+        head,
+        body: Vec::new(),
+    };
+    let length = request.header("content-length").first().map(|n| n.parse());
+    if let Some(Ok(length)) = length {
+        request.body = vec![0; length];
+        reader.read_exact(&mut request.body)?;
+    } else if !request.header("transfer-encoding").is_empty() {
+        request.body = read_chunks(reader)?;
+    }
+    Ok(Some(request))
+}
+
+fn read_chunks(reader: &mut impl BufRead) -> io::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let mut size = String::new();
+        reader.read_line(&mut size)?;
+        let size = usize::from_str_radix(size.trim(), 16).map_err(io::Error::other)?;
+        let start = body.len();
+        body.resize(start + size, 0);
+        reader.read_exact(&mut body[start..])?;
+        reader.read_line(&mut String::new())?;
+        if size == 0 {
+            return Ok(body);
+        }
+    }
+}
