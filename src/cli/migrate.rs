@@ -20,16 +20,24 @@ Example: portcullis migrate --url postgresql://portcullis_owner@db.internal/port
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLE)]
 pub(super) struct MigrateArgs {
-    /// The database, as its owner [default: `database.migrate_url` of the configuration,
-    /// else `$DATABASE_URL`, else `database.url`, else the private Postgres]
-    #[arg(long, value_name = "URL")]
+    /// The database, as its owner; no configuration is read then [default:
+    /// `database.migrate_url` of the configuration, else `$DATABASE_URL`, else
+    /// `database.url`, else the private Postgres]
+    #[arg(
+        long,
+        env = "PORTCULLIS_MIGRATE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     url: Option<DatabaseUrl>,
 }
 
 impl MigrateArgs {
     pub(super) fn run(self, global: &Global) -> Result<(), CliError> {
-        let settings = Settings::read(global)?;
-        let url = owner_url(self.url, &settings)?;
+        let url = match self.url {
+            Some(url) => url,
+            None => configured(&Settings::read(global)?)?,
+        };
         let mut author = operator(&Clock::system());
         let roles = builtin::roles()?;
         let migrated = block_on(async { Ok(migrate(&url, &mut author, &roles).await?) })?;
@@ -42,13 +50,11 @@ impl MigrateArgs {
 }
 
 const WAYS: &str = "\
-the database is the first of these: --url, `database.migrate_url` of the configuration,
-$DATABASE_URL, `database.url`, the private PostgreSQL under `data_dir` while that runs";
+the database is the first of these: --url or $PORTCULLIS_MIGRATE_URL,
+`database.migrate_url` of the configuration, $DATABASE_URL, `database.url`, the private
+PostgreSQL under `data_dir` while that runs";
 
-fn owner_url(named: Option<DatabaseUrl>, settings: &Settings) -> Result<DatabaseUrl, CliError> {
-    if let Some(url) = named {
-        return Ok(url);
-    }
+fn configured(settings: &Settings) -> Result<DatabaseUrl, CliError> {
     if let Some(url) = settings.migrate_url()? {
         return Ok(url);
     }

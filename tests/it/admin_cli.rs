@@ -64,7 +64,8 @@ fn program(dir: &Path) -> Command {
     command
         .current_dir(dir)
         .env_remove("DATABASE_URL")
-        .env_remove("PORTCULLIS_CONFIG");
+        .env_remove("PORTCULLIS_CONFIG")
+        .env_remove("PORTCULLIS_MIGRATE_URL");
     command
 }
 
@@ -144,6 +145,25 @@ async fn every_change_leaves_exactly_one_event() {
     cli.text(&format!("keys revoke {}", keys[0]["id"].as_str().unwrap()));
     expected.push("api_key.revoked");
     assert_eq!(cli.events(), expected);
+}
+
+/// As a job that is given the owner's URL and nothing else.
+#[tokio::test]
+async fn migrate_takes_its_url_from_the_environment_and_then_needs_no_configuration() {
+    let cli = Cli::start().await;
+    let migrate = || {
+        let mut command = program(cli.postgres.data_dir());
+        command
+            .args(["migrate", "--config", "there-is-none.yaml"])
+            .env("DATABASE_URL", cli.postgres.gateway_url());
+        command
+    };
+    let output = migrate()
+        .env("PORTCULLIS_MIGRATE_URL", cli.postgres.owner_url())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "up to date\n");
+    assert!(failure(&migrate().output().unwrap()).starts_with("3: "));
 }
 
 #[tokio::test]
