@@ -4,7 +4,7 @@
 # embedded default (no `database:` in the YAML) does not work here.
 #
 #   docker build -t portcullis .
-#   docker run --rm portcullis migrate --url "$OWNER_URL"
+#   docker run --rm -e PORTCULLIS_MIGRATE_URL="$OWNER_URL" portcullis migrate
 #   docker run --read-only --cap-drop ALL --security-opt no-new-privileges \
 #       -e DATABASE_URL -p 8080:8080 \
 #       -v portcullis-data:/var/lib/portcullis \
@@ -19,10 +19,12 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
+# Queries are checked against the committed .sqlx: there is no database here to ask.
+ENV SQLX_OFFLINE=true
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --release --locked --bin portcullis \
-    && install -D target/release/portcullis /out/portcullis
+    cargo build --profile dist --locked --bin portcullis \
+    && install -D target/dist/portcullis /out/portcullis
 
 FROM debian:bookworm-slim
 RUN apt-get update \
