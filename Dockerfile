@@ -15,12 +15,11 @@
 
 FROM rust:1.95-bookworm AS build
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends clang cmake libclang-dev libssl-dev pkg-config \
+    && apt-get install -y --no-install-recommends cmake libssl-dev pkg-config \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
-# Queries are checked against the committed .sqlx: there is no database here to ask.
-ENV SQLX_OFFLINE=true
+# .cargo/config.toml says SQLX_OFFLINE: there is no database here to ask about queries.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     cargo build --profile dist --locked --bin portcullis \
