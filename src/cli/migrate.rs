@@ -5,8 +5,9 @@ use serde_json::json;
 
 use super::output::Output;
 use super::session::{block_on, operator, private};
-use super::{CliError, Global, Settings, builtin};
+use super::{CliError, Global, settings};
 use crate::clock::Clock;
+use crate::config::Essentials;
 use crate::store::{DatabaseUrl, Migrated, migrate};
 
 const EXAMPLE: &str = "\
@@ -28,10 +29,10 @@ pub(super) struct MigrateArgs {
 
 impl MigrateArgs {
     pub(super) fn run(self, global: &Global) -> Result<(), CliError> {
-        let settings = Settings::read(global)?;
-        let url = owner_url(self.url, &settings)?;
+        let essentials = settings::read(global)?;
+        let url = owner_url(self.url, &essentials)?;
         let mut author = operator(&Clock::system());
-        let roles = builtin::roles()?;
+        let roles = settings::built_in(&essentials.permissions)?.roles;
         let migrated = block_on(async { Ok(migrate(&url, &mut author, &roles).await?) })?;
         let output = Output {
             json: global.json(),
@@ -45,18 +46,18 @@ const WAYS: &str = "\
 the database is the first of these: --url, `database.migrate_url` of the configuration,
 $DATABASE_URL, `database.url`, the private PostgreSQL under `data_dir` while that runs";
 
-fn owner_url(named: Option<DatabaseUrl>, settings: &Settings) -> Result<DatabaseUrl, CliError> {
+fn owner_url(named: Option<DatabaseUrl>, essentials: &Essentials) -> Result<DatabaseUrl, CliError> {
     if let Some(url) = named {
         return Ok(url);
     }
-    if let Some(url) = settings.migrate_url()? {
+    if let Some(url) = settings::migrate_url(essentials)? {
         return Ok(url);
     }
     match std::env::var("DATABASE_URL") {
         Ok(text) if !text.is_empty() => text.parse().map_err(CliError::failed),
-        _ => match settings.url()? {
+        _ => match settings::url(essentials)? {
             Some(url) => Ok(url),
-            None => private(settings, WAYS)?
+            None => private(essentials, WAYS)?
                 .owner()
                 .parse()
                 .map_err(CliError::failed),

@@ -84,6 +84,15 @@ impl Exchange {
         }
     }
 
+    /// Takes back what was found out, to decide otherwise.
+    pub(super) fn take_facts(&mut self) -> Facts {
+        match std::mem::replace(&mut self.outcome, Outcome::Open) {
+            Outcome::Open => Facts::default(),
+            Outcome::Permitted(permit) => permit.into_facts(),
+            Outcome::Denied(_, facts) => *facts,
+        }
+    }
+
     /// How the route wants a refusal worded.
     pub(super) fn dialect(&self, default: Dialect) -> Dialect {
         let route = self.facts().and_then(|facts| facts.route.as_ref());

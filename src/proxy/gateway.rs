@@ -8,20 +8,20 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
 use ipnet::IpNet;
-use pingora::Error;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorType};
 
 use super::answer::Answer;
 use super::client::{Client, X_REQUEST_ID};
 pub use super::exchange::InFlight;
 use super::exchange::{Exchange, Outcome};
-use super::headers::{internal, upstream_request};
+use super::headers::upstream_request;
 use super::record;
 use super::rescue::Failure;
 use super::upstream::Upstreams;
-use crate::audit::Spool;
+use crate::audit::{Spool, SpoolFull};
 use crate::authn::Authenticator;
 use crate::cache::RoleTables;
 use crate::clock::Clock;
@@ -172,20 +172,13 @@ impl Gateway {
             drain(session).await;
             return Ok(true);
         }
-        self.intend(exchange)?;
-        Ok(false)
-    }
-
-    /// A request that changes something leaves a trace before it is forwarded: if the
-    /// gateway is killed before the answer, the next start makes an event of it.
-    fn intend(&self, exchange: &mut Exchange) -> pingora::Result<()> {
-        if exchange.method.as_ref().is_none_or(Method::is_safe) {
-            return Ok(());
+        if intend(exchange).is_ok() {
+            return Ok(false);
         }
-        let event = record::event(exchange, exchange.arrived);
-        let slot = exchange.slot.as_mut();
-        slot.map_or(Ok(()), |slot| slot.intend(&event))
-            .map_err(|_| internal("no room for the audit intent"))
+        let facts = exchange.take_facts();
+        self.refuse(session, exchange, Denial::audit_full(), facts)
+            .await?;
+        Ok(true)
     }
 
     async fn refuse(
@@ -226,6 +219,17 @@ impl Gateway {
         }
         self.metrics.in_flight.set(self.in_flight.gauge());
     }
+}
+
+/// A request that changes something leaves a trace before it is forwarded: if the
+/// gateway is killed before the answer, the next start makes an event of it.
+fn intend(exchange: &mut Exchange) -> Result<(), SpoolFull> {
+    if exchange.method.as_ref().is_none_or(Method::is_safe) {
+        return Ok(());
+    }
+    let event = record::event(exchange, exchange.arrived);
+    let slot = exchange.slot.as_mut();
+    slot.map_or(Ok(()), |slot| slot.intend(&event))
 }
 
 /// Reads what is left of a refused request's body for a bounded time. What cannot
@@ -289,7 +293,7 @@ impl ProxyHttp for Gateway {
     ) -> pingora::Result<Box<HttpPeer>> {
         let (Outcome::Permitted(permit), Some(upstream)) = (&exchange.outcome, &exchange.upstream)
         else {
-            return Err(internal("no permit"));
+            return Error::e_explain(ErrorType::InternalError, "no permit");
         };
         exchange.sent_upstream = Some(self.clock.instant());
         upstream.peer(&permit.route().timeouts)
@@ -307,7 +311,7 @@ impl ProxyHttp for Gateway {
             &exchange.request,
             &exchange.client,
         ) else {
-            return Err(internal("no permit"));
+            return Error::e_explain(ErrorType::InternalError, "no permit");
         };
         let sent = &session.req_header().headers;
         *upstream_request_header = upstream_request(permit, request, sent, client, upstream)?;
