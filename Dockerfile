@@ -4,7 +4,8 @@
 # embedded default (no `database:` in the YAML) does not work here.
 #
 #   docker build -t portcullis .
-#   docker run --rm -e PORTCULLIS_MIGRATE_URL="$OWNER_URL" portcullis migrate
+#   docker run --rm -e PORTCULLIS_MIGRATE_URL="$OWNER_URL" -e DATABASE_URL \
+#       -v "$PWD/portcullis.yaml:/etc/portcullis/portcullis.yaml:ro" portcullis migrate
 #   docker run --read-only --cap-drop ALL --security-opt no-new-privileges \
 #       -e DATABASE_URL -p 8080:8080 \
 #       -v portcullis-data:/var/lib/portcullis \

@@ -5,8 +5,9 @@ use serde_json::json;
 
 use super::output::Output;
 use super::session::{block_on, operator, private};
-use super::{CliError, Global, Settings, builtin};
+use super::{CliError, Global, settings};
 use crate::clock::Clock;
+use crate::config::Essentials;
 use crate::store::{DatabaseUrl, Migrated, migrate};
 
 const EXAMPLE: &str = "\
@@ -16,13 +17,13 @@ Example: portcullis migrate --url postgresql://portcullis_owner@db.internal/port
 ///
 /// Connects as the owner of the database, while the running gateway and the admin
 /// commands use a role with fewer rights. Running it again, or from several places at
-/// once, does no harm. Migrations only go forward: see migrations/README.md.
+/// once, does no harm. Migrations only go forward: see migrations/README.md. The
+/// configuration is read for the permissions that it adds to the built-in roles.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLE)]
 pub(super) struct MigrateArgs {
-    /// The database, as its owner; no configuration is read then [default:
-    /// `database.migrate_url` of the configuration, else `$DATABASE_URL`, else
-    /// `database.url`, else the private Postgres]
+    /// The database, as its owner [default: `database.migrate_url` of the configuration,
+    /// else `$DATABASE_URL`, else `database.url`, else the private Postgres]
     #[arg(
         long,
         env = "PORTCULLIS_MIGRATE_URL",
@@ -34,12 +35,10 @@ pub(super) struct MigrateArgs {
 
 impl MigrateArgs {
     pub(super) fn run(self, global: &Global) -> Result<(), CliError> {
-        let url = match self.url {
-            Some(url) => url,
-            None => configured(&Settings::read(global)?)?,
-        };
+        let essentials = settings::read(global)?;
+        let url = owner_url(self.url, &essentials)?;
         let mut author = operator(&Clock::system());
-        let roles = builtin::roles()?;
+        let roles = settings::built_in(&essentials.permissions)?.roles;
         let migrated = block_on(async { Ok(migrate(&url, &mut author, &roles).await?) })?;
         let output = Output {
             json: global.json(),
@@ -54,15 +53,18 @@ the database is the first of these: --url or $PORTCULLIS_MIGRATE_URL,
 `database.migrate_url` of the configuration, $DATABASE_URL, `database.url`, the private
 PostgreSQL under `data_dir` while that runs";
 
-fn configured(settings: &Settings) -> Result<DatabaseUrl, CliError> {
-    if let Some(url) = settings.migrate_url()? {
+fn owner_url(named: Option<DatabaseUrl>, essentials: &Essentials) -> Result<DatabaseUrl, CliError> {
+    if let Some(url) = named {
+        return Ok(url);
+    }
+    if let Some(url) = settings::migrate_url(essentials)? {
         return Ok(url);
     }
     match std::env::var("DATABASE_URL") {
         Ok(text) if !text.is_empty() => text.parse().map_err(CliError::failed),
-        _ => match settings.url()? {
+        _ => match settings::url(essentials)? {
             Some(url) => Ok(url),
-            None => private(settings, WAYS)?
+            None => private(essentials, WAYS)?
                 .owner()
                 .parse()
                 .map_err(CliError::failed),
