@@ -10,6 +10,7 @@ use http::{Method, StatusCode, header};
 use ipnet::IpNet;
 use pingora::Error;
 use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::protocols::http::v1::server::HttpSession;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 
@@ -20,6 +21,7 @@ use super::exchange::{Exchange, Outcome};
 use super::headers::{internal, upstream_request};
 use super::record;
 use super::rescue::Failure;
+use super::target;
 use super::upstream::Upstreams;
 use crate::audit::Spool;
 use crate::authn::Authenticator;
@@ -100,9 +102,11 @@ impl Gateway {
     async fn consider(&self, session: &Session, exchange: &mut Exchange) -> Decision {
         let rules = self.rules.load();
         let sent = session.req_header();
+        let head = session.as_downstream().as_http1();
+        let head = head.map(HttpSession::get_headers_raw_bytes);
         let request = match CanonicalRequest::parse(&RawRequest {
             method: &sent.method,
-            target: sent.raw_path(),
+            target: head.as_deref().map_or(sent.raw_path(), target::as_sent),
             version: sent.version,
             headers: &sent.headers,
         }) {
