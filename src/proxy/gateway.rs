@@ -377,6 +377,8 @@ impl ProxyHttp for Gateway {
             exchange.status = Some(status);
             error_code = status.as_u16();
             self.record(exchange);
+            // It closes, and its last answer says so.
+            session.set_keepalive(None);
             if let Err(error) = answer.write(session).await {
                 tracing::debug!(%error, "the client did not take the error");
             }
