@@ -71,13 +71,13 @@ pub(super) fn upstream_request(
 ) -> pingora::Result<RequestHeader> {
     let target = request.target();
     let mut built = RequestHeader::build(request.method().clone(), target.as_bytes(), Some(32))?;
-    put_host(&mut built, sent, upstream)?;
+    put_host(&mut built, request, sent, upstream)?;
     copy_passed(&mut built, sent, permit)?;
     put_cookies(&mut built, sent)?;
     if permit.route().websocket && is_websocket(request.method(), sent) {
         put_websocket(&mut built, sent)?;
     }
-    put_forwarded(&mut built, sent, client)?;
+    put_forwarded(&mut built, request, client)?;
     put_identity(&mut built, permit, &upstream.identity)?;
     Ok(built)
 }
@@ -87,21 +87,21 @@ pub(super) fn upstream_request(
 /// refuse.
 fn put_host(
     built: &mut RequestHeader,
+    request: &CanonicalRequest,
     sent: &HeaderMap,
     upstream: &Upstream,
 ) -> pingora::Result<()> {
-    let host = sent.get(header::HOST);
     let origin = sent.get(header::ORIGIN);
     let own = match &upstream.host {
         HostRewrite::Client => {
-            copy(built, &header::HOST, host)?;
+            built.insert_header(header::HOST, request.authority())?;
             return copy(built, &header::ORIGIN, origin);
         }
         HostRewrite::Upstream(own) | HostRewrite::Literal(own) => own,
     };
     built.insert_header(header::HOST, &**own)?;
     match origin {
-        Some(origin) if is_same_origin(origin, host) => {
+        Some(origin) if is_same_origin(origin, sent.get(header::HOST)) => {
             built.insert_header(header::ORIGIN, format!("{}://{own}", upstream.scheme()))
         }
         other => copy(built, &header::ORIGIN, other),
@@ -201,16 +201,14 @@ fn put_websocket(built: &mut RequestHeader, sent: &HeaderMap) -> pingora::Result
 
 fn put_forwarded(
     built: &mut RequestHeader,
-    sent: &HeaderMap,
+    request: &CanonicalRequest,
     client: &Client,
 ) -> pingora::Result<()> {
     if let Some(ip) = client.ip {
         built.insert_header("X-Forwarded-For", ip.to_string())?;
     }
     built.insert_header("X-Forwarded-Proto", client.scheme)?;
-    if let Some(host) = sent.get(header::HOST) {
-        built.insert_header("X-Forwarded-Host", host.clone())?;
-    }
+    built.insert_header("X-Forwarded-Host", request.authority())?;
     built.insert_header(X_REQUEST_ID, client.request_id.as_str())
 }
 
