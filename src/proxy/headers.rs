@@ -14,7 +14,7 @@ use crate::policy::{CanonicalRequest, Field, Permit, Template};
 
 /// Client fields that a backend may see. All else is dropped: hop-by-hop fields,
 /// credentials, fields of other proxies, and every spelling of a field of ours.
-const PASSED: [&str; 36] = [
+pub(super) const PASSED: [&str; 36] = [
     "accept",
     "accept-charset",
     "accept-encoding",
@@ -72,7 +72,7 @@ pub(super) fn upstream_request(
     let target = request.target();
     let mut built = RequestHeader::build(request.method().clone(), target.as_bytes(), Some(32))?;
     put_host(&mut built, request, sent, upstream)?;
-    copy_passed(&mut built, sent, permit)?;
+    copy_passed(&mut built, sent, permit, &upstream.passed)?;
     put_cookies(&mut built, sent)?;
     if permit.route().websocket && is_websocket(request.method(), sent) {
         put_websocket(&mut built, sent)?;
@@ -134,10 +134,11 @@ fn copy_passed(
     built: &mut RequestHeader,
     sent: &HeaderMap,
     permit: &Permit,
+    passed: &[&str],
 ) -> pingora::Result<()> {
     let added = &permit.route().forward_headers;
     for (name, value) in sent {
-        if PASSED.binary_search(&name.as_str()).is_ok() || added.contains(name) {
+        if passed.binary_search(&name.as_str()).is_ok() || added.contains(name) {
             built.append_header(name.clone(), value.clone())?;
         }
     }
