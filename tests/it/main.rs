@@ -6,6 +6,7 @@ mod builtin_roles;
 mod config_diagnostics;
 mod config_examples;
 mod explain;
+mod hostile;
 mod preset_mlflow;
 mod private_postgres;
 mod request_way;
