@@ -21,7 +21,7 @@ use super::headers::{internal, upstream_request};
 use super::record;
 use super::rescue::Failure;
 use super::upstream::Upstreams;
-use crate::audit::Spool;
+use crate::audit::{Spool, SpoolFull};
 use crate::authn::Authenticator;
 use crate::cache::RoleTables;
 use crate::clock::Clock;
@@ -172,20 +172,24 @@ impl Gateway {
             drain(session).await;
             return Ok(true);
         }
-        self.intend(exchange)?;
-        Ok(false)
+        if self.intend(exchange).is_ok() {
+            return Ok(false);
+        }
+        let facts = exchange.facts().cloned().unwrap_or_default();
+        self.refuse(session, exchange, Denial::audit_full(), facts)
+            .await?;
+        Ok(true)
     }
 
     /// A request that changes something leaves a trace before it is forwarded: if the
     /// gateway is killed before the answer, the next start makes an event of it.
-    fn intend(&self, exchange: &mut Exchange) -> pingora::Result<()> {
+    fn intend(&self, exchange: &mut Exchange) -> Result<(), SpoolFull> {
         if exchange.method.as_ref().is_none_or(Method::is_safe) {
             return Ok(());
         }
         let event = record::event(exchange, exchange.arrived);
         let slot = exchange.slot.as_mut();
         slot.map_or(Ok(()), |slot| slot.intend(&event))
-            .map_err(|_| internal("no room for the audit intent"))
     }
 
     async fn refuse(
