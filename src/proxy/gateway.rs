@@ -8,22 +8,22 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
 use ipnet::IpNet;
-use pingora::Error;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::v1::server::HttpSession;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorType};
 
 use super::answer::Answer;
 use super::client::{Client, X_REQUEST_ID};
 pub use super::exchange::InFlight;
 use super::exchange::{Exchange, Outcome};
-use super::headers::{internal, upstream_request};
+use super::headers::upstream_request;
 use super::record;
 use super::rescue::Failure;
 use super::target;
 use super::upstream::Upstreams;
-use crate::audit::Spool;
+use crate::audit::{Spool, SpoolFull};
 use crate::authn::Authenticator;
 use crate::cache::RoleTables;
 use crate::clock::Clock;
@@ -37,6 +37,9 @@ use crate::telemetry::{Metrics, NO_ROUTE, RouteCounters};
 /// How long the rest of a refused request's body is read, so that its sender gets
 /// to read the answer.
 const DRAIN: Duration = Duration::from_secs(2);
+
+/// Addresses of an upstream tried for one request.
+const MAX_CONNECT_ATTEMPTS: u8 = 3;
 
 /// The routes and all that is compiled with them; swapped whole.
 pub struct Rules {
@@ -176,20 +179,13 @@ impl Gateway {
             drain(session).await;
             return Ok(true);
         }
-        self.intend(exchange)?;
-        Ok(false)
-    }
-
-    /// A request that changes something leaves a trace before it is forwarded: if the
-    /// gateway is killed before the answer, the next start makes an event of it.
-    fn intend(&self, exchange: &mut Exchange) -> pingora::Result<()> {
-        if exchange.method.as_ref().is_none_or(Method::is_safe) {
-            return Ok(());
+        if intend(exchange).is_ok() {
+            return Ok(false);
         }
-        let event = record::event(exchange, exchange.arrived);
-        let slot = exchange.slot.as_mut();
-        slot.map_or(Ok(()), |slot| slot.intend(&event))
-            .map_err(|_| internal("no room for the audit intent"))
+        let facts = exchange.take_facts();
+        self.refuse(session, exchange, Denial::audit_full(), facts)
+            .await?;
+        Ok(true)
     }
 
     async fn refuse(
@@ -230,6 +226,17 @@ impl Gateway {
         }
         self.metrics.in_flight.set(self.in_flight.gauge());
     }
+}
+
+/// A request that changes something leaves a trace before it is forwarded: if the
+/// gateway is killed before the answer, the next start makes an event of it.
+fn intend(exchange: &mut Exchange) -> Result<(), SpoolFull> {
+    if exchange.method.as_ref().is_none_or(Method::is_safe) {
+        return Ok(());
+    }
+    let event = record::event(exchange, exchange.arrived);
+    let slot = exchange.slot.as_mut();
+    slot.map_or(Ok(()), |slot| slot.intend(&event))
 }
 
 /// Reads what is left of a refused request's body for a bounded time. What cannot
@@ -293,10 +300,25 @@ impl ProxyHttp for Gateway {
     ) -> pingora::Result<Box<HttpPeer>> {
         let (Outcome::Permitted(permit), Some(upstream)) = (&exchange.outcome, &exchange.upstream)
         else {
-            return Err(internal("no permit"));
+            return Error::e_explain(ErrorType::InternalError, "no permit");
         };
         exchange.sent_upstream = Some(self.clock.instant());
         upstream.peer(&permit.route().timeouts)
+    }
+
+    /// Nothing was sent yet: another address may be tried, where there is one.
+    fn fail_to_connect(
+        &self,
+        _: &mut Session,
+        _: &HttpPeer,
+        exchange: &mut Exchange,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        exchange.connect_attempts += 1;
+        let upstream = exchange.upstream.as_ref();
+        let others = upstream.is_some_and(|upstream| upstream.has_several_addresses());
+        error.set_retry(others && exchange.connect_attempts < MAX_CONNECT_ATTEMPTS);
+        error
     }
 
     async fn upstream_request_filter(
@@ -311,7 +333,7 @@ impl ProxyHttp for Gateway {
             &exchange.request,
             &exchange.client,
         ) else {
-            return Err(internal("no permit"));
+            return Error::e_explain(ErrorType::InternalError, "no permit");
         };
         let sent = &session.req_header().headers;
         *upstream_request_header = upstream_request(permit, request, sent, client, upstream)?;

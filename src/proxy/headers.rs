@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use pingora::http::RequestHeader;
-use pingora::{Error, ErrorType, OrErr as _};
+use pingora::{ErrorType, OrErr as _};
 
 use super::client::{Client, X_REQUEST_ID};
 use super::upstream::Upstream;
@@ -258,11 +258,8 @@ fn role_names(permit: &Permit) -> String {
     names.join(",")
 }
 
-/// Marks an error as ours.
-pub(super) fn internal(why: &'static str) -> Box<Error> {
-    Error::explain(ErrorType::InternalError, why)
-}
-
+#[cfg(test)]
+mod property;
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@ mod builtin_roles;
 mod config_diagnostics;
 mod config_examples;
 mod design_rules;
+mod explain;
 mod hostile;
 mod layering;
 mod preset_mlflow;
