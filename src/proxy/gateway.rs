@@ -220,11 +220,10 @@ impl Gateway {
         }
     }
 
-    fn count(&self, exchange: &Exchange) {
+    fn count(exchange: &Exchange) {
         if let Some(counters) = &exchange.counters {
             counters.count(exchange.counted());
         }
-        self.metrics.in_flight.set(self.in_flight.gauge());
     }
 }
 
@@ -416,7 +415,7 @@ impl ProxyHttp for Gateway {
             exchange.failure = Some(Failure::of(error));
         }
         self.record(exchange);
-        self.count(exchange);
+        Self::count(exchange);
     }
 
     /// Never the query: it may hold what does not belong in a log.

@@ -2,6 +2,7 @@
 
 mod admin_cli;
 mod audit;
+mod audit_trail;
 mod builtin_roles;
 mod config_diagnostics;
 mod config_examples;
@@ -18,3 +19,4 @@ mod store_migrate;
 mod store_policy;
 mod store_rules;
 mod support;
+mod upstreams;
