@@ -259,6 +259,8 @@ fn role_names(permit: &Permit) -> String {
 }
 
 #[cfg(test)]
+mod property;
+#[cfg(test)]
 mod tests {
     use super::*;
 
