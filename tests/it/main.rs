@@ -13,6 +13,7 @@ mod layering;
 mod preset_mlflow;
 mod private_postgres;
 mod request_way;
+mod revocation;
 mod store_append_only;
 mod store_keys;
 mod store_migrate;
