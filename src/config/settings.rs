@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 use super::body::BodyTemplate;
-use crate::domain::{Catalogue, Permission, RoleScope};
+use crate::domain::{BuiltInRole, Catalogue, Permission};
 use crate::policy::{Dialect, Origin, OwnedHeaders, RouteMap, Template};
 
 /// Everything that a configuration file says, with defaults filled in.
@@ -128,17 +128,6 @@ pub enum WhenFull {
     Refuse,
     /// It passes, its event is counted and lost.
     Drop,
-}
-
-/// A role that comes with the gateway.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BuiltInRole {
-    /// Its name.
-    pub name: String,
-    /// Where it can be bound.
-    pub scope: RoleScope,
-    /// Permission patterns.
-    pub permissions: Vec<String>,
 }
 
 /// A backend.

@@ -1,11 +1,11 @@
 //! What is known of one request: Pingora's CTX.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use http::{Method, StatusCode};
+use prometheus::IntGauge;
 
 use super::client::Client;
 use super::record;
@@ -28,6 +28,7 @@ pub struct Exchange {
     pub(super) outcome: Outcome,
     pub(super) upstream: Option<Arc<Upstream>>,
     pub(super) sent_upstream: Option<Instant>,
+    pub(super) connect_attempts: u8,
     /// Room in the audit spool, until the event takes it.
     pub(super) slot: Option<Slot>,
     pub(super) counters: Option<Arc<RouteCounters>>,
@@ -66,6 +67,7 @@ impl Exchange {
             outcome: Outcome::Open,
             upstream: None,
             sent_upstream: None,
+            connect_attempts: 0,
             slot: None,
             counters: None,
             status: None,
@@ -81,6 +83,15 @@ impl Exchange {
             Outcome::Open => None,
             Outcome::Permitted(permit) => Some(permit.facts()),
             Outcome::Denied(_, facts) => Some(facts),
+        }
+    }
+
+    /// Takes back what was found out, to decide otherwise.
+    pub(super) fn take_facts(&mut self) -> Facts {
+        match std::mem::replace(&mut self.outcome, Outcome::Open) {
+            Outcome::Open => Facts::default(),
+            Outcome::Permitted(permit) => permit.into_facts(),
+            Outcome::Denied(_, facts) => *facts,
         }
     }
 
@@ -118,32 +129,34 @@ impl Drop for Exchange {
     }
 }
 
-/// Counts the requests that are being served, for a graceful stop.
-#[derive(Debug, Clone, Default)]
-pub struct InFlight(Arc<AtomicUsize>);
+/// Counts the requests that are being served, for a graceful stop. The metric itself
+/// is the count: it cannot lag behind.
+#[derive(Debug, Clone)]
+pub struct InFlight(IntGauge);
 
 impl InFlight {
-    /// How many there are.
+    /// Counts in this gauge.
     #[must_use]
-    pub fn count(&self) -> usize {
-        self.0.load(Ordering::Acquire)
+    pub const fn new(gauge: IntGauge) -> Self {
+        Self(gauge)
     }
 
-    /// The count as a metric takes it.
-    pub(super) fn gauge(&self) -> i64 {
-        i64::try_from(self.count()).unwrap_or(i64::MAX)
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> i64 {
+        self.0.get()
     }
 
     fn enter(&self) -> InFlightGuard {
-        self.0.fetch_add(1, Ordering::AcqRel);
-        InFlightGuard(Arc::clone(&self.0))
+        self.0.inc();
+        InFlightGuard(self.0.clone())
     }
 }
 
-struct InFlightGuard(Arc<AtomicUsize>);
+struct InFlightGuard(IntGauge);
 
 impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        self.0.dec();
     }
 }

@@ -8,20 +8,22 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
 use ipnet::IpNet;
-use pingora::Error;
 use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::protocols::http::v1::server::HttpSession;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorType};
 
 use super::answer::Answer;
 use super::client::{Client, X_REQUEST_ID};
 pub use super::exchange::InFlight;
 use super::exchange::{Exchange, Outcome};
-use super::headers::{internal, upstream_request};
+use super::headers::upstream_request;
 use super::record;
 use super::rescue::Failure;
+use super::target;
 use super::upstream::Upstreams;
-use crate::audit::Spool;
+use crate::audit::{Spool, SpoolFull};
 use crate::authn::Authenticator;
 use crate::cache::RoleTables;
 use crate::clock::Clock;
@@ -35,6 +37,9 @@ use crate::telemetry::{Metrics, NO_ROUTE, RouteCounters};
 /// How long the rest of a refused request's body is read, so that its sender gets
 /// to read the answer.
 const DRAIN: Duration = Duration::from_secs(2);
+
+/// Addresses of an upstream tried for one request.
+const MAX_CONNECT_ATTEMPTS: u8 = 3;
 
 /// The routes and all that is compiled with them; swapped whole.
 pub struct Rules {
@@ -100,9 +105,11 @@ impl Gateway {
     async fn consider(&self, session: &Session, exchange: &mut Exchange) -> Decision {
         let rules = self.rules.load();
         let sent = session.req_header();
+        let head = session.as_downstream().as_http1();
+        let head = head.map(HttpSession::get_headers_raw_bytes);
         let request = match CanonicalRequest::parse(&RawRequest {
             method: &sent.method,
-            target: sent.raw_path(),
+            target: head.as_deref().map_or(sent.raw_path(), target::as_sent),
             version: sent.version,
             headers: &sent.headers,
         }) {
@@ -172,20 +179,13 @@ impl Gateway {
             drain(session).await;
             return Ok(true);
         }
-        self.intend(exchange)?;
-        Ok(false)
-    }
-
-    /// A request that changes something leaves a trace before it is forwarded: if the
-    /// gateway is killed before the answer, the next start makes an event of it.
-    fn intend(&self, exchange: &mut Exchange) -> pingora::Result<()> {
-        if exchange.method.as_ref().is_none_or(Method::is_safe) {
-            return Ok(());
+        if intend(exchange).is_ok() {
+            return Ok(false);
         }
-        let event = record::event(exchange, exchange.arrived);
-        let slot = exchange.slot.as_mut();
-        slot.map_or(Ok(()), |slot| slot.intend(&event))
-            .map_err(|_| internal("no room for the audit intent"))
+        let facts = exchange.take_facts();
+        self.refuse(session, exchange, Denial::audit_full(), facts)
+            .await?;
+        Ok(true)
     }
 
     async fn refuse(
@@ -220,12 +220,22 @@ impl Gateway {
         }
     }
 
-    fn count(&self, exchange: &Exchange) {
+    fn count(exchange: &Exchange) {
         if let Some(counters) = &exchange.counters {
             counters.count(exchange.counted());
         }
-        self.metrics.in_flight.set(self.in_flight.gauge());
     }
+}
+
+/// A request that changes something leaves a trace before it is forwarded: if the
+/// gateway is killed before the answer, the next start makes an event of it.
+fn intend(exchange: &mut Exchange) -> Result<(), SpoolFull> {
+    if exchange.method.as_ref().is_none_or(Method::is_safe) {
+        return Ok(());
+    }
+    let event = record::event(exchange, exchange.arrived);
+    let slot = exchange.slot.as_mut();
+    slot.map_or(Ok(()), |slot| slot.intend(&event))
 }
 
 /// Reads what is left of a refused request's body for a bounded time. What cannot
@@ -289,10 +299,25 @@ impl ProxyHttp for Gateway {
     ) -> pingora::Result<Box<HttpPeer>> {
         let (Outcome::Permitted(permit), Some(upstream)) = (&exchange.outcome, &exchange.upstream)
         else {
-            return Err(internal("no permit"));
+            return Error::e_explain(ErrorType::InternalError, "no permit");
         };
         exchange.sent_upstream = Some(self.clock.instant());
         upstream.peer(&permit.route().timeouts)
+    }
+
+    /// Nothing was sent yet: another address may be tried, where there is one.
+    fn fail_to_connect(
+        &self,
+        _: &mut Session,
+        _: &HttpPeer,
+        exchange: &mut Exchange,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        exchange.connect_attempts += 1;
+        let upstream = exchange.upstream.as_ref();
+        let others = upstream.is_some_and(|upstream| upstream.has_several_addresses());
+        error.set_retry(others && exchange.connect_attempts < MAX_CONNECT_ATTEMPTS);
+        error
     }
 
     async fn upstream_request_filter(
@@ -307,7 +332,7 @@ impl ProxyHttp for Gateway {
             &exchange.request,
             &exchange.client,
         ) else {
-            return Err(internal("no permit"));
+            return Error::e_explain(ErrorType::InternalError, "no permit");
         };
         let sent = &session.req_header().headers;
         *upstream_request_header = upstream_request(permit, request, sent, client, upstream)?;
@@ -373,6 +398,8 @@ impl ProxyHttp for Gateway {
             exchange.status = Some(status);
             error_code = status.as_u16();
             self.record(exchange);
+            // It closes, and its last answer says so.
+            session.set_keepalive(None);
             if let Err(error) = answer.write(session).await {
                 tracing::debug!(%error, "the client did not take the error");
             }
@@ -388,7 +415,7 @@ impl ProxyHttp for Gateway {
             exchange.failure = Some(Failure::of(error));
         }
         self.record(exchange);
-        self.count(exchange);
+        Self::count(exchange);
     }
 
     /// Never the query: it may hold what does not belong in a log.
