@@ -10,6 +10,7 @@ mod design_rules;
 mod explain;
 mod hostile;
 mod layering;
+mod mlflow;
 mod preset_mlflow;
 mod private_postgres;
 mod request_way;
