@@ -27,7 +27,7 @@ use crate::store::{DatabaseUrl, Db};
 ///
 /// Examples:
 ///
-///   portcullis explain --principal ann@example.com --project acme/fraud \\
+///   portcullis explain --principal ann@example.com --project acme/fraud \
 ///       POST /api/2.0/mlflow/runs/create
 ///   portcullis explain --principal acme/robot --key 4fT0aXq1ZbLw GET '/get-artifact?path=x'
 #[derive(Args, Debug)]
@@ -89,7 +89,7 @@ impl ExplainArgs {
         let output = Output {
             json: global.json(),
         };
-        output.done(&explanation, &explanation.text())?;
+        output.lines(&explanation, &explanation.lines())?;
         if explanation.permitted {
             Ok(())
         } else {
@@ -228,7 +228,7 @@ impl Explanation {
         }
     }
 
-    fn text(&self) -> String {
+    fn lines(&self) -> Vec<String> {
         let verdict = if self.permitted {
             "PERMITTED"
         } else {
@@ -255,7 +255,7 @@ impl Explanation {
         for role in &self.roles {
             line("holds", Some(role.text()));
         }
-        lines.join("\n")
+        lines
     }
 }
 

@@ -5,6 +5,7 @@ mod audit;
 mod builtin_roles;
 mod config_diagnostics;
 mod config_examples;
+mod explain;
 mod preset_mlflow;
 mod private_postgres;
 mod request_way;
