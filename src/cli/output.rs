@@ -25,7 +25,7 @@ impl Output {
     }
 
     /// A JSON object, or several lines of text.
-    pub(super) fn lines(self, object: &impl Serialize, lines: &[String]) -> io::Result<()> {
+    pub(super) fn block(self, object: &impl Serialize, lines: &[String]) -> io::Result<()> {
         if self.json {
             return json(object);
         }

@@ -36,6 +36,9 @@ use crate::telemetry::{Metrics, NO_ROUTE, RouteCounters};
 /// to read the answer.
 const DRAIN: Duration = Duration::from_secs(2);
 
+/// Addresses of an upstream tried for one request.
+const MAX_CONNECT_ATTEMPTS: u8 = 3;
+
 /// The routes and all that is compiled with them; swapped whole.
 pub struct Rules {
     routes: RouteMap,
@@ -297,6 +300,21 @@ impl ProxyHttp for Gateway {
         };
         exchange.sent_upstream = Some(self.clock.instant());
         upstream.peer(&permit.route().timeouts)
+    }
+
+    /// Nothing was sent yet: another address may be tried, where there is one.
+    fn fail_to_connect(
+        &self,
+        _: &mut Session,
+        _: &HttpPeer,
+        exchange: &mut Exchange,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        exchange.connect_attempts += 1;
+        let upstream = exchange.upstream.as_ref();
+        let others = upstream.is_some_and(|upstream| upstream.has_several_addresses());
+        error.set_retry(others && exchange.connect_attempts < MAX_CONNECT_ATTEMPTS);
+        error
     }
 
     async fn upstream_request_filter(

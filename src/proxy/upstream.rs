@@ -103,6 +103,11 @@ impl Upstream {
         if self.tls { "https" } else { "http" }
     }
 
+    /// Whether there is another address when one does not answer.
+    pub(super) fn has_several_addresses(&self) -> bool {
+        self.balancer.backends().get_backend().len() > 1
+    }
+
     /// An address to connect to: the next healthy one in turn.
     pub(super) fn peer(&self, timeouts: &RouteTimeouts) -> pingora::Result<Box<HttpPeer>> {
         let Some(backend) = self.balancer.select(b"", MAX_TRIES) else {
