@@ -24,7 +24,7 @@ use crate::cache::{KeyCache, Refresh, RoleTables};
 use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::control::{self, Health};
-use crate::proxy::{Gateway, Provisioner, Rules, UpstreamError, Upstreams};
+use crate::proxy::{Gateway, InFlight, Provisioner, Rules, UpstreamError, Upstreams};
 use crate::store::private_postgres::PrivatePostgresError;
 use crate::store::{Db, MalformedDatabaseUrl, StoreError};
 use crate::telemetry::Metrics;
@@ -183,7 +183,9 @@ impl Parts {
     ) -> Gateway {
         let pepper = database::wait_for(tables, &self.db).await;
         self.health.watch(Arc::clone(tables));
-        let keys = Arc::new(KeyCache::new(self.settings.cache.max_staleness));
+        // Twice, for they are renewed halfway: whenever the database goes away, keys in
+        // use are known for as long as the role table is believed.
+        let keys = Arc::new(KeyCache::new(self.settings.cache.max_staleness * 2));
         let refresh = Refresh {
             db: self.db.clone(),
             tables: Arc::clone(tables),
@@ -207,7 +209,7 @@ impl Parts {
             spool: self.spool.clone(),
             metrics: Arc::clone(&self.metrics),
             clock: self.clock.clone(),
-            in_flight: crate::proxy::InFlight::default(),
+            in_flight: InFlight::new(self.metrics.in_flight.clone()),
         }
     }
 

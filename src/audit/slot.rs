@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use super::encode::{self, Kind};
 use super::segment::Segment;
 use super::shard::Shard;
-use super::spool::SpoolFull;
+use super::spool::{SpoolFull, WhenFull};
 use super::stats::Counters;
 use crate::domain::AuditEvent;
 
@@ -30,6 +30,7 @@ pub struct Slot {
     /// `None` when the spool is full and the operator chose to drop events.
     shard: Option<Arc<Shard>>,
     intent: Option<Intent>,
+    when_full: WhenFull,
     counters: Arc<Counters>,
 }
 
@@ -40,10 +41,15 @@ struct Intent {
 }
 
 impl Slot {
-    pub(super) const fn reserved(shard: Arc<Shard>, counters: Arc<Counters>) -> Self {
+    pub(super) const fn reserved(
+        shard: Arc<Shard>,
+        when_full: WhenFull,
+        counters: Arc<Counters>,
+    ) -> Self {
         Self {
             shard: Some(shard),
             intent: None,
+            when_full,
             counters,
         }
     }
@@ -52,6 +58,7 @@ impl Slot {
         Self {
             shard: None,
             intent: None,
+            when_full: WhenFull::Drop,
             counters,
         }
     }
@@ -64,13 +71,14 @@ impl Slot {
     ///
     /// # Errors
     ///
-    /// [`SpoolFull`] when there is no room for it: then do not forward.
+    /// [`SpoolFull`] when there is no room for it and [`WhenFull::Refuse`] holds: then do
+    /// not forward. Room for the event itself is still there.
     pub fn intend(&mut self, event: &AuditEvent) -> Result<(), SpoolFull> {
         let Some(shard) = &self.shard else {
             return Ok(());
         };
         if !shard.reserve() {
-            return Err(SpoolFull);
+            return self.without_intent();
         }
         let written = with_record(Kind::Intent, event, |record| {
             shard.append(Kind::Intent, record)
@@ -82,6 +90,16 @@ impl Slot {
         })?;
         self.intent = Some(Intent { segment, at });
         Ok(())
+    }
+
+    fn without_intent(&self) -> Result<(), SpoolFull> {
+        match self.when_full {
+            WhenFull::Drop => Ok(()),
+            WhenFull::Refuse => {
+                self.counters.refused.fetch_add(1, Ordering::Relaxed);
+                Err(SpoolFull)
+            }
+        }
     }
 
     /// Writes the event. When this returns, a `kill -9` cannot lose it.

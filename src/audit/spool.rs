@@ -155,7 +155,8 @@ impl Spool {
         let first = shard_of_this_thread() % shards.len();
         let (after, before) = (&shards[first..], &shards[..first]);
         if let Some(shard) = after.iter().chain(before).find(|shard| shard.reserve()) {
-            return Ok(Slot::reserved(Arc::clone(shard), Arc::clone(counters)));
+            let (shard, counters) = (Arc::clone(shard), Arc::clone(counters));
+            return Ok(Slot::reserved(shard, self.0.when_full, counters));
         }
         match self.0.when_full {
             WhenFull::Drop => Ok(Slot::dropping(Arc::clone(counters))),

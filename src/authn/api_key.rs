@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::KeyUsage;
+use super::key_loader::KeyLoader;
 use crate::cache::{CachedKey, KeyCache, KeyEntry, RoleTables};
 use crate::clock::Clock;
 use crate::domain::{KeyId, KeyToken, Pepper, Principal, SecretHash};
@@ -20,6 +21,8 @@ use crate::telemetry::Metrics;
 /// Look-ups of unknown keys under way at once: a flood of invented keys must not
 /// take all of the database's connections.
 const CONCURRENT_LOOKUPS: usize = 4;
+/// How soon a renewal that failed is tried again.
+const RENEWAL_RETRY_SECONDS: i64 = 5;
 
 /// How long the look-up of an unknown key may take, waiting for its turn included.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
@@ -99,6 +102,7 @@ impl Authenticator {
         }
         let entry = if let Some(entry) = self.keys.get(token.id()) {
             self.hits.inc();
+            self.renew(&entry);
             entry
         } else {
             self.misses.inc();
@@ -133,17 +137,32 @@ impl Authenticator {
         if let Some(entry) = self.keys.get(id) {
             return Ok(entry);
         }
-        let epoch = self.keys.epoch();
-        let (db, asked) = (self.db.clone(), id.clone());
-        let found = self
-            .on_runtime(async move { db.find_key(&asked).await })
-            .await?;
-        let entry = match found {
-            Some(key) => KeyEntry::Found(Arc::new(CachedKey::new(key, self.tables.catalogue()))),
-            None => KeyEntry::Missing,
-        };
-        self.keys.fill(epoch, id, entry.clone());
-        Ok(entry)
+        let (loader, id) = (self.loader(), id.clone());
+        self.on_runtime(async move { loader.load(&id).await }).await
+    }
+
+    /// Asks anew in the background for a key whose entry is halfway to its end.
+    fn renew(&self, entry: &KeyEntry) {
+        let now = self.clock.now().timestamp();
+        if let KeyEntry::Found(found) = entry
+            && found.claim_renewal(now, RENEWAL_RETRY_SECONDS)
+        {
+            let (loader, id) = (self.loader(), found.key.id.clone());
+            self.runtime.spawn(async move {
+                if let Err(error) = loader.load(&id).await {
+                    tracing::debug!(%error, key = %id, "a key cannot be renewed yet");
+                }
+            });
+        }
+    }
+
+    fn loader(&self) -> KeyLoader {
+        KeyLoader {
+            db: self.db.clone(),
+            keys: Arc::clone(&self.keys),
+            tables: Arc::clone(&self.tables),
+            clock: self.clock.clone(),
+        }
     }
 
     fn verify(&self, token: &KeyToken, entry: &KeyEntry) -> Result<Arc<CachedKey>, Rejection> {

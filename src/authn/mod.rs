@@ -2,6 +2,7 @@
 //! cannot be asked is neither yes nor no.
 
 mod api_key;
+mod key_loader;
 mod usage;
 
 pub use api_key::Authenticator;

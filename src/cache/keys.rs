@@ -21,6 +21,8 @@ pub struct CachedKey {
     pub limits: Arc<CredentialLimits>,
     /// Unix second at which its use was last noted.
     noted: AtomicI64,
+    /// Unix second from which on it is to be asked for anew.
+    renewal: AtomicI64,
 }
 
 /// What the database said of a key id.
@@ -40,6 +42,8 @@ pub struct Epoch(u64);
 #[derive(Debug)]
 pub struct KeyCache {
     entries: Cache<KeyId, KeyEntry>,
+    /// Age at which an entry in use is renewed.
+    renew_after: Duration,
     /// Moves with every invalidation, so that an older load cannot fill the cache.
     epoch: AtomicU64,
 }
@@ -61,7 +65,20 @@ impl CachedKey {
             key,
             limits,
             noted: AtomicI64::new(i64::MIN),
+            renewal: AtomicI64::new(i64::MAX),
         }
+    }
+
+    /// Whether it is to be asked for anew, at this Unix second: one caller is told so,
+    /// and another only if `retry` seconds later it is still here.
+    pub fn claim_renewal(&self, second: i64, retry: i64) -> bool {
+        let due = self.renewal.load(Ordering::Relaxed);
+        let again = second.saturating_add(retry);
+        second >= due
+            && self
+                .renewal
+                .compare_exchange(due, again, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
     }
 
     /// Whether a use at this Unix second is worth noting, `every` seconds at most once.
@@ -76,10 +93,12 @@ impl CachedKey {
 }
 
 impl KeyCache {
-    /// An empty cache whose entries end `ttl` after they were written.
+    /// An empty cache whose entries end `ttl` after they were written. Those in use are
+    /// renewed halfway: a database that goes away finds none of them near its end.
     #[must_use]
     pub fn new(ttl: Duration) -> Self {
         Self {
+            renew_after: ttl / 2,
             entries: Cache::builder()
                 .max_capacity(CAPACITY)
                 .time_to_live(ttl)
@@ -100,8 +119,14 @@ impl KeyCache {
         Epoch(self.epoch.load(Ordering::SeqCst))
     }
 
-    /// Takes what was loaded, unless something was invalidated since `epoch`.
-    pub fn fill(&self, Epoch(epoch): Epoch, id: &KeyId, entry: KeyEntry) {
+    /// Takes what was loaded at this Unix second, unless something was invalidated since
+    /// `epoch`.
+    pub fn fill(&self, Epoch(epoch): Epoch, id: &KeyId, entry: KeyEntry, second: i64) {
+        if let KeyEntry::Found(key) = &entry {
+            let after = i64::try_from(self.renew_after.as_secs()).unwrap_or(i64::MAX);
+            let due = second.saturating_add(after);
+            key.renewal.store(due, Ordering::Relaxed);
+        }
         if self.epoch.load(Ordering::SeqCst) != epoch {
             return;
         }
@@ -128,6 +153,7 @@ impl KeyCache {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{PrincipalId, SecretHash};
 
     fn id() -> KeyId {
         "abcdefghijkl".parse().unwrap()
@@ -138,15 +164,42 @@ mod tests {
         let cache = KeyCache::new(Duration::from_mins(1));
         let before = cache.epoch();
         cache.invalidate(&id());
-        cache.fill(before, &id(), KeyEntry::Missing);
+        cache.fill(before, &id(), KeyEntry::Missing, 0);
         assert!(cache.get(&id()).is_none());
+    }
+
+    #[test]
+    fn an_entry_is_renewed_halfway_by_one_caller_at_a_time() {
+        let cache = KeyCache::new(Duration::from_secs(20));
+        let key = Arc::new(CachedKey::new(stored(), &Catalogue::new([])));
+        cache.fill(cache.epoch(), &id(), KeyEntry::Found(Arc::clone(&key)), 100);
+        assert!(!key.claim_renewal(109, 5));
+        assert!(key.claim_renewal(110, 5));
+        assert!(!key.claim_renewal(114, 5), "somebody is at it");
+        assert!(key.claim_renewal(115, 5), "that failed");
+    }
+
+    fn stored() -> ApiKey {
+        ApiKey {
+            id: id(),
+            principal: PrincipalId(uuid::Uuid::nil()),
+            secret_hash: SecretHash([0; 32]),
+            permissions: None,
+            projects: None,
+            description: String::new(),
+            expires_at: None,
+            revoked_at: None,
+            created_at: chrono::DateTime::UNIX_EPOCH,
+            last_used_at: None,
+            last_used_ip: None,
+        }
     }
 
     #[test]
     fn a_load_after_the_last_invalidation_fills() {
         let cache = KeyCache::new(Duration::from_mins(1));
         cache.invalidate_all();
-        cache.fill(cache.epoch(), &id(), KeyEntry::Missing);
+        cache.fill(cache.epoch(), &id(), KeyEntry::Missing, 0);
         assert!(matches!(cache.get(&id()), Some(KeyEntry::Missing)));
         cache.invalidate_all();
         assert!(cache.get(&id()).is_none());

@@ -17,13 +17,19 @@ Example: portcullis migrate --url postgresql://portcullis_owner@db.internal/port
 ///
 /// Connects as the owner of the database, while the running gateway and the admin
 /// commands use a role with fewer rights. Running it again, or from several places at
-/// once, does no harm. Migrations only go forward: see migrations/README.md.
+/// once, does no harm. Migrations only go forward: see migrations/README.md. The
+/// configuration is read for the permissions that it adds to the built-in roles.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLE)]
 pub(super) struct MigrateArgs {
     /// The database, as its owner [default: `database.migrate_url` of the configuration,
     /// else `$DATABASE_URL`, else `database.url`, else the private Postgres]
-    #[arg(long, value_name = "URL")]
+    #[arg(
+        long,
+        env = "PORTCULLIS_MIGRATE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     url: Option<DatabaseUrl>,
 }
 
@@ -43,8 +49,9 @@ impl MigrateArgs {
 }
 
 const WAYS: &str = "\
-the database is the first of these: --url, `database.migrate_url` of the configuration,
-$DATABASE_URL, `database.url`, the private PostgreSQL under `data_dir` while that runs";
+the database is the first of these: --url or $PORTCULLIS_MIGRATE_URL,
+`database.migrate_url` of the configuration, $DATABASE_URL, `database.url`, the private
+PostgreSQL under `data_dir` while that runs";
 
 fn owner_url(named: Option<DatabaseUrl>, essentials: &Essentials) -> Result<DatabaseUrl, CliError> {
     if let Some(url) = named {

@@ -29,7 +29,7 @@ pub struct Question<'a> {
 }
 
 /// What was found on the way to the verdict, for the audit event of a denial too.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Facts {
     /// The route.
     pub route: Option<Arc<Route>>,

@@ -1,11 +1,11 @@
 //! What is known of one request: Pingora's CTX.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use http::{Method, StatusCode};
+use prometheus::IntGauge;
 
 use super::client::Client;
 use super::record;
@@ -129,32 +129,34 @@ impl Drop for Exchange {
     }
 }
 
-/// Counts the requests that are being served, for a graceful stop.
-#[derive(Debug, Clone, Default)]
-pub struct InFlight(Arc<AtomicUsize>);
+/// Counts the requests that are being served, for a graceful stop. The metric itself
+/// is the count: it cannot lag behind.
+#[derive(Debug, Clone)]
+pub struct InFlight(IntGauge);
 
 impl InFlight {
-    /// How many there are.
+    /// Counts in this gauge.
     #[must_use]
-    pub fn count(&self) -> usize {
-        self.0.load(Ordering::Acquire)
+    pub const fn new(gauge: IntGauge) -> Self {
+        Self(gauge)
     }
 
-    /// The count as a metric takes it.
-    pub(super) fn gauge(&self) -> i64 {
-        i64::try_from(self.count()).unwrap_or(i64::MAX)
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> i64 {
+        self.0.get()
     }
 
     fn enter(&self) -> InFlightGuard {
-        self.0.fetch_add(1, Ordering::AcqRel);
-        InFlightGuard(Arc::clone(&self.0))
+        self.0.inc();
+        InFlightGuard(self.0.clone())
     }
 }
 
-struct InFlightGuard(Arc<AtomicUsize>);
+struct InFlightGuard(IntGauge);
 
 impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        self.0.dec();
     }
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode, header};
 use ipnet::IpNet;
 use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::protocols::http::v1::server::HttpSession;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
@@ -20,6 +21,7 @@ use super::exchange::{Exchange, Outcome};
 use super::headers::upstream_request;
 use super::record;
 use super::rescue::Failure;
+use super::target;
 use super::upstream::Upstreams;
 use crate::audit::{Spool, SpoolFull};
 use crate::authn::Authenticator;
@@ -103,9 +105,11 @@ impl Gateway {
     async fn consider(&self, session: &Session, exchange: &mut Exchange) -> Decision {
         let rules = self.rules.load();
         let sent = session.req_header();
+        let head = session.as_downstream().as_http1();
+        let head = head.map(HttpSession::get_headers_raw_bytes);
         let request = match CanonicalRequest::parse(&RawRequest {
             method: &sent.method,
-            target: sent.raw_path(),
+            target: head.as_deref().map_or(sent.raw_path(), target::as_sent),
             version: sent.version,
             headers: &sent.headers,
         }) {
@@ -216,11 +220,10 @@ impl Gateway {
         }
     }
 
-    fn count(&self, exchange: &Exchange) {
+    fn count(exchange: &Exchange) {
         if let Some(counters) = &exchange.counters {
             counters.count(exchange.counted());
         }
-        self.metrics.in_flight.set(self.in_flight.gauge());
     }
 }
 
@@ -395,6 +398,8 @@ impl ProxyHttp for Gateway {
             exchange.status = Some(status);
             error_code = status.as_u16();
             self.record(exchange);
+            // It closes, and its last answer says so.
+            session.set_keepalive(None);
             if let Err(error) = answer.write(session).await {
                 tracing::debug!(%error, "the client did not take the error");
             }
@@ -410,7 +415,7 @@ impl ProxyHttp for Gateway {
             exchange.failure = Some(Failure::of(error));
         }
         self.record(exchange);
-        self.count(exchange);
+        Self::count(exchange);
     }
 
     /// Never the query: it may hold what does not belong in a log.

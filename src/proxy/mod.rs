@@ -5,6 +5,7 @@
 //! | `client.rs` | who is at the other end of the connection |
 //! | `exchange.rs` | what is known of one request (Pingora's CTX) |
 //! | `gateway.rs` | the stages in order (Pingora's `ProxyHttp`) |
+//! | `target.rs` | the request target as it was sent |
 //! | `headers.rs` | the upstream request, rebuilt from the permit |
 //! | `upstream.rs` | where it goes |
 //! | `rescue.rs`, `answer.rs`, `dialect.rs` | what the client hears when it does not |
@@ -20,6 +21,7 @@ mod headers;
 mod provision;
 mod record;
 mod rescue;
+mod target;
 mod upstream;
 
 pub use gateway::{Gateway, InFlight, Rules};

@@ -98,8 +98,12 @@ impl DataPlane {
         self.shutdown.send_replace(true);
         let finish = async {
             let _ = self.accepting.await;
-            while self.in_flight.count() > 0 {
+            // Look after a while: a request that has just come is not counted yet.
+            loop {
                 tokio::time::sleep(LOOK).await;
+                if self.in_flight.count() == 0 {
+                    break;
+                }
             }
         };
         tokio::select! {

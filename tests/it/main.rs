@@ -2,10 +2,12 @@
 
 mod admin_cli;
 mod audit;
+mod audit_trail;
 mod builtin_roles;
 mod config_diagnostics;
 mod config_examples;
 mod explain;
+mod hostile;
 mod layering;
 mod preset_mlflow;
 mod private_postgres;
@@ -17,3 +19,4 @@ mod store_migrate;
 mod store_policy;
 mod store_rules;
 mod support;
+mod upstreams;

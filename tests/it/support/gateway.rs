@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -25,6 +26,8 @@ pub struct TestGateway {
     /// Its database.
     pub postgres: TestPostgres,
     dir: TempDir,
+    /// Whether it brings its own Postgres.
+    embedded: bool,
     child: Option<Child>,
     addresses: Option<Addresses>,
     log: Arc<Mutex<Vec<String>>>,
@@ -61,28 +64,50 @@ impl TestGateway {
 
     /// Everything but the start.
     pub async fn prepare(yaml: &str) -> Self {
-        let postgres = TestPostgres::start().await;
-        let dir = TempDir::new().unwrap();
-        let gateway = Self {
-            postgres,
-            dir,
-            child: None,
-            addresses: None,
-            log: Arc::default(),
-        };
+        let gateway = Self::on(TestPostgres::start().await, scratch());
         gateway.configure(yaml);
         let owner = gateway.postgres.owner_url();
         gateway.cli(&["migrate", "--url", &owner]);
         gateway
     }
 
+    /// One without `database:`, not started yet.
+    pub fn embedded(yaml: &str) -> Self {
+        let dir = scratch();
+        let mut gateway = Self::on(TestPostgres::of(&dir.path().join("data")), dir);
+        gateway.embedded = true;
+        gateway.configure(yaml);
+        gateway
+    }
+
+    /// A second one on the same database, not started yet. The first must outlive it.
+    pub fn replica(&self, yaml: &str) -> Self {
+        let gateway = Self::on(TestPostgres::of(self.postgres.data_dir()), scratch());
+        gateway.configure(yaml);
+        gateway
+    }
+
+    fn on(postgres: TestPostgres, dir: TempDir) -> Self {
+        Self {
+            postgres,
+            dir,
+            embedded: false,
+            child: None,
+            addresses: None,
+            log: Arc::default(),
+        }
+    }
+
     /// Writes the configuration.
     pub fn configure(&self, yaml: &str) {
+        let database = match self.embedded {
+            true => String::new(),
+            false => format!("database: {{ url: \"{}\" }}\n", self.postgres.gateway_url()),
+        };
         let text = format!(
-            "version: 1\nlog: {{ format: json, level: info }}\nlisten: 127.0.0.1:0\nprivate_listen: 127.0.0.1:0\ndata_dir: {}\n\
-             database: {{ url: \"{}\" }}\n{yaml}",
-            self.dir.path().join("data").display(),
-            self.postgres.gateway_url(),
+            "version: 1\nlog: {{ format: json, level: info }}\nlisten: 127.0.0.1:0\n\
+             private_listen: 127.0.0.1:0\ndata_dir: {}\n{database}{yaml}",
+            self.data_dir().display(),
         );
         std::fs::write(self.config(), text).unwrap();
     }
@@ -92,9 +117,14 @@ impl TestGateway {
         self.dir.path().join("portcullis.yaml")
     }
 
+    /// Where its state is.
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
     /// Where the spool is.
     pub fn spool_dir(&self) -> PathBuf {
-        self.dir.path().join("data/spool")
+        self.data_dir().join("spool")
     }
 
     /// Starts the gateway and waits until it takes requests.
@@ -110,6 +140,20 @@ impl TestGateway {
         let private = listening(&self.spawn(), "private");
         let public = private;
         self.addresses = Some(Addresses { public, private });
+    }
+
+    /// Waits until the gateway of [`Self::launch_without_database`] takes requests.
+    pub fn wait_until_open(&mut self) {
+        let log = Arc::clone(&self.log);
+        let opened = || {
+            log.lock()
+                .unwrap()
+                .iter()
+                .find_map(|line| address(line, "public"))
+        };
+        until("the public listener", || opened().is_some());
+        let private = self.private();
+        self.addresses = opened().map(|public| Addresses { public, private });
     }
 
     fn spawn(&mut self) -> Receiver<String> {
@@ -204,6 +248,13 @@ impl TestGateway {
         (output.status.code().unwrap(), stdout)
     }
 
+    /// Starts a gateway that must fail; returns its exit code and what it said.
+    pub fn fails_to_start(&self) -> (i32, String) {
+        let output = self.command().arg("serve").output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        (output.status.code().unwrap(), stderr)
+    }
+
     /// A new key.
     pub fn key(&self, principal: &str, project: Option<&str>) -> String {
         let mut args = vec!["keys", "create", "--principal", principal];
@@ -289,13 +340,27 @@ impl TestGateway {
         connection.answer().expect("an answer")
     }
 
-    /// The value of a metric without labels.
+    /// The value of a metric, by its name and labels.
     pub fn metric(&self, name: &str) -> f64 {
         let text = self.private_get("/metrics").body;
         let line = text
             .lines()
-            .find(|line| line.split(' ').next() == Some(name));
-        line.unwrap().rsplit(' ').next().unwrap().parse().unwrap()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} in {text}"))
+            .parse()
+            .unwrap()
+    }
+
+    /// Sends requests until the gateway knows this key by heart. (News of other keys may
+    /// keep it from remembering at first.)
+    pub fn make_known(&self, key: &str) {
+        let hits =
+            || self.metric("portcullis_cache_lookups_total{cache=\"api_keys\",result=\"hit\"}");
+        until("the key to be remembered", || {
+            let before = hits();
+            self.get("/", key);
+            hits() > before
+        });
     }
 
     /// Waits until every committed event is in the database.
@@ -351,11 +416,25 @@ pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
 fn listening(lines: &Receiver<String>, name: &str) -> SocketAddr {
     loop {
         let line = lines.recv_timeout(PATIENCE).expect("the gateway to start");
-        let parsed: Value = serde_json::from_str(&line).unwrap_or_default();
-        if parsed["message"] == "listening" && parsed["listener"] == name {
-            return parsed["address"].as_str().unwrap().parse().unwrap();
+        if let Some(address) = address(&line, name) {
+            return address;
         }
     }
+}
+
+fn address(line: &str, listener: &str) -> Option<SocketAddr> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    let told = line["message"] == "listening" && line["listener"] == listener;
+    told.then(|| line["address"].as_str().unwrap().parse().unwrap())
+}
+
+/// Open to the user that an embedded Postgres runs as.
+fn scratch() -> TempDir {
+    let open = std::fs::Permissions::from_mode(0o711);
+    tempfile::Builder::new()
+        .permissions(open)
+        .tempdir()
+        .unwrap()
 }
 
 /// A configuration with one upstream and these routes.

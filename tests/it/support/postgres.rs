@@ -54,6 +54,15 @@ impl TestPostgres {
         postgres
     }
 
+    /// The server of a gateway's `data_dir`, which somebody else starts and stops.
+    pub fn of(data_dir: &Path) -> Self {
+        Self {
+            dir: TempDir::new().unwrap(),
+            urls: Urls::new(&data_dir.join("postgres/run")),
+            child: None,
+        }
+    }
+
     /// Stops the server: clients lose their connections, new ones are refused.
     pub fn stop(&mut self) {
         self.end(Signal::INT);

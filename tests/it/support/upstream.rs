@@ -50,7 +50,14 @@ impl Upstream {
     pub fn with(
         handler: impl Fn(&Received, &mut TcpStream) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::on(TcpListener::bind("127.0.0.1:0").unwrap(), handler)
+    }
+
+    /// As [`Self::with`], on a port that is known before.
+    pub fn on(
+        listener: TcpListener,
+        handler: impl Fn(&Received, &mut TcpStream) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
         let address = listener.local_addr().unwrap();
         let received = Arc::new(Mutex::new(Vec::new()));
         let (handler, log): (Arc<Handler>, _) = (Arc::new(handler), Arc::clone(&received));
@@ -93,6 +100,8 @@ pub fn respond(stream: &mut TcpStream, status: &str, body: &[u8]) -> io::Result<
 }
 
 fn serve(mut stream: TcpStream, handler: &Handler, log: &Mutex<Vec<Received>>) -> io::Result<()> {
+    // Or an answer in two writes takes 40 ms: Nagle waits for a delayed ACK.
+    stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream.try_clone()?);
     while let Some(request) = read(&mut reader)? {
         log.lock().unwrap().push(request.clone());
