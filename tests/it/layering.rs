@@ -56,27 +56,15 @@ fn imported(module: &str) -> BTreeSet<&'static str> {
     let mut found = BTreeSet::new();
     for rest in text.split("crate::").skip(1) {
         // `use crate::{a, b::C}` names several.
-        let named = match rest.strip_prefix('{') {
-            Some(list) => list.split('}').next().unwrap(),
-            None => rest,
+        let paths: Vec<&str> = match rest.strip_prefix('{') {
+            Some(list) => list.split('}').next().unwrap().split(',').collect(),
+            None => vec![rest],
         };
-        let first = |path: &str| {
-            path.trim()
-                .split([':', ';', ' ', ')'])
-                .next()
-                .unwrap()
-                .to_owned()
-        };
-        let names: Vec<String> = if rest.starts_with('{') {
-            named.split(',').map(first).collect()
-        } else {
-            vec![first(named)]
-        };
-        found.extend(
-            MODULES
-                .into_iter()
-                .filter(|name| names.iter().any(|n| n == name)),
-        );
+        let firsts: Vec<&str> = paths
+            .iter()
+            .map(|path| path.trim().split([':', ';', ' ', ')']).next().unwrap())
+            .collect();
+        found.extend(MODULES.into_iter().filter(|name| firsts.contains(name)));
     }
     found.remove(module);
     found

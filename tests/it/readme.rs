@@ -16,13 +16,13 @@ fn text(path: &str) -> String {
 }
 
 fn documents() -> Vec<String> {
-    let docs = fs::read_dir(root().join("docs")).unwrap();
-    let docs = docs.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let docs = docs.filter(|name| name.ends_with(".md"));
+    let docs = files("docs", "md").into_iter();
+    let docs = docs.map(|path| {
+        let name = path.strip_prefix(root()).unwrap();
+        name.to_str().unwrap().to_owned()
+    });
     let own = ["README.md", "ARCHITECTURE.md", "SECURITY.md"].map(str::to_owned);
-    own.into_iter()
-        .chain(docs.map(|name| format!("docs/{name}")))
-        .collect()
+    own.into_iter().chain(docs).collect()
 }
 
 /// Blocks of YAML that are whole configurations.
@@ -85,7 +85,7 @@ fn keys(source: &str) -> Vec<String> {
 #[test]
 fn every_key_of_the_configuration_is_in_its_reference() {
     let reference = text("docs/configuration.md");
-    let sources = files("src/config").into_iter();
+    let sources = files("src/config", "rs").into_iter();
     let known: BTreeSet<String> = sources
         .flat_map(|file| keys(&fs::read_to_string(file).unwrap()))
         .collect();
@@ -148,7 +148,10 @@ fn every_column_reason_and_event_of_the_audit_is_in_its_reference() {
     ] {
         words.extend(arms(&text(file)));
     }
-    for file in files("src/store").into_iter().chain(files("src/proxy")) {
+    for file in files("src/store", "rs")
+        .into_iter()
+        .chain(files("src/proxy", "rs"))
+    {
         words.extend(dotted(&fs::read_to_string(file).unwrap()));
     }
     assert!(words.len() > 70, "{words:?}");
@@ -183,11 +186,11 @@ fn dotted(source: &str) -> Vec<String> {
         .collect()
 }
 
-fn files(folder: &str) -> Vec<PathBuf> {
+fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(root().join(folder)).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
     paths
-        .filter(|path| path.extension().is_some_and(|it| it == "rs"))
+        .filter(|path| path.extension().is_some_and(|it| it == extension))
         .collect()
 }
 
