@@ -27,7 +27,7 @@ use crate::store::{DatabaseUrl, Db};
 ///
 /// Examples:
 ///
-///   portcullis explain --principal ann@example.com --project acme/fraud \\
+///   portcullis explain --principal ann@example.com --project acme/fraud \
 ///       POST /api/2.0/mlflow/runs/create
 ///   portcullis explain --principal acme/robot --key 4fT0aXq1ZbLw GET '/get-artifact?path=x'
 #[derive(Args, Debug)]

@@ -1,204 +1,124 @@
-//! The house as `DESIGN.md` §2 draws it, held against the paths in `src/`.
+//! The table of modules in ARCHITECTURE.md against the `crate::` paths of the code.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Module, and what it may import. `cli` and `serve` may import all.
-const TABLE: [(&str, &[&str]); 11] = [
-    ("domain", &[]),
-    ("policy", &["domain"]),
-    ("config", &["domain", "policy"]),
-    ("store", &["domain"]),
-    ("cache", &["store", "domain", "policy"]),
-    // Its outcome is a type of the policy, which decides upon it and can import nothing.
-    ("authn", &["cache", "store", "domain", "config", "policy"]),
-    ("audit", &["domain", "policy", "store"]),
-    (
-        "proxy",
-        &["policy", "authn", "audit", "config", "domain", "cache"],
-    ),
-    (
-        "control",
-        &[
-            "policy", "authn", "audit", "config", "domain", "cache", "store",
-        ],
-    ),
-    ("clock", &[]),
-    ("telemetry", &[]),
+const MODULES: [&str; 13] = [
+    "audit",
+    "authn",
+    "cache",
+    "cli",
+    "clock",
+    "config",
+    "control",
+    "domain",
+    "policy",
+    "proxy",
+    "serve",
+    "store",
+    "telemetry",
 ];
 
-/// The composition root and the subcommands.
-const ALL: [&str; 2] = ["cli", "serve"];
-
-/// Anyone may import them.
-const EVERYWHERE: [&str; 2] = ["clock", "telemetry"];
-
-/// Crates that only some modules may name.
-const CRATES: [(&str, &[&str]); 3] = [
-    ("pingora", &["proxy", "serve"]),
-    ("axum", &["control"]),
-    ("sqlx", &["store"]),
-];
-
-struct Source {
-    path: PathBuf,
-    module: String,
-    /// Without comments.
-    code: String,
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    rust_files(&root, &mut files);
-    assert!(files.len() > 50, "the sources were found: {files:?}");
-    let source = |path: PathBuf| {
-        let inner = path.strip_prefix(&root).unwrap();
-        let first = inner.iter().next().unwrap().to_str().unwrap();
-        Source {
-            module: first.trim_end_matches(".rs").to_owned(),
-            code: without_comments(&fs::read_to_string(&path).unwrap()),
-            path,
-        }
-    };
-    files.into_iter().map(source).collect()
-}
-
-fn rust_files(dir: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            rust_files(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
+/// Module → the modules that it may import, as the table says.
+fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let section = text.split_once("\n## The house\n").unwrap().1;
+    let section = section.split_once("\n## ").unwrap().0;
+    let mut table = BTreeMap::new();
+    for line in section.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let (first, last) = (cells[0], cells[cells.len() - 1]);
+        let names = MODULES.into_iter().filter(|name| {
+            first.contains(&format!("`{name}.rs`")) || first.contains(&format!("`{name}/`"))
+        });
+        for name in names {
+            let may = MODULES.into_iter().filter(|other| {
+                let listed = last.split(", ").any(|word| word == *other);
+                listed || last == "all" || ["clock", "telemetry"].contains(other)
+            });
+            table.insert(name, may.collect());
         }
     }
+    table
 }
 
-fn without_comments(text: &str) -> String {
-    let lines = text.lines().map(|line| match line.trim_start() {
-        comment if comment.starts_with("//") => "",
-        _ => line,
-    });
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-/// The modules named right after `crate::`, in braces or not.
-fn imports(code: &str) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for (at, found) in code.match_indices("crate::") {
-        let whole_word = !code[..at].ends_with(is_identifier);
-        if !whole_word {
-            continue;
-        }
-        let rest = &code[at + found.len()..];
-        match rest.strip_prefix('{') {
-            Some(list) => names.extend(first_level(list)),
-            None => names
-                .insert(identifier(rest))
-                .then_some(())
-                .unwrap_or_default(),
-        }
-    }
-    names
-}
-
-/// `a::b, c::{d, e}}` names `a` and `c`.
-fn first_level(list: &str) -> Vec<String> {
-    let mut depth = 1;
-    let mut names = Vec::new();
-    let mut start = true;
-    for (at, c) in list.char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' => depth -= 1,
-            ',' if depth == 1 => start = true,
-            c if is_identifier(c) && depth == 1 && start => {
-                names.push(identifier(&list[at..]));
-                start = false;
-            }
-            _ => {}
-        }
-        if depth == 0 {
-            break;
-        }
-    }
-    names
-}
-
-fn identifier(text: &str) -> String {
-    text.chars().take_while(|c| is_identifier(*c)).collect()
-}
-
-fn is_identifier(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
-}
-
-/// Whether a path starts with this crate, or with one of its parts (`name_part`).
-fn names_crate(code: &str, name: &str) -> bool {
-    code.match_indices(name).any(|(at, _)| {
-        let before = &code[..at];
-        let word = identifier(&code[at..]);
-        let is_part = word == name || word.starts_with(&format!("{name}_"));
-        let is_path = code[at + word.len()..].starts_with("::") || before.ends_with("use ");
-        is_part && is_path && !before.ends_with(is_identifier)
-    })
-}
-
-#[test]
-fn modules_import_only_what_the_house_allows() {
-    let mut wrong = Vec::new();
-    for Source { path, module, code } in sources() {
-        if ALL.contains(&module.as_str()) || module == "lib" || module == "main" {
-            continue;
-        }
-        let row = TABLE.iter().find(|(name, _)| *name == module);
-        let Some((_, allowed)) = row else {
-            wrong.push(format!(
-                "{}: `{module}` is not in the table",
-                path.display()
-            ));
-            continue;
+/// Module → every module whose name follows `crate::` in it.
+fn imported(module: &str) -> BTreeSet<&'static str> {
+    let text: String = sources(module)
+        .iter()
+        .map(|file| fs::read_to_string(file).unwrap())
+        .collect();
+    let mut found = BTreeSet::new();
+    for rest in text.split("crate::").skip(1) {
+        // `use crate::{a, b::C}` names several.
+        let paths: Vec<&str> = match rest.strip_prefix('{') {
+            Some(list) => list.split('}').next().unwrap().split(',').collect(),
+            None => vec![rest],
         };
-        for import in imports(&code) {
-            let import = import.as_str();
-            if import != module && !allowed.contains(&import) && !EVERYWHERE.contains(&import) {
-                wrong.push(format!("{}: `{module}` imports `{import}`", path.display()));
+        let firsts: Vec<&str> = paths
+            .iter()
+            .map(|path| path.trim().split([':', ';', ' ', ')']).next().unwrap())
+            .collect();
+        found.extend(MODULES.into_iter().filter(|name| firsts.contains(name)));
+    }
+    found.remove(module);
+    found
+}
+
+fn sources(module: &str) -> Vec<PathBuf> {
+    let mut files = vec![root().join(format!("src/{module}.rs"))];
+    let mut folders = vec![root().join(format!("src/{module}"))];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).into_iter().flatten() {
+            let path = path.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.push(path);
             }
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    files.retain(|file| file.is_file());
+    files
 }
 
 #[test]
-fn both_planes_sql_and_the_command_line_keep_to_their_places() {
-    let mut wrong = Vec::new();
-    for Source { path, module, code } in sources() {
-        for (name, allowed) in CRATES {
-            if !allowed.contains(&module.as_str()) && names_crate(&code, name) {
-                wrong.push(format!("{}: `{module}` names `{name}`", path.display()));
+fn modules_import_what_the_table_says_and_no_more() {
+    let table = allowed();
+    assert_eq!(table.len(), MODULES.len(), "{table:?}");
+    for (module, may) in &table {
+        let imported = imported(module);
+        let beyond: Vec<_> = imported.difference(may).collect();
+        assert!(beyond.is_empty(), "{module} imports {beyond:?}");
+    }
+}
+
+#[test]
+fn the_table_forbids_something() {
+    let table = allowed();
+    assert!(table["domain"].is_subset(&["clock", "telemetry"].into()));
+    assert!(!table["proxy"].contains("control") && !table["control"].contains("proxy"));
+    assert!(imported("policy").contains("domain"));
+}
+
+#[test]
+fn each_library_has_its_place() {
+    for (library, places) in [
+        ("pingora", &["proxy", "serve"][..]),
+        ("axum", &["control"]),
+        ("sqlx", &["store"]),
+    ] {
+        for module in MODULES.into_iter().filter(|name| !places.contains(name)) {
+            for file in sources(module) {
+                let text = fs::read_to_string(&file).unwrap();
+                let used = text.contains(&format!("{library}::"));
+                assert!(!used, "{} names {library}", file.display());
             }
         }
-        if module == "main" && code.contains("portcullis::") {
-            let named = code.matches("portcullis::").count();
-            let cli = code.matches("portcullis::cli").count();
-            assert_eq!(named, cli, "main.rs imports only cli");
-        }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-#[test]
-fn the_scanner_sees_what_it_is_to_see() {
-    let code = "use crate::a;\nuse crate::{b::{x, y}, c};\nfn f() -> crate::d::T { mycrate::e }";
-    let found: Vec<_> = imports(code).into_iter().collect();
-    assert_eq!(found, ["a", "b", "c", "d"]);
-    assert!(names_crate("use pingora_core::Error;", "pingora"));
-    assert!(names_crate("let x = sqlx::query(\"\");", "sqlx"));
-    assert!(!names_crate(
-        "let filter = \"pingora=info,pingora_core=info\";",
-        "pingora"
-    ));
-    assert!(!names_crate("use tower_axum::x;", "axum"));
 }

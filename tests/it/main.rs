@@ -13,6 +13,7 @@ mod layering;
 mod mlflow;
 mod preset_mlflow;
 mod private_postgres;
+mod readme;
 mod request_way;
 mod revocation;
 mod store_append_only;
