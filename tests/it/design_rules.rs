@@ -150,7 +150,7 @@ async fn rule_7_no_cached_grant_outlives_the_grant() {
     let id = "abcdefghijkl".parse().unwrap();
     let before = cache.epoch();
     cache.invalidate(&id);
-    cache.fill(before, &id, KeyEntry::Missing);
+    cache.fill(before, &id, KeyEntry::Missing, 0);
     assert!(cache.get(&id).is_none(), "an older load filled the cache");
 
     // Nothing is notified when a key expires: only the cached entry itself can tell.
