@@ -4,7 +4,8 @@
 # embedded default (no `database:` in the YAML) does not work here.
 #
 #   docker build -t portcullis .
-#   docker run --rm portcullis migrate --url "$OWNER_URL"
+#   docker run --rm -e PORTCULLIS_MIGRATE_URL="$OWNER_URL" -e DATABASE_URL \
+#       -v "$PWD/portcullis.yaml:/etc/portcullis/portcullis.yaml:ro" portcullis migrate
 #   docker run --read-only --cap-drop ALL --security-opt no-new-privileges \
 #       -e DATABASE_URL -p 8080:8080 \
 #       -v portcullis-data:/var/lib/portcullis \
@@ -15,14 +16,15 @@
 
 FROM rust:1.95-bookworm AS build
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends clang cmake libclang-dev libssl-dev pkg-config \
+    && apt-get install -y --no-install-recommends cmake libssl-dev pkg-config \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
+# .cargo/config.toml says SQLX_OFFLINE: there is no database here to ask about queries.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --release --locked --bin portcullis \
-    && install -D target/release/portcullis /out/portcullis
+    cargo build --profile dist --locked --bin portcullis \
+    && install -D target/dist/portcullis /out/portcullis
 
 FROM debian:bookworm-slim
 RUN apt-get update \

@@ -7,7 +7,7 @@
 CREATE TABLE tenants (
     id uuid PRIMARY KEY,
     slug text NOT NULL UNIQUE
-        CHECK (slug ~ '^[a-z0-9](-?[a-z0-9])*$' AND length(slug) <= 40 AND slug <> 'platform'),
+        CHECK (slug ~ '^[a-z0-9](-?[a-z0-9])*$' AND length(slug) <= 30 AND slug <> 'platform'),
     name text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
     created_at timestamptz NOT NULL DEFAULT now()
 );
@@ -24,7 +24,7 @@ CREATE TABLE principals (
         CASE kind
             WHEN 'user' THEN email IS NOT NULL AND tenant_id IS NULL
             ELSE email IS NULL AND tenant_id IS NOT NULL
-                AND name ~ '^[a-z0-9](-?[a-z0-9])*$' AND length(name) <= 40
+                AND name ~ '^[a-z0-9](-?[a-z0-9])*$' AND length(name) <= 30
         END
     )
 );
@@ -35,7 +35,7 @@ CREATE TABLE projects (
     id uuid PRIMARY KEY,
     tenant_id uuid NOT NULL REFERENCES tenants,
     slug text NOT NULL
-        CHECK (slug ~ '^[a-z0-9](-?[a-z0-9])*$' AND length(slug) <= 40),
+        CHECK (slug ~ '^[a-z0-9](-?[a-z0-9])*$' AND length(slug) <= 30),
     name text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
     owner_id uuid NOT NULL REFERENCES principals,
     created_at timestamptz NOT NULL DEFAULT now(),

@@ -2,6 +2,7 @@
 //!
 //! Label values are bounded: routes come from the route map, never from a path.
 
+use std::io::IsTerminal as _;
 use std::sync::Arc;
 
 use prometheus::{
@@ -251,10 +252,11 @@ pub enum LogFormat {
 pub fn init_logging(format: LogFormat, level: &str) {
     let filter = EnvFilter::new(format!(
         "{level},pingora=info,pingora_core=info,pingora_proxy=info,pingora_pool=info,\
-         pingora_load_balancing=info,h2=info,hyper=info"
+         pingora_load_balancing=info,h2=info,hyper=info,sqlx=warn"
     ));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     match format {
         LogFormat::Json => builder.json().flatten_event(true).init(),

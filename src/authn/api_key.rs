@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use prometheus::IntCounter;
 use secrecy::{ExposeSecret, SecretString};
@@ -22,6 +23,9 @@ use crate::telemetry::Metrics;
 const CONCURRENT_LOOKUPS: usize = 4;
 /// How soon a renewal that failed is tried again.
 const RENEWAL_RETRY_SECONDS: i64 = 5;
+
+/// How long the look-up of an unknown key may take, waiting for its turn included.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Verifies credentials.
 #[derive(Debug)]
@@ -102,7 +106,7 @@ impl Authenticator {
             entry
         } else {
             self.misses.inc();
-            match self.look_up(token.id()).await {
+            match self.look_up_in_time(token.id()).await {
                 Ok(entry) => entry,
                 Err(error) => {
                     tracing::warn!(%error, key = %token.id(), "a key cannot be looked up");
@@ -120,6 +124,12 @@ impl Authenticator {
     fn reject_malformed(&self) -> Authentication {
         let _ = self.pepper.verify(&[0; 43], &SecretHash([0; 32]));
         Authentication::Rejected(Rejection::Malformed)
+    }
+
+    /// A database that hangs must not make every unknown key wait for the one before.
+    async fn look_up_in_time(&self, id: &KeyId) -> Result<KeyEntry, StoreError> {
+        let looked_up = tokio::time::timeout(LOOKUP_TIMEOUT, self.look_up(id)).await;
+        looked_up.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".to_owned())))
     }
 
     async fn look_up(&self, id: &KeyId) -> Result<KeyEntry, StoreError> {

@@ -2,7 +2,7 @@
 //!
 //! Both follow the database by notification, and by polling a version number in
 //! case a notification is lost. When the database is away they go on answering
-//! for a bounded time ([`RoleTables::is_stale`]); after that nobody is admitted.
+//! for a bounded time ([`RoleTables::is_stale`]); after that no key is accepted.
 
 mod keys;
 mod refresh;

@@ -17,7 +17,7 @@ pub struct RoleTables {
     db: Db,
     catalogue: Arc<Catalogue>,
     current: ArcSwap<RoleTable>,
-    /// One reload at a time: a second waits and finds the work done.
+    /// One reload at a time, so that none replaces the table by an older one.
     reload: tokio::sync::Mutex<()>,
     clock: Clock,
     origin: Instant,

@@ -169,6 +169,15 @@ fn show(
     Ok(())
 }
 
+/// The method that was used, and the path of the route, which may list several.
+fn request(event: &AuditRecord) -> String {
+    let path = event.route.as_deref().map(|label| {
+        let path = label.split_once(' ').map_or(label, |(_, path)| path);
+        path.to_owned()
+    });
+    joined(&[&event.method, &path])
+}
+
 const COLUMNS: &[Column<AuditRecord>] = &[
     ("TIME", |event| {
         let millis = chrono::SecondsFormat::Millis;
@@ -181,7 +190,7 @@ const COLUMNS: &[Column<AuditRecord>] = &[
     ("RESOURCE", |event| {
         joined(&[&event.resource_type, &event.resource_id])
     }),
-    ("REQUEST", |event| joined(&[&event.method, &event.route])),
+    ("REQUEST", request),
     ("STATUS", |event| {
         let status = event.status.map(|status| status.to_string());
         status.unwrap_or_default()

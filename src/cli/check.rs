@@ -42,10 +42,18 @@ impl CheckArgs {
 ///
 /// When anything is wrong with it; it has been printed.
 pub(super) fn load(file: &Path, json: bool) -> Result<Settings, CliError> {
-    Settings::load(file, &|name| std::env::var(name).ok()).map_err(|diagnostics| {
-        report(&diagnostics, json);
-        CliError::Config(String::new())
-    })
+    Settings::load(file, &environment).map_err(|diagnostics| refuse(&diagnostics, json))
+}
+
+/// The process's environment, for `${VAR}`.
+pub(super) fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Prints what is wrong.
+pub(super) fn refuse(diagnostics: &[Diagnostic], json: bool) -> CliError {
+    report(diagnostics, json);
+    CliError::Config(String::new())
 }
 
 /// JSON is data and goes to standard output.

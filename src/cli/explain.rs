@@ -27,7 +27,7 @@ use crate::store::{DatabaseUrl, Db};
 ///
 /// Examples:
 ///
-///   portcullis explain --principal ann@example.com --project acme/fraud \\
+///   portcullis explain --principal ann@example.com --project acme/fraud \
 ///       POST /api/2.0/mlflow/runs/create
 ///   portcullis explain --principal acme/robot --key 4fT0aXq1ZbLw GET '/get-artifact?path=x'
 #[derive(Args, Debug)]
@@ -89,7 +89,7 @@ impl ExplainArgs {
         let output = Output {
             json: global.json(),
         };
-        output.done(&explanation, &explanation.text())?;
+        output.block(&explanation, &explanation.text())?;
         if explanation.permitted {
             Ok(())
         } else {
@@ -208,7 +208,9 @@ impl Explanation {
             defined_at: route.map(|route| route.origin.to_string()),
             requirement: route.map(|route| match &route.requirement {
                 permission @ crate::policy::Requirement::Permission { .. } => {
-                    format!("{permission} in the {}", route.scope.as_str())
+                    let scope = route.scope.as_str();
+                    let preposition = if scope == "platform" { "on" } else { "in" };
+                    format!("{permission} {preposition} the {scope}")
                 }
                 other => other.to_string(),
             }),
@@ -228,7 +230,7 @@ impl Explanation {
         }
     }
 
-    fn text(&self) -> String {
+    fn text(&self) -> Vec<String> {
         let verdict = if self.permitted {
             "PERMITTED"
         } else {
@@ -255,7 +257,7 @@ impl Explanation {
         for role in &self.roles {
             line("holds", Some(role.text()));
         }
-        lines.join("\n")
+        lines
     }
 }
 

@@ -5,8 +5,9 @@ use serde_json::json;
 
 use super::output::Output;
 use super::session::{block_on, operator, private};
-use super::{CliError, Global, Settings, builtin};
+use super::{CliError, Global, settings};
 use crate::clock::Clock;
+use crate::config::Essentials;
 use crate::store::{DatabaseUrl, Migrated, migrate};
 
 const EXAMPLE: &str = "\
@@ -16,22 +17,28 @@ Example: portcullis migrate --url postgresql://portcullis_owner@db.internal/port
 ///
 /// Connects as the owner of the database, while the running gateway and the admin
 /// commands use a role with fewer rights. Running it again, or from several places at
-/// once, does no harm. Migrations only go forward: see migrations/README.md.
+/// once, does no harm. Migrations only go forward: see migrations/README.md. The
+/// configuration is read for the permissions that it adds to the built-in roles.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLE)]
 pub(super) struct MigrateArgs {
     /// The database, as its owner [default: `database.migrate_url` of the configuration,
     /// else `$DATABASE_URL`, else `database.url`, else the private Postgres]
-    #[arg(long, value_name = "URL")]
+    #[arg(
+        long,
+        env = "PORTCULLIS_MIGRATE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     url: Option<DatabaseUrl>,
 }
 
 impl MigrateArgs {
     pub(super) fn run(self, global: &Global) -> Result<(), CliError> {
-        let settings = Settings::read(global)?;
-        let url = owner_url(self.url, &settings)?;
+        let essentials = settings::read(global)?;
+        let url = owner_url(self.url, &essentials)?;
         let mut author = operator(&Clock::system());
-        let roles = builtin::roles()?;
+        let roles = settings::built_in(&essentials.permissions)?.roles;
         let migrated = block_on(async { Ok(migrate(&url, &mut author, &roles).await?) })?;
         let output = Output {
             json: global.json(),
@@ -42,21 +49,22 @@ impl MigrateArgs {
 }
 
 const WAYS: &str = "\
-the database is the first of these: --url, `database.migrate_url` of the configuration,
-$DATABASE_URL, `database.url`, the private PostgreSQL under `data_dir` while that runs";
+the database is the first of these: --url or $PORTCULLIS_MIGRATE_URL,
+`database.migrate_url` of the configuration, $DATABASE_URL, `database.url`, the private
+PostgreSQL under `data_dir` while that runs";
 
-fn owner_url(named: Option<DatabaseUrl>, settings: &Settings) -> Result<DatabaseUrl, CliError> {
+fn owner_url(named: Option<DatabaseUrl>, essentials: &Essentials) -> Result<DatabaseUrl, CliError> {
     if let Some(url) = named {
         return Ok(url);
     }
-    if let Some(url) = settings.migrate_url()? {
+    if let Some(url) = settings::migrate_url(essentials)? {
         return Ok(url);
     }
     match std::env::var("DATABASE_URL") {
         Ok(text) if !text.is_empty() => text.parse().map_err(CliError::failed),
-        _ => match settings.url()? {
+        _ => match settings::url(essentials)? {
             Some(url) => Ok(url),
-            None => private(settings, WAYS)?
+            None => private(essentials, WAYS)?
                 .owner()
                 .parse()
                 .map_err(CliError::failed),

@@ -5,7 +5,6 @@
 //! operating-system user), and the form of the output.
 
 mod audit;
-mod builtin;
 pub mod check;
 mod error;
 pub mod explain;
@@ -31,7 +30,6 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 pub use error::CliError;
-pub use settings::Settings;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -141,8 +139,8 @@ impl Command {
             Self::Explain(args) => args.run(global),
             Self::Migrate(args) => args.run(global),
             Self::Postgres(args) => session::block_on(async {
-                let settings = Settings::read(global)?;
-                let ran = args.run(&settings.data_dir, global.json).await;
+                let essentials = settings::read(global)?;
+                let ran = args.run(&essentials.data_dir, global.json).await;
                 ran.map_err(CliError::failed)
             }),
             Self::Tenants(admin) => admin.run(global),

@@ -24,6 +24,17 @@ impl Output {
         writeln!(io::stdout().lock(), "{}", printable(text))
     }
 
+    /// A JSON object, or several lines of text.
+    pub(super) fn block(self, object: &impl Serialize, lines: &[String]) -> io::Result<()> {
+        if self.json {
+            return json(object);
+        }
+        let mut out = io::stdout().lock();
+        lines
+            .iter()
+            .try_for_each(|line| writeln!(out, "{}", printable(line)))
+    }
+
     /// A JSON array, or a table.
     pub(super) fn list<T: Serialize>(self, rows: &[T], columns: &[Column<T>]) -> io::Result<()> {
         if self.json {

@@ -7,9 +7,9 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::output::Output;
-use super::{CliError, Global, Settings, builtin};
+use super::{CliError, Global, check, settings};
 use crate::clock::Clock;
-use crate::config;
+use crate::config::{self, Essentials};
 use crate::domain::{Actor, Catalogue};
 use crate::store::private_postgres::{PrivatePostgres, Urls};
 use crate::store::{Author, DatabaseUrl, Db};
@@ -48,7 +48,7 @@ pub(super) struct Session {
     pub(super) author: Author,
     pub(super) clock: Clock,
     pub(super) output: Output,
-    settings: Settings,
+    essentials: Essentials,
     config: std::path::PathBuf,
 }
 
@@ -63,7 +63,6 @@ impl<C: Subcommand + Run> Admin<C> {
 
 impl Session {
     async fn open(global: &Global, url: Option<DatabaseUrl>) -> Result<Self, CliError> {
-        let settings = Settings::read(global)?;
         let clock = Clock::system();
         Ok(Self {
             db: connect(global, url).await?,
@@ -72,25 +71,25 @@ impl Session {
             output: Output {
                 json: global.json(),
             },
-            settings,
+            essentials: settings::read(global)?,
             config: global.config().to_owned(),
         })
     }
 
     /// The whole configuration, where there is one without a mistake in it.
     pub(super) fn configuration(&self) -> Option<config::Settings> {
-        config::Settings::load(&self.config, &|name| std::env::var(name).ok()).ok()
+        config::Settings::load(&self.config, &check::environment).ok()
     }
 
     /// Every permission there is.
     pub(super) fn catalogue(&self) -> Result<Catalogue, CliError> {
-        builtin::catalogue(&self.settings.permissions)
+        Ok(settings::built_in(&self.essentials.permissions)?.catalogue)
     }
 }
 
 /// Connects to the database that was named, or that the configuration names.
 pub(super) async fn connect(global: &Global, url: Option<DatabaseUrl>) -> Result<Db, CliError> {
-    let url = database(url, &Settings::read(global)?)?;
+    let url = database(url, &settings::read(global)?)?;
     let db = Db::connect(&url, 1).await;
     db.map_err(|error| CliError::NoDatabase(format!("{url}: {error}\n{WAYS}")))
 }
@@ -99,14 +98,14 @@ const WAYS: &str = "\
 the database is the first of these: --database-url, $DATABASE_URL, `database.url` of the
 configuration, the private PostgreSQL under its `data_dir` while that runs";
 
-fn database(named: Option<DatabaseUrl>, settings: &Settings) -> Result<DatabaseUrl, CliError> {
+fn database(named: Option<DatabaseUrl>, essentials: &Essentials) -> Result<DatabaseUrl, CliError> {
     if let Some(url) = named {
         return Ok(url);
     }
-    if let Some(url) = settings.url()? {
+    if let Some(url) = settings::url(essentials)? {
         return Ok(url);
     }
-    let url = private(settings, WAYS)?.gateway().parse();
+    let url = private(essentials, WAYS)?.gateway().parse();
     url.map_err(CliError::failed)
 }
 
@@ -143,7 +142,7 @@ pub(super) fn block_on<T>(
 }
 
 /// The private Postgres under the data directory; else all the ways to name a database.
-pub(super) fn private(settings: &Settings, ways: &str) -> Result<Urls, CliError> {
-    PrivatePostgres::running(&settings.data_dir)
+pub(super) fn private(essentials: &Essentials, ways: &str) -> Result<Urls, CliError> {
+    PrivatePostgres::running(&essentials.data_dir)
         .map_err(|error| CliError::NoDatabase(format!("{error}\n{ways}")))
 }

@@ -1,88 +1,53 @@
-//! What the admin commands read of the configuration: where the database is.
-//!
-//! Only these keys, and without the checks of `portcullis check`: a mistake in a route
-//! must not keep an operator from revoking a key.
+//! What the admin commands read of the configuration.
 
-use std::collections::BTreeMap;
-use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use secrecy::ExposeSecret as _;
 
-use super::builtin::Permissions;
-use super::{CliError, Global};
+use super::{CliError, Global, check};
+use crate::config::{BuiltIn, Essentials};
+use crate::domain::Permission;
 use crate::store::DatabaseUrl;
 
-/// Where the database is, and which permissions there are besides the built-in ones.
-#[derive(Debug, Deserialize)]
-#[serde(default)]
-pub struct Settings {
-    /// Spool and private Postgres.
-    pub data_dir: PathBuf,
-    database: Database,
-    pub(super) permissions: Permissions,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Database {
-    url: Option<String>,
-    migrate_url: Option<String>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
+/// Where the database is, and which permissions are added.
+///
+/// # Errors
+///
+/// [`CliError::Config`]; what is wrong has been printed. A file that is missing is no
+/// mistake unless it was named.
+pub(super) fn read(global: &Global) -> Result<Essentials, CliError> {
+    if !global.names_config() && !global.config().exists() {
+        return Ok(Essentials {
             data_dir: PathBuf::from("portcullis-data"),
-            database: Database::default(),
-            permissions: BTreeMap::new(),
-        }
+            database: None,
+            permissions: Vec::new(),
+        });
     }
+    let loaded = Essentials::load(global.config(), &check::environment);
+    loaded.map_err(|diagnostics| check::refuse(&diagnostics, global.json()))
 }
 
-impl Settings {
-    /// Reads them. Without a file all are at their defaults, unless one was named.
-    ///
-    /// # Errors
-    ///
-    /// [`CliError::Config`] when the file is missing though named, or no YAML.
-    pub fn read(global: &Global) -> Result<Self, CliError> {
-        let path = global.config();
-        let invalid = |cause: String| CliError::Config(format!("{}: {cause}", path.display()));
-        match std::fs::read_to_string(path) {
-            Ok(text) => serde_saphyr::from_str(&text).map_err(|error| invalid(error.to_string())),
-            Err(error) if error.kind() == ErrorKind::NotFound && !global.names_config() => {
-                Ok(Self::default())
-            }
-            Err(error) => Err(invalid(error.to_string())),
-        }
-    }
-
-    /// `database.url`.
-    pub(super) fn url(&self) -> Result<Option<DatabaseUrl>, CliError> {
-        resolved("database.url", self.database.url.as_deref())
-    }
-
-    /// `database.migrate_url`.
-    pub(super) fn migrate_url(&self) -> Result<Option<DatabaseUrl>, CliError> {
-        resolved("database.migrate_url", self.database.migrate_url.as_deref())
-    }
+/// What comes with the gateway.
+pub(super) fn built_in(added: &[Permission]) -> Result<BuiltIn, CliError> {
+    BuiltIn::with(added.to_vec()).map_err(|diagnostics| check::refuse(&diagnostics, false))
 }
 
-fn resolved(key: &str, value: Option<&str>) -> Result<Option<DatabaseUrl>, CliError> {
-    let Some(value) = value else { return Ok(None) };
-    let invalid = |cause: String| CliError::Config(format!("{key}: {cause}"));
-    let text = expand(value).map_err(invalid)?;
-    let url: Result<DatabaseUrl, _> = text.parse();
-    url.map(Some).map_err(|error| invalid(error.to_string()))
+/// `database.url`.
+pub(super) fn url(essentials: &Essentials) -> Result<Option<DatabaseUrl>, CliError> {
+    let url = essentials.database.as_ref().map(|database| &database.url);
+    url.map(|url| parsed("database.url", url.expose_secret()))
+        .transpose()
 }
 
-/// Replaces `${NAME}` by the variable of the environment.
-fn expand(text: &str) -> Result<String, String> {
-    let Some((before, rest)) = text.split_once("${") else {
-        return Ok(text.to_owned());
-    };
-    let (name, after) = rest.split_once('}').ok_or("`${` without `}`")?;
-    let value = std::env::var(name).map_err(|_| format!("${{{name}}} is not set"))?;
-    Ok(format!("{before}{value}{}", expand(after)?))
+/// `database.migrate_url`.
+pub(super) fn migrate_url(essentials: &Essentials) -> Result<Option<DatabaseUrl>, CliError> {
+    let database = essentials.database.as_ref();
+    let url = database.and_then(|database| database.migrate_url.as_ref());
+    url.map(|url| parsed("database.migrate_url", url.expose_secret()))
+        .transpose()
+}
+
+fn parsed(key: &str, url: &str) -> Result<DatabaseUrl, CliError> {
+    url.parse()
+        .map_err(|error| CliError::Config(format!("{key}: {error}")))
 }

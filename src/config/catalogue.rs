@@ -2,8 +2,7 @@
 
 use super::node::Node;
 use super::reader::{Fields, Reader};
-use super::settings::BuiltInRole;
-use crate::domain::{Catalogue, Permission, RoleScope};
+use crate::domain::{BuiltInRole, Catalogue, Permission, RoleScope};
 
 /// The scopes by their words.
 pub(super) const SCOPES: [(&str, RoleScope); 3] = [

@@ -10,10 +10,10 @@ use super::node::{Node, Value};
 use super::preset::{self, Preset};
 use super::reader::{Fields, Reader};
 use super::route::{self, Surroundings};
-use super::settings::{BuiltInRole, Essentials, Settings, Upstream};
+use super::settings::{Essentials, Settings, Upstream};
 use super::variables::{self, Environment};
 use super::{catalogue, sections, upstream};
-use crate::domain::{Catalogue, Permission};
+use crate::domain::{BuiltInRole, Catalogue, Permission};
 use crate::policy::{Conflict, Dialect, OwnedHeaders, Pattern, Route, RouteMap};
 
 const ROLES: &str = include_str!("../../config/roles.yaml");
@@ -84,6 +84,28 @@ impl Essentials {
                 database: sections::database(reader, &fields),
                 permissions: catalogue::permissions(reader, &fields),
             })
+        })
+    }
+}
+
+/// The catalogue and the roles that come with the gateway.
+#[derive(Debug)]
+pub struct BuiltIn {
+    /// Every permission that exists.
+    pub catalogue: Catalogue,
+    /// The roles.
+    pub roles: Vec<BuiltInRole>,
+}
+
+impl BuiltIn {
+    /// What is compiled in, with the permissions that a configuration adds.
+    ///
+    /// # Errors
+    ///
+    /// Never with the file that is compiled in, which a test loads.
+    pub fn with(additions: Vec<Permission>) -> Result<Self, Vec<Diagnostic>> {
+        checked("preset:roles", ROLES, |reader, node| {
+            built_in_of(reader, &node, additions)
         })
     }
 }
@@ -196,7 +218,7 @@ fn backends(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Backends> {
     let owned = owned(&presets, &identity);
     let mut permissions = catalogue::permissions(reader, fields);
     permissions.extend(presets.iter().flat_map(|preset| preset.permissions.clone()));
-    let (catalogue, roles) = built_in(reader, permissions)?;
+    let BuiltIn { catalogue, roles } = built_in(reader, permissions)?;
     let errors = default_dialect(reader, fields, &presets);
     let surroundings = Surroundings {
         catalogue: &catalogue,
@@ -240,22 +262,21 @@ fn preset_trees(
     trees.collect()
 }
 
-/// The catalogue with the additions, and the roles that come with the gateway.
-fn built_in(
-    reader: Reader<'_>,
-    additions: Vec<Permission>,
-) -> Option<(Catalogue, Vec<BuiltInRole>)> {
+fn built_in(reader: Reader<'_>, additions: Vec<Permission>) -> Option<BuiltIn> {
     let file = "preset:roles".into();
     let reader = Reader {
         file: &file,
         ..reader
     };
-    let node = tree(reader, ROLES)?;
-    let fields = reader.fields(&node, &["permissions", "roles"])?;
+    built_in_of(reader, &tree(reader, ROLES)?, additions)
+}
+
+fn built_in_of(reader: Reader<'_>, node: &Node, additions: Vec<Permission>) -> Option<BuiltIn> {
+    let fields = reader.fields(node, &["permissions", "roles"])?;
     let own = catalogue::permissions(reader, &fields);
     let catalogue = Catalogue::new(own.into_iter().chain(additions));
     let roles = catalogue::roles(reader, &fields, &catalogue);
-    Some((catalogue, roles))
+    Some(BuiltIn { catalogue, roles })
 }
 
 /// Where no route is found and `errors:` says nothing, the one preset's clients are asking.

@@ -25,8 +25,9 @@ mod variables;
 
 pub use body::BodyTemplate;
 pub use diagnostic::Diagnostic;
+pub use load::BuiltIn;
 pub use settings::{
-    Address, Audit, BuiltInRole, Cache, Database, Essentials, Exists, Health, HostRewrite, Log,
-    LogFormat, Provision, Settings, Shutdown, Timeouts, Upstream, UpstreamTls, WhenFull,
+    Address, Audit, Cache, Database, Essentials, Exists, Health, HostRewrite, Log, LogFormat,
+    Provision, Settings, Shutdown, Timeouts, Upstream, UpstreamTls, WhenFull,
 };
 pub use variables::Environment;

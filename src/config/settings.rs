@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 use super::body::BodyTemplate;
-use crate::domain::{Catalogue, Permission, RoleScope};
+use crate::domain::{BuiltInRole, Catalogue, Permission};
 use crate::policy::{Dialect, Origin, OwnedHeaders, RouteMap, Template};
 
 /// Everything that a configuration file says, with defaults filled in.
@@ -26,7 +26,7 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// `None`: a private Postgres under `data_dir`.
     pub database: Option<Database>,
-    /// Peers whose `X-Forwarded-For` and `X-Request-Id` are believed.
+    /// Peers whose `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Request-Id` are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Worker threads; `None`: one a core.
     pub workers: Option<usize>,
@@ -130,17 +130,6 @@ pub enum WhenFull {
     Drop,
 }
 
-/// A role that comes with the gateway.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BuiltInRole {
-    /// Its name.
-    pub name: String,
-    /// Where it can be bound.
-    pub scope: RoleScope,
-    /// Permission patterns.
-    pub permissions: Vec<String>,
-}
-
 /// A backend.
 #[derive(Clone, Debug)]
 pub struct Upstream {
@@ -150,7 +139,7 @@ pub struct Upstream {
     pub addresses: Vec<Address>,
     /// `None`: plain HTTP.
     pub tls: Option<UpstreamTls>,
-    /// What `Host` and `Origin` become.
+    /// What `Host` becomes, and `Origin` where it is the gateway's own.
     pub host: HostRewrite,
     /// Time-outs.
     pub timeouts: Timeouts,
@@ -191,7 +180,7 @@ pub struct UpstreamTls {
     pub verify: bool,
 }
 
-/// What becomes of `Host`, and of the authority in `Origin`.
+/// What becomes of `Host`, and of an `Origin` that is the gateway's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostRewrite {
     /// The upstream's own authority.

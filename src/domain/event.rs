@@ -97,7 +97,7 @@ pub struct AuditEvent {
     pub route: Option<Arc<str>>,
     /// HTTP status sent to the client.
     pub status: Option<u16>,
-    /// From the request's arrival to the answer's last byte, in microseconds.
+    /// From the request's arrival to the last byte of the backend's answer, in microseconds.
     pub latency: Option<u64>,
     /// `X-Request-Id`.
     pub request_id: Option<String>,

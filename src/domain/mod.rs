@@ -20,6 +20,6 @@ pub use pepper::Pepper;
 pub use permission::{Catalogue, MalformedPermission, Permission, PermissionIndex, PermissionSet};
 pub use policy_rows::PolicyRows;
 pub use principal::{Principal, PrincipalKind};
-pub use role::{Binding, Role, RoleScope};
+pub use role::{Binding, BuiltInRole, Role, RoleScope};
 pub use scope::{Project, Scope, Tenant};
 pub use slug::{MalformedSlug, Slug};

@@ -43,6 +43,17 @@ pub struct Role {
     pub permissions: Vec<String>,
 }
 
+/// A role that comes with the gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuiltInRole {
+    /// Its name.
+    pub name: String,
+    /// Where it can be bound.
+    pub scope: RoleScope,
+    /// Permission patterns.
+    pub permissions: Vec<String>,
+}
+
 /// (principal, role, scope).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Binding {

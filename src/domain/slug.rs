@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// `^[a-z0-9](-?[a-z0-9])*$`, at most 40 bytes.
+/// `^[a-z0-9](-?[a-z0-9])*$`, at most 30 bytes.
 ///
-/// A slug never holds `--`, so `{tenant}--{project}` names exactly one project.
+/// A slug never holds `--`, so `{tenant}--{project}` names exactly one project. Two of
+/// them so joined fit into 63 bytes, which is as long as a DNS label, a Kubernetes name
+/// or an MLflow workspace may be.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Slug(Arc<str>);
@@ -16,12 +18,12 @@ pub struct Slug(Arc<str>);
 /// The text is no [`Slug`].
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
-    "`{0}` is not a short name: lower-case letters, digits and single hyphens inside, at most 40"
+    "`{0}` is not a short name: lower-case letters, digits and single hyphens inside, at most 30"
 )]
 pub struct MalformedSlug(pub String);
 
 impl Slug {
-    const MAX: usize = 40;
+    const MAX: usize = 30;
 
     /// The name as text.
     #[must_use]
@@ -68,14 +70,15 @@ mod tests {
 
     #[test]
     fn accepts_words_joined_by_single_hyphens() {
-        for good in ["a", "acme", "team-7", "0-0-0"] {
+        let longest = "x".repeat(30);
+        for good in ["a", "acme", "team-7", "0-0-0", &longest] {
             assert!(good.parse::<Slug>().is_ok(), "{good}");
         }
     }
 
     #[test]
     fn refuses_what_would_make_two_names_look_alike() {
-        let long = "x".repeat(41);
+        let long = "x".repeat(31);
         for bad in ["", "-a", "a-", "a--b", "A", "a_b", "a/b", "é", &long] {
             assert!(bad.parse::<Slug>().is_err(), "{bad}");
         }

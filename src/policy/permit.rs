@@ -40,6 +40,12 @@ impl Permit {
         &self.facts
     }
 
+    /// Gives the permit up for what was found out.
+    #[must_use]
+    pub fn into_facts(self) -> Facts {
+        self.facts
+    }
+
     /// Who; `None` for a stranger on a public route.
     #[must_use]
     pub const fn subject(&self) -> Option<&Subject> {

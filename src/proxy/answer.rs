@@ -18,7 +18,7 @@ const CHALLENGES: [&str; 2] = [
 /// Seconds after which a client may try again.
 const RETRY_AFTER: &str = "1";
 
-/// A answer, an error or a fixed answer, ready to be sent.
+/// An answer, a refusal or a fixed one, ready to be sent.
 pub(super) struct Answer {
     status: StatusCode,
     content_type: &'static str,

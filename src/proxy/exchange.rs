@@ -28,6 +28,7 @@ pub struct Exchange {
     pub(super) outcome: Outcome,
     pub(super) upstream: Option<Arc<Upstream>>,
     pub(super) sent_upstream: Option<Instant>,
+    pub(super) connect_attempts: u8,
     /// Room in the audit spool, until the event takes it.
     pub(super) slot: Option<Slot>,
     pub(super) counters: Option<Arc<RouteCounters>>,
@@ -66,6 +67,7 @@ impl Exchange {
             outcome: Outcome::Open,
             upstream: None,
             sent_upstream: None,
+            connect_attempts: 0,
             slot: None,
             counters: None,
             status: None,
@@ -81,6 +83,15 @@ impl Exchange {
             Outcome::Open => None,
             Outcome::Permitted(permit) => Some(permit.facts()),
             Outcome::Denied(_, facts) => Some(facts),
+        }
+    }
+
+    /// Takes back what was found out, to decide otherwise.
+    pub(super) fn take_facts(&mut self) -> Facts {
+        match std::mem::replace(&mut self.outcome, Outcome::Open) {
+            Outcome::Open => Facts::default(),
+            Outcome::Permitted(permit) => permit.into_facts(),
+            Outcome::Denied(_, facts) => *facts,
         }
     }
 

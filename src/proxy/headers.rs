@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use pingora::http::RequestHeader;
-use pingora::{Error, ErrorType, OrErr as _};
+use pingora::{ErrorType, OrErr as _};
 
 use super::client::{Client, X_REQUEST_ID};
 use super::upstream::Upstream;
@@ -14,7 +14,7 @@ use crate::policy::{CanonicalRequest, Field, Permit, Template};
 
 /// Client fields that a backend may see. All else is dropped: hop-by-hop fields,
 /// credentials, fields of other proxies, and every spelling of a field of ours.
-const PASSED: [&str; 36] = [
+pub(super) const PASSED: [&str; 36] = [
     "accept",
     "accept-charset",
     "accept-encoding",
@@ -71,13 +71,13 @@ pub(super) fn upstream_request(
 ) -> pingora::Result<RequestHeader> {
     let target = request.target();
     let mut built = RequestHeader::build(request.method().clone(), target.as_bytes(), Some(32))?;
-    put_host(&mut built, sent, upstream)?;
-    copy_passed(&mut built, sent, permit)?;
+    put_host(&mut built, request, sent, upstream)?;
+    copy_passed(&mut built, sent, permit, &upstream.passed)?;
     put_cookies(&mut built, sent)?;
     if permit.route().websocket && is_websocket(request.method(), sent) {
         put_websocket(&mut built, sent)?;
     }
-    put_forwarded(&mut built, sent, client)?;
+    put_forwarded(&mut built, request, client)?;
     put_identity(&mut built, permit, &upstream.identity)?;
     Ok(built)
 }
@@ -87,21 +87,21 @@ pub(super) fn upstream_request(
 /// refuse.
 fn put_host(
     built: &mut RequestHeader,
+    request: &CanonicalRequest,
     sent: &HeaderMap,
     upstream: &Upstream,
 ) -> pingora::Result<()> {
-    let host = sent.get(header::HOST);
     let origin = sent.get(header::ORIGIN);
     let own = match &upstream.host {
         HostRewrite::Client => {
-            copy(built, &header::HOST, host)?;
+            built.insert_header(header::HOST, request.authority())?;
             return copy(built, &header::ORIGIN, origin);
         }
         HostRewrite::Upstream(own) | HostRewrite::Literal(own) => own,
     };
     built.insert_header(header::HOST, &**own)?;
     match origin {
-        Some(origin) if is_same_origin(origin, host) => {
+        Some(origin) if is_same_origin(origin, sent.get(header::HOST)) => {
             built.insert_header(header::ORIGIN, format!("{}://{own}", upstream.scheme()))
         }
         other => copy(built, &header::ORIGIN, other),
@@ -134,10 +134,11 @@ fn copy_passed(
     built: &mut RequestHeader,
     sent: &HeaderMap,
     permit: &Permit,
+    passed: &[&str],
 ) -> pingora::Result<()> {
     let added = &permit.route().forward_headers;
     for (name, value) in sent {
-        if PASSED.binary_search(&name.as_str()).is_ok() || added.contains(name) {
+        if passed.binary_search(&name.as_str()).is_ok() || added.contains(name) {
             built.append_header(name.clone(), value.clone())?;
         }
     }
@@ -201,16 +202,14 @@ fn put_websocket(built: &mut RequestHeader, sent: &HeaderMap) -> pingora::Result
 
 fn put_forwarded(
     built: &mut RequestHeader,
-    sent: &HeaderMap,
+    request: &CanonicalRequest,
     client: &Client,
 ) -> pingora::Result<()> {
     if let Some(ip) = client.ip {
         built.insert_header("X-Forwarded-For", ip.to_string())?;
     }
     built.insert_header("X-Forwarded-Proto", client.scheme)?;
-    if let Some(host) = sent.get(header::HOST) {
-        built.insert_header("X-Forwarded-Host", host.clone())?;
-    }
+    built.insert_header("X-Forwarded-Host", request.authority())?;
     built.insert_header(X_REQUEST_ID, client.request_id.as_str())
 }
 
@@ -259,11 +258,8 @@ fn role_names(permit: &Permit) -> String {
     names.join(",")
 }
 
-/// Marks an error as ours.
-pub(super) fn internal(why: &'static str) -> Box<Error> {
-    Error::explain(ErrorType::InternalError, why)
-}
-
+#[cfg(test)]
+mod property;
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,10 @@
 //! |---|---|
 //! | `client.rs` | who is at the other end of the connection |
 //! | `exchange.rs` | what is known of one request (Pingora's CTX) |
-//! | `gateway.rs` | the stages in order (Pingora's `ProxyHttp`) |
+//! | `gateway.rs` | the stages as Pingora calls them (`ProxyHttp`) |
+//! | `stages.rs` | canonical request, verdict, refusal |
+//! | `rules.rs` | what the configuration says |
+//! | `target.rs` | the request target as it was sent |
 //! | `headers.rs` | the upstream request, rebuilt from the permit |
 //! | `upstream.rs` | where it goes |
 //! | `rescue.rs`, `answer.rs`, `dialect.rs` | what the client hears when it does not |
@@ -20,8 +23,13 @@ mod headers;
 mod provision;
 mod record;
 mod rescue;
+mod rules;
+mod stages;
+mod target;
 mod upstream;
 
-pub use gateway::{Gateway, InFlight, Rules};
+pub use exchange::InFlight;
+pub use gateway::Gateway;
 pub use provision::Provisioner;
+pub use rules::Rules;
 pub use upstream::{UpstreamError, Upstreams};

@@ -33,6 +33,8 @@ pub(super) enum Failure {
     UpstreamBroken,
     /// The client went away or sent a broken body.
     Client,
+    /// The client's header fields contradict each other.
+    ClientHeader,
     /// The client's body cannot be read.
     ClientBody,
     /// Something of ours.
@@ -45,6 +47,7 @@ impl Failure {
             (ErrorSource::Upstream, kind) if is_timeout(kind) => Self::UpstreamTimeout,
             (ErrorSource::Upstream, _) => Self::UpstreamBroken,
             (ErrorSource::Downstream, kind) if is_disconnect(kind) => Self::Client,
+            (ErrorSource::Downstream, ErrorType::InvalidHTTPHeader) => Self::ClientHeader,
             (ErrorSource::Downstream, _) => Self::ClientBody,
             (ErrorSource::Internal | ErrorSource::Unset, _) => Self::Internal,
         }
@@ -60,6 +63,10 @@ impl Failure {
             Self::UpstreamBroken => {
                 Some((StatusCode::BAD_GATEWAY, "The backend cannot be reached."))
             }
+            Self::ClientHeader => Some((
+                StatusCode::BAD_REQUEST,
+                "Bad request: the header fields have no single meaning.",
+            )),
             Self::ClientBody => Some((
                 StatusCode::BAD_REQUEST,
                 "Bad request: the body cannot be read.",
@@ -75,6 +82,7 @@ impl Failure {
             Self::UpstreamTimeout => "upstream_timeout",
             Self::UpstreamBroken => "upstream_broken",
             Self::Client => "client_closed",
+            Self::ClientHeader => "client_header",
             Self::ClientBody => "client_body",
             Self::Internal => "internal_error",
         }

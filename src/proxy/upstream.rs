@@ -18,8 +18,9 @@ use pingora::tls::x509::X509;
 use pingora::upstreams::peer::{HttpPeer, PeerOptions};
 use pingora::{Error, ErrorType};
 
+use super::headers::PASSED;
 use crate::config::{self, Health, HostRewrite};
-use crate::policy::{RouteTimeouts, Template};
+use crate::policy::{OwnedHeaders, RouteTimeouts, Template};
 
 /// How often names are resolved anew.
 const RESOLVE_EVERY: Duration = Duration::from_secs(10);
@@ -37,6 +38,8 @@ pub struct UpstreamError {
 pub(super) struct Upstream {
     pub(super) host: HostRewrite,
     pub(super) identity: Vec<(HeaderName, Template)>,
+    /// Client fields that pass, sorted: an identity header may have the name of one.
+    pub(super) passed: Vec<&'static str>,
     tls: bool,
     server_name: String,
     options: PeerOptions,
@@ -92,6 +95,7 @@ impl Upstream {
         Ok(Self {
             host: settings.host.clone(),
             identity: settings.identity.clone(),
+            passed: passed(settings),
             tls: settings.tls.is_some(),
             server_name: server_name.unwrap_or_default(),
             balancer: Arc::new(balancer(settings, &options)),
@@ -101,6 +105,11 @@ impl Upstream {
 
     pub(super) const fn scheme(&self) -> &'static str {
         if self.tls { "https" } else { "http" }
+    }
+
+    /// Whether there is another address when one does not answer.
+    pub(super) fn has_several_addresses(&self) -> bool {
+        self.balancer.backends().get_backend().len() > 1
     }
 
     /// An address to connect to: the next healthy one in turn.
@@ -121,6 +130,14 @@ impl Upstream {
         options.write_timeout = timeouts.write.or(options.write_timeout);
         Ok(Box::new(peer))
     }
+}
+
+/// What clients may send, less what tells this backend who they are.
+fn passed(settings: &config::Upstream) -> Vec<&'static str> {
+    let identity = settings.identity.iter().map(|(name, _)| name.as_str());
+    let owned = OwnedHeaders::new(identity);
+    let passed = PASSED.iter().copied();
+    passed.filter(|name| !owned.owns(name)).collect()
 }
 
 fn options(settings: &config::Upstream) -> Result<PeerOptions, UpstreamError> {

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::domain::{Actor, Pepper};
 use crate::store::private_postgres::PrivatePostgres;
-use crate::store::{Author, BuiltInRole, DatabaseUrl, Db, StoreError, migrate};
+use crate::store::{Author, DatabaseUrl, Db, StoreError, migrate};
 
 /// How often a database that is away is tried.
 const RETRY: Duration = Duration::from_secs(1);
@@ -39,13 +39,9 @@ impl Database {
         let postgres = PrivatePostgres::start(&settings.data_dir).await?;
         tracing::info!(data_dir = %settings.data_dir.display(), "private PostgreSQL is up");
         let mut author = Author::new(own_actor(), clock.clone(), StdRng::from_os_rng());
-        migrate(
-            &postgres.owner_url().parse()?,
-            &mut author,
-            &roles(settings),
-        )
-        .await
-        .map_err(ServeError::Migrate)?;
+        migrate(&postgres.owner_url().parse()?, &mut author, &settings.roles)
+            .await
+            .map_err(ServeError::Migrate)?;
         let url: DatabaseUrl = postgres.gateway_url().parse()?;
         Ok(Self {
             db: Db::open(&url, PRIVATE_CONNECTIONS),
@@ -68,15 +64,6 @@ fn own_actor() -> Actor {
         id: Some("portcullis serve".to_owned()),
         email: None,
     }
-}
-
-fn roles(settings: &Settings) -> Vec<BuiltInRole> {
-    let role = |role: &crate::config::BuiltInRole| BuiltInRole {
-        name: role.name.clone(),
-        scope: role.scope,
-        permissions: role.permissions.clone(),
-    };
-    settings.roles.iter().map(role).collect()
 }
 
 /// Waits until the database has told who may do what.

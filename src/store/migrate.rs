@@ -6,20 +6,9 @@ use sqlx::{Connection, PgConnection};
 
 use super::author::{Done, write_event};
 use super::{Author, DatabaseUrl, Result, StoreError};
-use crate::domain::RoleScope;
+use crate::domain::BuiltInRole;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
-
-/// A role that ships with Portcullis.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BuiltInRole {
-    /// Its name.
-    pub name: String,
-    /// Where it can be bound.
-    pub scope: RoleScope,
-    /// Permission patterns.
-    pub permissions: Vec<String>,
-}
 
 /// What a migration changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

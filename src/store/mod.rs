@@ -29,7 +29,7 @@ pub use connect::{DatabaseUrl, Db, MalformedDatabaseUrl};
 pub use error::StoreError;
 pub use keys::{KeyUse, ListedKey};
 pub use listener::{Change, ChangeListener, Changed};
-pub use migrate::{BuiltInRole, Migrated, migrate};
+pub use migrate::{Migrated, migrate};
 pub use new_key::{CreatedKey, NewKey};
 pub use principals::ListedPrincipal;
 pub use projects::ListedProject;

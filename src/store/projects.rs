@@ -22,7 +22,7 @@ pub struct ListedProject {
     pub name: String,
     /// Id of the owner.
     pub owner_id: PrincipalId,
-    /// E-mail address of the owner, or the name of a service account.
+    /// E-mail address of the owner, or `TENANT/NAME` of a service account.
     pub owner: String,
 }
 

@@ -64,7 +64,8 @@ fn program(dir: &Path) -> Command {
     command
         .current_dir(dir)
         .env_remove("DATABASE_URL")
-        .env_remove("PORTCULLIS_CONFIG");
+        .env_remove("PORTCULLIS_CONFIG")
+        .env_remove("PORTCULLIS_MIGRATE_URL");
     command
 }
 
@@ -144,6 +145,23 @@ async fn every_change_leaves_exactly_one_event() {
     cli.text(&format!("keys revoke {}", keys[0]["id"].as_str().unwrap()));
     expected.push("api_key.revoked");
     assert_eq!(cli.events(), expected);
+}
+
+#[tokio::test]
+async fn migrate_takes_the_owners_url_from_the_environment() {
+    let cli = Cli::start().await;
+    let owner = cli.postgres.owner_url();
+    let migrated = |owner: Option<&String>| {
+        program(cli.postgres.data_dir())
+            .arg("migrate")
+            .env("DATABASE_URL", cli.postgres.gateway_url())
+            .envs(owner.map(|url| ("PORTCULLIS_MIGRATE_URL", url)))
+            .output()
+            .unwrap()
+    };
+    let output = migrated(Some(&owner));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "up to date\n");
+    assert!(failure(&migrated(None)).starts_with("1: "));
 }
 
 #[tokio::test]

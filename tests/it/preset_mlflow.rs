@@ -4,8 +4,8 @@
 //! that MLflow answers, with what each row does. Where the preset departs from it, the
 //! row is named below with the reason, so that a new departure fails.
 
-mod preset;
-mod table;
+pub mod preset;
+pub mod table;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ use table::Row;
 
 /// Rows denied though the table would let a caller pass who may see the object: the
 /// table's gateway looks into bodies and asks MLflow who owns what, this preset does neither.
-const STRICTER: [&str; 13] = [
+const STRICTER: [&str; 14] = [
     // Parts and presigned URLs pass by the gateway.
     "POST /{ajax-api|api}/2.0/mlflow-artifacts/mpu/abort/{artifact_path...}",
     "POST /{ajax-api|api}/2.0/mlflow-artifacts/mpu/complete/{artifact_path...}",
@@ -30,6 +30,7 @@ const STRICTER: [&str; 13] = [
     "PATCH /{ajax-api|api}/2.0/mlflow/traces/{request_id}",
     "PATCH /{ajax-api|api}/2.0/mlflow/traces/{request_id}/tags",
     "PATCH /{ajax-api|api}/3.0/mlflow/traces/{trace_id}/tags",
+    "POST /v1/traces",
     // Reads wherever the caller let the version point.
     "GET /model-versions/get-artifact",
     // Work that MLflow does under its own name.

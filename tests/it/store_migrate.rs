@@ -1,8 +1,9 @@
 //! Migrations and built-in roles.
 
 use portcullis::clock::Clock;
+use portcullis::domain::BuiltInRole;
 use portcullis::domain::RoleScope;
-use portcullis::store::{AuditFilter, BuiltInRole, Db, StoreError, migrate};
+use portcullis::store::{AuditFilter, Db, StoreError, migrate};
 
 use crate::support::postgres::TestPostgres;
 use crate::support::store::{TestStore, noon, operator, roles};

@@ -35,7 +35,7 @@ fn encoded(kind: Kind, event: &AuditEvent) -> Vec<u8> {
 /// Every field as long as it can be, of what takes most room.
 fn largest() -> AuditEvent {
     let long = "\x1b".repeat(64 << 10);
-    let slug = "x".repeat(40);
+    let slug = "x".repeat(30);
     AuditEvent {
         event: long.as_str().into(),
         reason: Some(long.clone()),

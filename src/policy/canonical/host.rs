@@ -6,34 +6,64 @@ use http::{HeaderMap, header};
 
 use super::Malformed;
 
+/// Where a request is addressed to, in one spelling.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct CanonicalHost {
+    /// The host and, if one was sent, `:` and the port.
+    authority: String,
+    host_len: usize,
+}
+
+impl CanonicalHost {
+    pub(super) fn host(&self) -> &str {
+        &self.authority[..self.host_len]
+    }
+
+    pub(super) fn authority(&self) -> &str {
+        &self.authority
+    }
+}
+
 /// The canonical host of a request; `authority` is that of an absolute-form target,
 /// which must agree with the Host field (RFC 9112 §3.2.2).
 pub(super) fn canonical(
     headers: &HeaderMap,
     authority: Option<&[u8]>,
-) -> Result<String, Malformed> {
+) -> Result<CanonicalHost, Malformed> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
         return Err(Malformed::Host);
     };
     let host = normalise(host.as_bytes())?;
     match authority {
-        Some(other) if normalise(other)? != host => Err(Malformed::Host),
+        Some(other) if normalise(other)?.host() != host.host() => Err(Malformed::Host),
         _ => Ok(host),
     }
 }
 
-fn normalise(authority: &[u8]) -> Result<String, Malformed> {
+fn normalise(authority: &[u8]) -> Result<CanonicalHost, Malformed> {
     let text = std::str::from_utf8(authority).map_err(|_| Malformed::Host)?;
     let (host, port) = split_port(text)?;
-    if port.is_some_and(|port| port.parse::<u16>().is_err() || port.starts_with('+')) {
+    let port = port.map(parse_port).transpose()?;
+    let mut authority = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    if !is_ipv6(&authority) && !is_name(&authority) {
         return Err(Malformed::Host);
     }
-    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-    if is_ipv6(&host) || is_name(&host) {
-        Ok(host)
-    } else {
-        Err(Malformed::Host)
+    let host_len = authority.len();
+    if let Some(port) = port {
+        authority.push(':');
+        authority.push_str(&port.to_string());
+    }
+    Ok(CanonicalHost {
+        authority,
+        host_len,
+    })
+}
+
+fn parse_port(text: &str) -> Result<u16, Malformed> {
+    match text.parse() {
+        Ok(port) if !text.starts_with('+') => Ok(port),
+        _ => Err(Malformed::Host),
     }
 }
 

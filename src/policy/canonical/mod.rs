@@ -11,6 +11,7 @@ mod query;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 
 pub use credential::{PresentedSecret, X_PORTCULLIS_KEY};
+use host::CanonicalHost;
 pub use path::CanonicalPath;
 pub use query::{AmbiguousParameter, CanonicalQuery};
 
@@ -91,7 +92,7 @@ impl Malformed {
 #[derive(Debug)]
 pub struct CanonicalRequest {
     method: Method,
-    host: String,
+    host: CanonicalHost,
     path: CanonicalPath,
     query: CanonicalQuery,
     credential: Option<PresentedSecret>,
@@ -133,7 +134,13 @@ impl CanonicalRequest {
     /// The host: lower case, without port and trailing dot.
     #[must_use]
     pub fn host(&self) -> &str {
-        &self.host
+        self.host.host()
+    }
+
+    /// The host as in [`Self::host`], with the port if one was sent.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        self.host.authority()
     }
 
     /// The path.

@@ -130,15 +130,17 @@ fn a_parameter_that_decides_is_single() {
 
 #[test]
 fn hosts_are_normalised() {
-    for (sent, host) in [
-        ("h", "h"),
-        ("H.Example.COM.", "h.example.com"),
-        ("h:8080", "h"),
-        ("[::1]:80", "[::1]"),
-        ("127.0.0.1", "127.0.0.1"),
+    for (sent, host, authority) in [
+        ("h", "h", "h"),
+        ("H.Example.COM.", "h.example.com", "h.example.com"),
+        ("h.:080", "h", "h:80"),
+        ("h:8080", "h", "h:8080"),
+        ("[::1]:80", "[::1]", "[::1]:80"),
+        ("127.0.0.1", "127.0.0.1", "127.0.0.1"),
     ] {
         let request = parse_with(b"/", &headers(&[(header::HOST, sent)])).unwrap();
         assert_eq!(request.host(), host, "{sent}");
+        assert_eq!(request.authority(), authority, "{sent}");
     }
 }
 

@@ -13,7 +13,8 @@ pub struct Row {
     /// The row as the table has it: `GET /path/{name}`.
     pub written: String,
     method: String,
-    path: String,
+    /// Its path, with sample values.
+    pub path: String,
     /// What it is about.
     pub resource: String,
     /// What a caller must be allowed, in the table's words.

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use portcullis::clock::Clock;
-use portcullis::domain::{Actor, Catalogue, RoleScope};
-use portcullis::store::{Author, BuiltInRole, Db, migrate};
+use portcullis::domain::{Actor, BuiltInRole, Catalogue, RoleScope};
+use portcullis::store::{Author, Db, migrate};
 use rand::{SeedableRng, rngs::StdRng};
 use sqlx::{Connection, PgConnection};
 

@@ -1,0 +1,179 @@
+//! The stages before a request is forwarded, and what ends one early.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, header};
+use pingora::protocols::http::v1::server::HttpSession;
+use pingora::proxy::Session;
+
+use super::answer::Answer;
+use super::client::Client;
+use super::exchange::{Exchange, Outcome};
+use super::gateway::Gateway;
+use super::{record, target};
+use crate::audit::SpoolFull;
+use crate::policy::{
+    CanonicalRequest, Decision, Denial, DenialReason, Facts, PathRef, Permit, Question, RawRequest,
+    decide,
+};
+
+/// How long the rest of a refused request's body is read, so that its sender gets
+/// to read the answer.
+const DRAIN: Duration = Duration::from_secs(2);
+
+impl Gateway {
+    /// From the header to the verdict.
+    pub(super) async fn consider(&self, session: &Session, exchange: &mut Exchange) -> Decision {
+        let rules = self.rules.load();
+        let sent = session.req_header();
+        let head = session.as_downstream().as_http1();
+        let head = head.map(HttpSession::get_headers_raw_bytes);
+        let request = match CanonicalRequest::parse(&RawRequest {
+            method: &sent.method,
+            target: head.as_deref().map_or(sent.raw_path(), target::as_sent),
+            version: sent.version,
+            headers: &sent.headers,
+        }) {
+            Ok(request) => request,
+            Err(malformed) => return Decision::Denied(malformed.into(), Facts::default()),
+        };
+        let ip = exchange.client.as_ref().and_then(|client| client.ip);
+        let authentication = self
+            .authenticator
+            .authenticate(request.credential(), ip)
+            .await;
+        let segments = request.path().segments();
+        let path = PathRef {
+            segments: &segments,
+            trailing_slash: request.path().trailing_slash(),
+        };
+        let lookup = rules.routes.find(request.method(), request.host(), &path);
+        exchange.counters = rules.counters(&lookup).cloned();
+        let decision = decide(&Question {
+            request: &request,
+            path,
+            headers: &sent.headers,
+            lookup,
+            authentication: &authentication,
+            table: &self.tables.current(),
+        });
+        drop(segments);
+        exchange.request = Some(request);
+        decision
+    }
+
+    pub(super) fn identify(&self, session: &Session, exchange: &mut Exchange) {
+        let sent = session.req_header();
+        let peer = session.client_addr().and_then(|addr| addr.as_inet());
+        let digest = session.digest();
+        let rules = self.rules.load();
+        exchange.counters = rules.uncounted().cloned();
+        exchange.method = Some(sent.method.clone());
+        exchange.user_agent = sent
+            .headers
+            .get(header::USER_AGENT)
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        exchange.client = Some(Client::identify(
+            peer.map(|addr| addr.ip().to_canonical()),
+            digest.is_some_and(|digest| digest.ssl_digest.is_some()),
+            &sent.headers,
+            &rules.trusted_proxies,
+            || exchange.event_id.0,
+        ));
+    }
+
+    /// A permitted request goes to its upstream, or is answered here if its route says
+    /// so. Returns whether it was answered.
+    pub(super) async fn permit(
+        &self,
+        session: &mut Session,
+        exchange: &mut Exchange,
+        permit: Permit,
+    ) -> pingora::Result<bool> {
+        let respond = permit.route().respond.clone();
+        exchange.upstream = self.upstreams.find(&permit.route().upstream).cloned();
+        exchange.outcome = Outcome::Permitted(Box::new(permit));
+        if let Some(fixed) = respond {
+            exchange.status = Some(fixed.status);
+            self.record(exchange);
+            Answer::fixed(&fixed, exchange.request_id())
+                .write(session)
+                .await?;
+            drain(session).await;
+            return Ok(true);
+        }
+        if intend(exchange).is_ok() {
+            return Ok(false);
+        }
+        let facts = exchange.take_facts();
+        self.refuse(session, exchange, Denial::audit_full(), facts)
+            .await?;
+        Ok(true)
+    }
+
+    pub(super) async fn refuse(
+        &self,
+        session: &mut Session,
+        exchange: &mut Exchange,
+        denial: Denial,
+        facts: Facts,
+    ) -> pingora::Result<()> {
+        let default = self.rules.load().dialect;
+        let dialect = facts.route.as_ref().map_or(default, |route| route.dialect);
+        let answer = Answer::of_denial(&denial, dialect, exchange.request_id());
+        let malformed = matches!(denial.reason(), DenialReason::Malformed(_));
+        exchange.status = Some(answer.status());
+        exchange.outcome = Outcome::Denied(denial, Box::new(facts));
+        self.record(exchange);
+        if malformed {
+            session.set_keepalive(None);
+        }
+        answer.write(session).await?;
+        if !malformed {
+            drain(session).await;
+        }
+        Ok(())
+    }
+
+    /// Writes the audit event, once.
+    pub(super) fn record(&self, exchange: &mut Exchange) {
+        if let Some(slot) = exchange.slot.take() {
+            // A disk that fails is logged and counted where it failed.
+            let _ = slot.commit(&record::event(exchange, self.clock.instant()));
+        }
+    }
+
+    pub(super) fn count(exchange: &Exchange) {
+        if let Some(counters) = &exchange.counters {
+            counters.count(exchange.counted());
+        }
+    }
+}
+
+/// A request that changes something leaves a trace before it is forwarded: if the
+/// gateway is killed before the answer, the next start makes an event of it.
+fn intend(exchange: &mut Exchange) -> Result<(), SpoolFull> {
+    if exchange.method.as_ref().is_none_or(Method::is_safe) {
+        return Ok(());
+    }
+    let event = record::event(exchange, exchange.arrived);
+    let slot = exchange.slot.as_mut();
+    slot.map_or(Ok(()), |slot| slot.intend(&event))
+}
+
+/// Reads what is left of a refused request's body for a bounded time. What cannot
+/// be read to its end must never be parsed as a request: the connection closes.
+async fn drain(session: &mut Session) {
+    if session.req_header().headers.contains_key(header::EXPECT) {
+        session.set_keepalive(None);
+        return;
+    }
+    let body = session.as_downstream_mut();
+    if !matches!(
+        tokio::time::timeout(DRAIN, body.drain_request_body()).await,
+        Ok(Ok(()))
+    ) {
+        session.set_keepalive(None);
+    }
+}
