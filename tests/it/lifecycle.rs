@@ -1,0 +1,5 @@
+//! Start, stop, health, metrics and logs.
+
+mod start;
+mod stop;
+mod telemetry;
