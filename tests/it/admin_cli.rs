@@ -336,7 +336,7 @@ routes: []
             .envs(url.map(|url| ("SOME_URL", url)));
         command.output().unwrap()
     };
-    insta::assert_snapshot!(failure(&run(None)), @"3: error: database.url: ${SOME_URL} is not set");
+    insta::assert_snapshot!(failure(&run(None)), @"3: portcullis.yaml:3:18: variable `SOME_URL` is not set; set it, or write `${SOME_URL:-default}`");
     assert!(run(Some(cli.postgres.gateway_url())).status.success());
 }
 
