@@ -7,33 +7,26 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
-use ipnet::IpNet;
 use pingora::http::{RequestHeader, ResponseHeader};
-use pingora::protocols::http::v1::server::HttpSession;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
 
 use super::answer::Answer;
-use super::client::{Client, X_REQUEST_ID};
+use super::client::X_REQUEST_ID;
 use super::exchange::InFlight;
 use super::exchange::{Exchange, Outcome};
 use super::headers::upstream_request;
-use super::record;
 use super::rescue::Failure;
 use super::rules::Rules;
-use super::target;
 use super::upstream::Upstreams;
-use crate::audit::{Spool, SpoolFull};
+use crate::audit::Spool;
 use crate::authn::Authenticator;
 use crate::cache::RoleTables;
 use crate::clock::Clock;
 use crate::domain::EventId;
-use crate::policy::{
-    CanonicalRequest, Decision, Denial, DenialReason, Dialect, Facts, Lookup, PathRef, Permit,
-    Question, RawRequest, RouteMap, decide,
-};
-use crate::telemetry::{Metrics, NO_ROUTE, RouteCounters};
+use crate::policy::{Decision, Denial, Facts};
+use crate::telemetry::Metrics;
 
 /// Addresses of an upstream tried for one request.
 const MAX_CONNECT_ATTEMPTS: u8 = 3;

@@ -1,6 +1,5 @@
 //! The stages before a request is forwarded, and what ends one early.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, header};

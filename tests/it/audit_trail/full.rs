@@ -48,7 +48,7 @@ async fn requests_are_refused_until_there_is_room() {
         "a refused one went through"
     );
     let metric = gateway.metric("portcullis_audit_refused_requests");
-    assert_eq!(metric as usize, FLOOD - passed);
+    assert_eq!(usize::try_from(metric).unwrap(), FLOOD - passed);
     gateway.postgres.restart().await;
     until("room", || {
         gateway.get("/things", &keys.viewer).status == 200
@@ -73,7 +73,7 @@ async fn or_they_pass_unrecorded_and_counted_if_the_operator_chose_so() {
     let answers = load::send(&gateway, 4, FLOOD / 4, write);
     assert_eq!(answers.len(), FLOOD);
     assert!(answers.iter().all(|answer| answer.status == 200));
-    let dropped = gateway.metric("portcullis_audit_dropped_events") as usize;
+    let dropped = usize::try_from(gateway.metric("portcullis_audit_dropped_events")).unwrap();
     assert!(dropped > 0);
     gateway.postgres.restart().await;
     gateway.wait_for_audit();

@@ -49,7 +49,7 @@ async fn accepted_requests_end_and_new_connections_are_refused() {
     ));
     let in_flight = || gateway.metric("portcullis_requests_in_flight");
     until("both", || {
-        in_flight() == 2.0 && upstream.received().len() == 1
+        in_flight() == 2 && upstream.received().len() == 1
     });
     gateway.signal(Signal::TERM);
     until("the listener to close", || {
@@ -111,7 +111,10 @@ async fn idle_connections_hold_up_nothing() {
     assert!(gateway.stop());
     let took = clock.instant() - start;
     assert!(took < Duration::from_secs(4), "{took:?}");
-    assert!(idle.iter_mut().all(|connection| connection.is_closed()));
+    assert!(
+        idle.iter_mut()
+            .all(super::super::support::raw::Connection::is_closed)
+    );
     assert_eq!(gateway.events().await.len(), 5, "drained before the end");
 }
 

@@ -18,7 +18,7 @@ async fn metrics_have_their_names_and_bounded_labels() {
     gateway.get("/things/1", "sesame-4");
     gateway.wait_for_audit();
     until("the last request's end", || {
-        gateway.metric("portcullis_requests_in_flight") == 0.0
+        gateway.metric("portcullis_requests_in_flight") == 0
     });
     let text = gateway.private_get("/metrics").body;
     for line in [

@@ -58,11 +58,6 @@ impl Connection {
         let _ = self.stream.write_all(bytes.as_ref());
     }
 
-    /// Says that nothing more will be sent.
-    pub fn finish(&self) {
-        let _ = self.stream.shutdown(std::net::Shutdown::Write);
-    }
-
     /// Reads one answer; `None` if the connection closed instead.
     pub fn answer(&mut self) -> Option<Answer> {
         self.answer_to("GET")

@@ -13,9 +13,10 @@ fn named(name: &'static str) -> (Upstream, Arc<AtomicBool>) {
     let state = Arc::clone(&healthy);
     let upstream = Upstream::with(move |request, stream| {
         let ill = !state.load(Ordering::Relaxed);
-        match request.line().contains("/health ") {
-            true if ill => respond(stream, "503 Service Unavailable", b""),
-            _ => respond(stream, "200 OK", name.as_bytes()),
+        if request.line().contains("/health ") && ill {
+            respond(stream, "503 Service Unavailable", b"")
+        } else {
+            respond(stream, "200 OK", name.as_bytes())
         }
     });
     (upstream, healthy)

@@ -1,6 +1,6 @@
 //! Measures the audit pipeline: the cost of a commit, and events a second into Postgres.
 //!
-//! `cargo run --release --example audit_rate` (it starts a private PostgreSQL of its own).
+//! `cargo bench --bench audit` (it starts a private PostgreSQL of its own).
 
 use std::error::Error;
 use std::time::Duration;
