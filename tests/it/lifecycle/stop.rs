@@ -80,7 +80,7 @@ async fn beyond_the_deadline_requests_are_cut_and_recorded() {
     let keys = gateway.seed();
     let mut slow = gateway.connect();
     slow.send(load::request("GET", "/things", &keys.viewer));
-    assert!(!slow.some_bytes().is_empty());
+    until("the request", || upstream.received().len() == 1);
     let clock = Clock::system();
     let start = clock.instant();
     assert!(gateway.stop(), "exit code");
