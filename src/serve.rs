@@ -55,6 +55,9 @@ pub enum ServeError {
     /// The audit spool cannot be used.
     #[error("audit spool: {0}")]
     Spool(#[from] SpoolError),
+    /// A task that must not end did.
+    #[error("a background task failed; see the log")]
+    Background,
     /// Signals cannot be received, or a runtime cannot be made.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -64,7 +67,7 @@ pub enum ServeError {
 ///
 /// # Errors
 ///
-/// [`ServeError`], before any request was taken.
+/// [`ServeError`]: before any request was taken, or because a task failed on the way.
 pub fn run(settings: Settings) -> Result<(), ServeError> {
     let control = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -150,7 +153,10 @@ impl Parts {
         let plane = DataPlane::start(&self.settings, gateway, public.listen("public")?)?;
         self.background(&tables, &upstreams, &plane, tasks);
         self.health.listening();
-        stop.requested().await;
+        let asked = tokio::select! {
+            () = stop.requested() => true,
+            () = first_to_end(tasks) => false,
+        };
         self.health.draining();
         plane.stop(&self.settings.shutdown, &mut stop).await;
         usage.flush(&self.db).await;
@@ -161,7 +167,11 @@ impl Parts {
                 "audit events stay in the spool for the next start"
             );
         }
-        Ok(())
+        if asked {
+            Ok(())
+        } else {
+            Err(ServeError::Background)
+        }
     }
 
     fn tables(&mut self) -> Arc<RoleTables> {
@@ -235,7 +245,8 @@ impl Parts {
         let shutdown = plane.shutdown();
         tasks.spawn(async move {
             watched.watch(shutdown).await;
-            Ok(())
+            // An upstream without checks has nothing to watch: that is no failure.
+            std::future::pending().await
         });
         let provisions = std::mem::take(&mut self.settings.provisions);
         if !provisions.is_empty() {
@@ -243,5 +254,16 @@ impl Parts {
             let tables = Arc::clone(tables);
             tasks.spawn(async move { provisioner.run(&tables).await });
         }
+    }
+}
+
+/// Waits for a background task to end, which none does by itself: without it the
+/// gateway would go on with caches that nobody keeps true, so it stops.
+async fn first_to_end(tasks: &mut JoinSet<io::Result<()>>) {
+    match tasks.join_next().await {
+        Some(Err(error)) => tracing::error!(%error, "a background task failed: stopping"),
+        Some(Ok(Err(error))) => tracing::error!(%error, "the private listener failed: stopping"),
+        Some(Ok(Ok(()))) => tracing::error!("a background task ended: stopping"),
+        None => std::future::pending().await,
     }
 }

@@ -81,6 +81,8 @@ pub struct Metrics {
     pub audit_refused: IntGauge,
     /// Audit events that the database refused, put aside in a file.
     pub audit_rejected: IntGauge,
+    /// Spool files that ended in half a record or held an unreadable one.
+    pub audit_torn: IntGauge,
     /// Audit events that the disk did not take.
     pub audit_failed: IntGauge,
 }
@@ -165,6 +167,11 @@ impl Metrics {
                 &registry,
                 "portcullis_audit_rejected_events",
                 "Audit events that the database refused, put aside in a file.",
+            ),
+            audit_torn: gauge(
+                &registry,
+                "portcullis_audit_torn_files",
+                "Spool files that ended in half a record or held an unreadable one.",
             ),
             audit_failed: gauge(
                 &registry,

@@ -165,7 +165,7 @@ pub(super) fn method(word: &str) -> Result<Method, String> {
         _ if upper != word => return Err(format!("method `{word}`: write `{upper}`")),
         _ => {}
     }
-    let is_word = !word.is_empty() && word.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
+    let is_word = !word.is_empty() && word.bytes().all(|b| b.is_ascii_uppercase());
     let method = word.parse().ok().filter(|_| is_word);
     method.ok_or_else(|| format!("`{word}` is not a method; write `GET`, or `GET|POST`"))
 }

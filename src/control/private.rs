@@ -88,5 +88,6 @@ fn update(metrics: &Metrics, stats: &AuditStats) {
     metrics.audit_dropped.set(whole(stats.dropped));
     metrics.audit_refused.set(whole(stats.refused));
     metrics.audit_rejected.set(whole(stats.rejected));
+    metrics.audit_torn.set(whole(stats.torn));
     metrics.audit_failed.set(whole(stats.failed));
 }

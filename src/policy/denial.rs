@@ -66,12 +66,6 @@ impl Denial {
         Self::new(DenialReason::AuditFull)
     }
 
-    /// Refuses because something of ours failed.
-    #[must_use]
-    pub const fn internal() -> Self {
-        Self::new(DenialReason::Internal)
-    }
-
     /// Why.
     #[must_use]
     pub const fn reason(&self) -> &DenialReason {

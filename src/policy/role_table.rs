@@ -121,11 +121,6 @@ impl RoleTable {
         self.holders.get(&id).map(|holder| &holder.principal)
     }
 
-    /// All principals, for look-ups by name outside the hot path.
-    pub fn principals(&self) -> impl Iterator<Item = &Arc<Principal>> {
-        self.holders.values().map(|holder| &holder.principal)
-    }
-
     /// A tenant.
     #[must_use]
     pub fn tenant(&self, id: TenantId) -> Option<&Arc<Tenant>> {

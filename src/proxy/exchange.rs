@@ -12,6 +12,7 @@ use super::record;
 use super::rescue::Failure;
 use super::upstream::Upstream;
 use crate::audit::Slot;
+use crate::clock::Clock;
 use crate::domain::EventId;
 use crate::policy::{CanonicalRequest, Denial, Dialect, Facts, Permit};
 use crate::telemetry::{self, RouteCounters};
@@ -20,6 +21,7 @@ use crate::telemetry::{self, RouteCounters};
 pub struct Exchange {
     pub(super) event_id: EventId,
     pub(super) arrived: Instant,
+    clock: Clock,
     pub(super) occurred_at: DateTime<Utc>,
     pub(super) method: Option<Method>,
     pub(super) user_agent: Option<String>,
@@ -52,13 +54,14 @@ pub(super) enum Outcome {
 impl Exchange {
     pub(super) fn new(
         event_id: EventId,
-        arrived: Instant,
+        clock: Clock,
         occurred_at: DateTime<Utc>,
         in_flight: &InFlight,
     ) -> Self {
         Self {
             event_id,
-            arrived,
+            arrived: clock.instant(),
+            clock,
             occurred_at,
             method: None,
             user_agent: None,
@@ -124,7 +127,8 @@ impl Drop for Exchange {
     /// A panic or a cancelled task leaves its event too.
     fn drop(&mut self) {
         if let Some(slot) = self.slot.take() {
-            let _ = slot.commit(&record::event(self, self.arrived));
+            self.failure.get_or_insert(Failure::Interrupted);
+            let _ = slot.commit(&record::event(self, self.clock.instant()));
         }
     }
 }

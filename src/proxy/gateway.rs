@@ -58,7 +58,7 @@ impl ProxyHttp for Gateway {
     fn new_ctx(&self) -> Exchange {
         let now = self.clock.now();
         let id = EventId::generate(now, &mut rand::rng());
-        Exchange::new(id, self.clock.instant(), now, &self.in_flight)
+        Exchange::new(id, self.clock.clone(), now, &self.in_flight)
     }
 
     /// No modules: what the backend sends is what the client gets.

@@ -39,6 +39,8 @@ pub(super) enum Failure {
     ClientBody,
     /// Something of ours.
     Internal,
+    /// The gateway stopped, or its task ended, before the answer was complete.
+    Interrupted,
 }
 
 impl Failure {
@@ -72,7 +74,7 @@ impl Failure {
                 "Bad request: the body cannot be read.",
             )),
             Self::Internal => Some((StatusCode::INTERNAL_SERVER_ERROR, "Internal error.")),
-            Self::Client => None,
+            Self::Client | Self::Interrupted => None,
         }
     }
 
@@ -85,6 +87,7 @@ impl Failure {
             Self::ClientHeader => "client_header",
             Self::ClientBody => "client_body",
             Self::Internal => "internal_error",
+            Self::Interrupted => "gateway_interrupted",
         }
     }
 }
