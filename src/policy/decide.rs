@@ -7,7 +7,7 @@ use http::HeaderMap;
 use super::{
     Authentication, CanonicalRequest, Denial, DenialReason, Lookup, Malformed, Params, PathRef,
     Permit, Requirement, RoleTable, Route, Source, Subject, deciding_header,
-    find_scope::find_project,
+    find_scope::{Named, find_project},
 };
 use crate::domain::{Permission, PermissionIndex, Project, ResourceRef, RoleScope, Scope, Tenant};
 
@@ -145,7 +145,7 @@ fn locate(
     subject: &Subject,
     facts: &mut Facts,
 ) -> Result<(), DenialReason> {
-    let named = named_project(question, route);
+    let named = named_project(question, route)?;
     match find_project(question.table, subject, named) {
         Ok(project) => {
             facts.tenant = question.table.tenant(project.tenant).cloned();
@@ -232,23 +232,26 @@ fn resource(
     }))
 }
 
-/// Where the request names its project, read only if it comes to that.
+/// Where the request names its project.
 fn named_project<'q>(
     question: &'q Question<'_>,
     route: &'q Route,
-) -> impl FnOnce() -> Result<Option<String>, Malformed> + 'q {
-    move || {
-        let by_header = deciding_header(question.headers, &super::X_PORTCULLIS_PROJECT)?;
-        let params = match &question.lookup {
-            Lookup::Found { params, .. } => Some(*params),
-            _ => None,
-        };
-        match (by_header, &route.project) {
-            (Some(name), _) => Ok(Some(name.to_owned())),
-            (None, Some(from)) => source(question, from, params),
-            (None, None) => Ok(None),
-        }
-    }
+) -> Result<Named<impl FnOnce() -> Result<Option<String>, Malformed> + 'q>, Malformed> {
+    let params = match &question.lookup {
+        Lookup::Found { params, .. } => Some(*params),
+        _ => None,
+    };
+    let by_route = match &route.project {
+        Some(from) => source(question, from, params)?,
+        None => None,
+    };
+    Ok(Named {
+        by_route,
+        by_header: || {
+            let name = deciding_header(question.headers, &super::X_PORTCULLIS_PROJECT)?;
+            Ok(name.map(str::to_owned))
+        },
+    })
 }
 
 fn source(

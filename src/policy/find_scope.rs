@@ -1,5 +1,5 @@
-//! Which project a request is about: the credential's, else the one it names,
-//! else the only one its principal has.
+//! Which project a request is about: the one that its route reads from it, else the
+//! credential's, else the one that the header names, else the only one its principal has.
 
 use std::sync::Arc;
 
@@ -51,23 +51,53 @@ impl From<Malformed> for DenialReason {
     }
 }
 
+/// Where a request names its project.
+pub(super) struct Named<F> {
+    /// In the place that its route gives: the backend reads it there too.
+    pub(super) by_route: Option<String>,
+    /// In `X-Portcullis-Project`, read only if it comes to that.
+    pub(super) by_header: F,
+}
+
 /// Finds the project, and makes sure that the principal has a role there and that
 /// the credential admits it.
+///
+/// A name that the backend reads too decides alone, lest one project be checked and
+/// another be meant; a header that says otherwise is refused.
 pub(super) fn find_project(
     table: &RoleTable,
     subject: &Subject,
-    named: impl FnOnce() -> Result<Option<String>, Malformed>,
+    named: Named<impl FnOnce() -> Result<Option<String>, Malformed>>,
 ) -> Result<Arc<Project>, NoProject> {
     let limits = subject.credential.projects.as_deref();
+    if let Some(name) = named.by_route {
+        let project = by_name(table, subject, &name)?;
+        let project = admitted(table, subject, &project)?;
+        let header = (named.by_header)().map_err(NoProject::Malformed)?;
+        // One answer for every other name: whether that one exists is not told.
+        let same = header.is_none_or(|name| {
+            by_name(table, subject, &name).is_ok_and(|other| other.id == project.id)
+        });
+        let contradiction = NoProject::Malformed(Malformed::DecidingHeader);
+        return same.then_some(project).ok_or(contradiction);
+    }
     if let Some([only]) = limits {
         return open(table, subject, table.project(*only));
     }
-    let project = match named().map_err(NoProject::Malformed)? {
+    let project = match (named.by_header)().map_err(NoProject::Malformed)? {
         Some(name) => by_name(table, subject, &name)?,
         None => only_own(table, subject)?,
     };
+    admitted(table, subject, &project)
+}
+
+fn admitted(
+    table: &RoleTable,
+    subject: &Subject,
+    project: &Arc<Project>,
+) -> Result<Arc<Project>, NoProject> {
     if subject.credential.admits(project.id) {
-        open(table, subject, Some(&project))
+        open(table, subject, Some(project))
     } else {
         Err(NoProject::OutsideCredential)
     }

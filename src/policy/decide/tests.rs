@@ -87,6 +87,7 @@ impl World {
             project: None,
             scope: RoleScope::Project,
             requirement: self.permission(WRITE),
+            project_in_query: None,
         }
     }
 
@@ -122,11 +123,18 @@ struct Asking<'w> {
     project: Option<&'static str>,
     scope: RoleScope,
     requirement: Requirement,
+    project_in_query: Option<&'static str>,
 }
 
 impl Asking<'_> {
     fn naming(mut self, project: &'static str) -> Self {
         self.project = Some(project);
+        self
+    }
+
+    /// On a route that reads the project from the query, as its backend does.
+    fn meaning(mut self, project: &'static str) -> Self {
+        self.project_in_query = Some(project);
         self
     }
 
@@ -164,7 +172,13 @@ impl Asking<'_> {
             },
             &self.world.catalogue,
         );
-        let map = RouteMap::compile(vec![route(self.scope, self.requirement)]).unwrap();
+        let mut route = route(self.scope, self.requirement);
+        let mut target = "/x".to_owned();
+        if let Some(project) = self.project_in_query {
+            route.project = Some(Source::Query("p".into()));
+            target = format!("/x?p={project}");
+        }
+        let map = RouteMap::compile(vec![route]).unwrap();
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, HeaderValue::from_static("h"));
         if let Some(project) = self.project {
@@ -172,7 +186,7 @@ impl Asking<'_> {
         }
         let request = CanonicalRequest::parse(&RawRequest {
             method: &Method::GET,
-            target: b"/x",
+            target: target.as_bytes(),
             version: Version::HTTP_11,
             headers: &headers,
         })
@@ -306,6 +320,31 @@ fn the_project_is_the_keys_else_the_named_one_else_the_only_one() {
         world.asks(101).limited(two).naming("acme/fraud").verdict(),
         "credential_scope"
     );
+}
+
+#[test]
+fn the_project_that_the_backend_reads_is_the_one_that_is_checked() {
+    let world = World::new().bind(30, fraud());
+    let asks = || world.asks(101);
+    let one = || world.limits(None, Some(&[10]));
+    assert_eq!(asks().meaning("acme/fraud").verdict(), "by owner");
+    assert_eq!(asks().meaning("globex--churn").verdict(), "project_closed");
+    let other_header = asks().meaning("globex--churn").naming("acme/fraud");
+    assert_eq!(other_header.verdict(), "project_closed");
+    let owner_of_two = world.asks(199).meaning("globex/churn").naming("acme/risk");
+    assert_eq!(owner_of_two.verdict(), "malformed_header");
+    let same = world
+        .asks(199)
+        .meaning("globex/churn")
+        .naming("globex/churn");
+    assert_eq!(same.verdict(), "by owner");
+    assert_eq!(
+        asks().limited(one()).meaning("acme/fraud").verdict(),
+        "by owner"
+    );
+    let outside = world.limits(None, Some(&[11]));
+    let asked = world.asks(199).limited(outside).meaning("globex/churn");
+    assert_eq!(asked.verdict(), "credential_scope");
 }
 
 #[test]
