@@ -18,11 +18,11 @@ use self::data_plane::DataPlane;
 use self::database::Database;
 use self::listener::Bound;
 use self::stop::Stop;
-use crate::audit::{AuditWriter, Spool, SpoolError, SpoolOptions, WhenFull};
+use crate::audit::{AuditWriter, Spool, SpoolError, SpoolOptions};
 use crate::authn::Authenticator;
 use crate::cache::{KeyCache, Refresh, RoleTables};
 use crate::clock::Clock;
-use crate::config::{self, Settings};
+use crate::config::Settings;
 use crate::control::{self, Health};
 use crate::proxy::{Gateway, InFlight, Provisioner, Rules, UpstreamError, Upstreams};
 use crate::store::private_postgres::PrivatePostgresError;
@@ -116,10 +116,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
 fn spool_options(settings: &Settings) -> SpoolOptions {
     SpoolOptions {
         max_bytes: settings.audit.max_bytes,
-        when_full: match settings.audit.when_full {
-            config::WhenFull::Refuse => WhenFull::Refuse,
-            config::WhenFull::Drop => WhenFull::Drop,
-        },
+        when_full: settings.audit.when_full,
         shards: data_plane::workers(settings),
         ..SpoolOptions::default()
     }

@@ -12,7 +12,7 @@
 //! | Postgres is away | they wait in the spool |
 //! | sent twice | the second time nothing is inserted: same `id`, same `occurred_at` |
 //! | a row that Postgres refuses | put aside in `rejected.log`, counted, logged |
-//! | the spool or its disk is full | [`WhenFull`] decides before anything is forwarded |
+//! | the spool or its disk is full | [`WhenFull`](crate::domain::WhenFull) decides before anything is forwarded |
 //! | the machine loses power | at most the last [`SpoolOptions::sync_every`] (200 ms) is lost |
 
 mod bounds;
@@ -32,6 +32,6 @@ mod text;
 mod writer;
 
 pub use slot::{CommitError, Slot};
-pub use spool::{Spool, SpoolError, SpoolFull, SpoolOptions, WhenFull};
+pub use spool::{Spool, SpoolError, SpoolFull, SpoolOptions};
 pub use stats::AuditStats;
 pub use writer::AuditWriter;

@@ -8,9 +8,9 @@ use std::sync::atomic::Ordering;
 use super::encode::{self, Kind};
 use super::segment::Segment;
 use super::shard::Shard;
-use super::spool::{SpoolFull, WhenFull};
+use super::spool::SpoolFull;
 use super::stats::Counters;
-use crate::domain::AuditEvent;
+use crate::domain::{AuditEvent, WhenFull};
 
 thread_local! {
     /// Reused, so that a commit allocates nothing.

@@ -15,16 +15,7 @@ use super::stats::{AuditStats, Counters};
 use super::sync::Syncer;
 use super::{bounds, recovery};
 use crate::clock::Clock;
-
-/// What becomes of a request when there is no room for its event.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum WhenFull {
-    /// It is refused.
-    #[default]
-    Refuse,
-    /// It goes on without a record, and is counted.
-    Drop,
-}
+use crate::domain::WhenFull;
 
 /// How a spool is kept.
 #[derive(Clone, Copy, Debug)]

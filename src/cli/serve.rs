@@ -3,7 +3,6 @@
 use clap::Args;
 
 use super::{CliError, Global, check};
-use crate::config::LogFormat;
 use crate::{serve, telemetry};
 
 /// Run the gateway until SIGTERM or SIGINT
@@ -19,11 +18,7 @@ impl ServeArgs {
     #[expect(clippy::unused_self, reason = "every subcommand runs alike")]
     pub(super) fn run(self, global: &Global) -> Result<(), CliError> {
         let settings = check::load(global.config(), global.json())?;
-        let format = match settings.log.format {
-            LogFormat::Json => telemetry::LogFormat::Json,
-            LogFormat::Pretty => telemetry::LogFormat::Pretty,
-        };
-        telemetry::init_logging(format, settings.log.level);
+        telemetry::init_logging(settings.log.format, settings.log.level);
         serve::run(settings).map_err(CliError::failed)
     }
 }

@@ -27,7 +27,7 @@ pub use body::BodyTemplate;
 pub use diagnostic::Diagnostic;
 pub use load::BuiltIn;
 pub use settings::{
-    Address, Audit, Cache, Database, Essentials, Exists, Health, HostRewrite, Log, LogFormat,
-    Provision, Settings, Shutdown, Timeouts, Upstream, UpstreamTls, WhenFull,
+    Address, Audit, Cache, Database, Essentials, Exists, Health, HostRewrite, Log, Provision,
+    Settings, Shutdown, Timeouts, Upstream, UpstreamTls,
 };
 pub use variables::Environment;

@@ -9,8 +9,10 @@ use secrecy::SecretString;
 
 use super::node::Node;
 use super::reader::{Fields, Reader};
-use super::settings::{Audit, Cache, Database, Log, LogFormat, Shutdown, WhenFull};
+use super::settings::{Audit, Cache, Database, Log, Shutdown};
+use crate::domain::WhenFull;
 use crate::policy::Dialect;
+use crate::telemetry::LogFormat;
 
 const MEBIBYTE: u64 = 1 << 20;
 

@@ -12,8 +12,9 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 use super::body::BodyTemplate;
-use crate::domain::{BuiltInRole, Catalogue, Permission};
+use crate::domain::{BuiltInRole, Catalogue, Permission, WhenFull};
 use crate::policy::{Dialect, Origin, OwnedHeaders, RouteMap, Template};
+use crate::telemetry::LogFormat;
 
 /// Everything that a configuration file says, with defaults filled in.
 #[derive(Debug)]
@@ -85,15 +86,6 @@ pub struct Log {
     pub level: &'static str,
 }
 
-/// How a log line looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One JSON object a line.
-    Json,
-    /// For people.
-    Pretty,
-}
-
 /// Stopping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shutdown {
@@ -119,15 +111,6 @@ pub struct Audit {
     pub when_full: WhenFull,
     /// Its size on disk.
     pub max_bytes: u64,
-}
-
-/// What happens to a request that finds the spool full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WhenFull {
-    /// 503.
-    Refuse,
-    /// It passes, its event is counted and lost.
-    Drop,
 }
 
 /// A backend.

@@ -11,6 +11,7 @@ mod principal;
 mod role;
 mod scope;
 mod slug;
+mod when_full;
 
 pub use api_key::{ApiKey, KeyId, KeyToken, MalformedKey, SecretHash};
 pub use event::{Actor, AuditEvent, AuditResult, ResourceRef};
@@ -23,3 +24,4 @@ pub use principal::{Principal, PrincipalKind};
 pub use role::{Binding, BuiltInRole, Role, RoleScope};
 pub use scope::{Project, Scope, Tenant};
 pub use slug::{MalformedSlug, Slug};
+pub use when_full::WhenFull;

@@ -113,16 +113,6 @@ impl Db {
         Ok(Self::open(url, max_connections))
     }
 
-    /// Whether Postgres answers.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unavailable`](super::StoreError::Unavailable) when it does not.
-    pub async fn ping(&self) -> Result<()> {
-        self.pool.acquire().await?.ping().await?;
-        Ok(())
-    }
-
     /// The pool itself, for the audit writer's COPY.
     #[must_use]
     pub const fn pool(&self) -> &PgPool {

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use portcullis::audit::{AuditWriter, Slot, Spool, SpoolError, SpoolFull, SpoolOptions, WhenFull};
+use portcullis::audit::{AuditWriter, Slot, Spool, SpoolError, SpoolFull, SpoolOptions};
 use portcullis::clock::Clock;
+use portcullis::domain::WhenFull;
 
 use super::{LONG, event, ids};
 use crate::support::postgres::TestPostgres;

@@ -4,8 +4,9 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use portcullis::audit::{AuditWriter, Spool, SpoolError, WhenFull};
+use portcullis::audit::{AuditWriter, Spool, SpoolError};
 use portcullis::clock::Clock;
+use portcullis::domain::WhenFull;
 
 use super::full::{commit_patiently, sent, small};
 use super::{LONG, commit, drain, event, ids, one, open, options};
