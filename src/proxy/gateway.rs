@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
@@ -18,8 +17,7 @@ use super::exchange::InFlight;
 use super::exchange::{Exchange, Outcome};
 use super::headers::upstream_request;
 use super::rescue::Failure;
-use super::rules::Rules;
-use super::upstream::Upstreams;
+use super::rules::LiveRules;
 use crate::audit::Spool;
 use crate::authn::Authenticator;
 use crate::cache::RoleTables;
@@ -34,9 +32,7 @@ const MAX_CONNECT_ATTEMPTS: u8 = 3;
 /// The gateway: one for all connections.
 pub struct Gateway {
     /// The rules in force.
-    pub rules: ArcSwap<Rules>,
-    /// The backends.
-    pub upstreams: Arc<Upstreams>,
+    pub rules: LiveRules,
     /// Who presents what.
     pub authenticator: Authenticator,
     /// Who may do what.
@@ -58,7 +54,8 @@ impl ProxyHttp for Gateway {
     fn new_ctx(&self) -> Exchange {
         let now = self.clock.now();
         let id = EventId::generate(now, &mut rand::rng());
-        Exchange::new(id, self.clock.clone(), now, &self.in_flight)
+        let rules = self.rules.load_full();
+        Exchange::new(id, self.clock.clone(), now, &self.in_flight, rules)
     }
 
     /// No modules: what the backend sends is what the client gets.
@@ -69,7 +66,7 @@ impl ProxyHttp for Gateway {
         session: &mut Session,
         exchange: &mut Exchange,
     ) -> pingora::Result<bool> {
-        self.identify(session, exchange);
+        Self::identify(session, exchange);
         let Ok(slot) = self.spool.reserve() else {
             let denial = Denial::audit_full();
             self.refuse(session, exchange, denial, Facts::default())
@@ -189,7 +186,7 @@ impl ProxyHttp for Gateway {
         exchange.failure = Some(failure);
         let mut error_code = 0;
         if let (None, Some((status, message))) = (session.response_written(), failure.answer()) {
-            let dialect = exchange.dialect(self.rules.load().dialect);
+            let dialect = exchange.dialect();
             let request_id = exchange.request_id();
             let answer = Answer::new(status, dialect, failure.code(), message, request_id);
             exchange.status = Some(status);

@@ -1,5 +1,6 @@
 //! The stages before a request is forwarded, and what ends one early.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, header};
@@ -24,7 +25,7 @@ const DRAIN: Duration = Duration::from_secs(2);
 impl Gateway {
     /// From the header to the verdict.
     pub(super) async fn consider(&self, session: &Session, exchange: &mut Exchange) -> Decision {
-        let rules = self.rules.load();
+        let rules = Arc::clone(&exchange.rules);
         let sent = session.req_header();
         let head = session.as_downstream().as_http1();
         let head = head.map(HttpSession::get_headers_raw_bytes);
@@ -62,12 +63,11 @@ impl Gateway {
         decision
     }
 
-    pub(super) fn identify(&self, session: &Session, exchange: &mut Exchange) {
+    pub(super) fn identify(session: &Session, exchange: &mut Exchange) {
         let sent = session.req_header();
         let peer = session.client_addr().and_then(|addr| addr.as_inet());
         let digest = session.digest();
-        let rules = self.rules.load();
-        exchange.counters = rules.uncounted().cloned();
+        exchange.counters = exchange.rules.uncounted().cloned();
         exchange.method = Some(sent.method.clone());
         exchange.user_agent = sent
             .headers
@@ -77,7 +77,7 @@ impl Gateway {
             peer.map(|addr| addr.ip().to_canonical()),
             digest.is_some_and(|digest| digest.ssl_digest.is_some()),
             &sent.headers,
-            &rules.trusted_proxies,
+            &exchange.rules.trusted_proxies,
             || exchange.event_id.0,
         ));
     }
@@ -91,7 +91,8 @@ impl Gateway {
         permit: Permit,
     ) -> pingora::Result<bool> {
         let respond = permit.route().respond.clone();
-        exchange.upstream = self.upstreams.find(&permit.route().upstream).cloned();
+        let upstreams = &exchange.rules.upstreams;
+        exchange.upstream = upstreams.find(&permit.route().upstream).cloned();
         exchange.outcome = Outcome::Permitted(Box::new(permit));
         if let Some(fixed) = respond {
             exchange.status = Some(fixed.status);
@@ -118,7 +119,7 @@ impl Gateway {
         denial: Denial,
         facts: Facts,
     ) -> pingora::Result<()> {
-        let default = self.rules.load().dialect;
+        let default = exchange.rules.dialect;
         let dialect = facts.route.as_ref().map_or(default, |route| route.dialect);
         let answer = Answer::of_denial(&denial, dialect, exchange.request_id());
         let malformed = matches!(denial.reason(), DenialReason::Malformed(_));

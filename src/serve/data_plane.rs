@@ -8,7 +8,7 @@ use std::time::Duration;
 use pingora::apps::HttpServerOptions;
 use pingora::proxy::http_proxy_service;
 use pingora::server::configuration::ServerConf;
-use pingora::server::{Fds, ListenFds, ShutdownWatch};
+use pingora::server::{Fds, ListenFds};
 use pingora::services::Service as _;
 use pingora_runtime::Runtime;
 use tokio::net::TcpListener;
@@ -81,11 +81,6 @@ impl DataPlane {
 
     pub(super) fn usage(&self) -> Arc<KeyUsage> {
         Arc::clone(&self.usage)
-    }
-
-    /// Turns true when the listener closes.
-    pub(super) fn shutdown(&self) -> ShutdownWatch {
-        self.shutdown.subscribe()
     }
 
     /// Takes no new connections, then waits for the accepted requests until their

@@ -8,6 +8,7 @@ mod identity_headers;
 mod leaks;
 mod method;
 mod path;
+mod reload;
 mod wire;
 
 use std::sync::Mutex;
