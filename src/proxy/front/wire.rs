@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::AsRawFd as _;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
 use pingora::protocols::raw_connect::ProxyDigest;
@@ -25,6 +25,14 @@ pub(super) struct Wire(BufWriter<TcpStream>);
 impl Wire {
     pub(super) fn new(stream: TcpStream) -> Self {
         Self(BufWriter::with_capacity(WRITE_BUFFER, stream))
+    }
+}
+
+impl Drop for Wire {
+    /// What was written before an answer broke off still goes out, if the socket takes it.
+    fn drop(&mut self) {
+        let mut cx = Context::from_waker(Waker::noop());
+        let _ = Pin::new(&mut self.0).poll_flush(&mut cx);
     }
 }
 
