@@ -28,7 +28,9 @@ use crate::cache::{KeyCache, Refresh, RoleTables};
 use crate::clock::Clock;
 use crate::config::{ConfigFile, Files, Settings};
 use crate::control::{self, Health};
-use crate::proxy::{Gateway, InFlight, LiveRules, Provisioner, Rules, UpstreamError};
+use crate::proxy::{
+    Core, Gateway, InFlight, Listener, LiveRules, Provisioner, Rules, UpstreamError,
+};
 use crate::store::private_postgres::PrivatePostgresError;
 use crate::store::{Db, MalformedDatabaseUrl, StoreError};
 use crate::telemetry::{LogLevel, Metrics};
@@ -189,7 +191,11 @@ impl Parts {
         };
         let shutdown = Arc::clone(&in_force.shutdown);
         let writer = AuditWriter::spawn(self.spool.clone(), self.db.clone());
-        let plane = DataPlane::start(&self.settings, gateway, public.listen("public")?)?;
+        let listener = Listener {
+            socket: public.listen("public")?.into_std()?,
+            http2: true,
+        };
+        let plane = DataPlane::start(&self.settings, gateway, listener);
         self.background(tables, rules, &plane, tasks);
         let reporter = self.reporter(&source.config);
         reporter.started();
@@ -254,7 +260,7 @@ impl Parts {
             self.clock.clone(),
             &self.metrics,
         );
-        Gateway {
+        Gateway::new(Core {
             rules: Arc::clone(rules),
             authenticator,
             tables: Arc::clone(tables),
@@ -262,7 +268,7 @@ impl Parts {
             metrics: Arc::clone(&self.metrics),
             clock: self.clock.clone(),
             in_flight: InFlight::new(self.metrics.in_flight.clone()),
-        }
+        })
     }
 
     fn background(

@@ -13,6 +13,7 @@ mod diagnostic;
 mod files;
 mod fixed;
 mod identity;
+mod limits;
 mod load;
 mod node;
 mod preset;
@@ -31,7 +32,7 @@ pub use diagnostic::Diagnostic;
 pub use files::{Digest, Files};
 pub use load::{BuiltIn, ConfigFile, Loaded};
 pub use settings::{
-    Address, Audit, Cache, Database, Essentials, Exists, Health, HostRewrite, Log, Provision,
-    Settings, Shutdown, Timeouts, Upstream, UpstreamTls,
+    Address, Audit, Cache, Database, Essentials, Exists, Health, HostRewrite, Limits, Log,
+    Provision, Settings, Shutdown, Timeouts, Upstream, UpstreamTls,
 };
 pub use variables::Environment;

@@ -1,12 +1,13 @@
 //! What a configuration says, ready for requests.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 
 use super::upstream::{UpstreamError, Upstreams};
-use crate::config::{Provision, Settings};
+use crate::config::{Limits, Provision, Settings};
 use crate::policy::{Dialect, Lookup, RouteMap};
 use crate::telemetry::{Metrics, NO_ROUTE, RouteCounters};
 
@@ -20,6 +21,7 @@ pub struct Rules {
     pub(super) trusted_proxies: Vec<IpNet>,
     pub(super) upstreams: Upstreams,
     pub(super) provisions: Vec<Provision>,
+    pub(super) limits: Limits,
     /// By index of the route; the last counts requests without a route.
     counters: Vec<Arc<RouteCounters>>,
 }
@@ -49,6 +51,7 @@ impl Rules {
             dialect: settings.errors,
             trusted_proxies: std::mem::take(&mut settings.trusted_proxies),
             provisions: std::mem::take(&mut settings.provisions),
+            limits: settings.limits,
             counters,
         })
     }
@@ -56,6 +59,11 @@ impl Rules {
     /// Starts the health checks of the upstreams, for as long as these rules are used.
     pub fn watch_upstreams(&self) {
         self.upstreams.watch();
+    }
+
+    /// Whether what this peer says of others is believed.
+    pub(super) fn trusts(&self, peer: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|net| net.contains(&peer))
     }
 
     /// The counters of a looked-up route, or of requests without one.
