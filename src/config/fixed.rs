@@ -4,9 +4,21 @@ use secrecy::ExposeSecret as _;
 
 use super::settings::{Database, Settings};
 
+/// The keys that take a new process.
+pub const FIXED: [&str; 8] = [
+    "listen",
+    "private_listen",
+    "data_dir",
+    "database",
+    "workers",
+    "log.format",
+    "cache",
+    "audit",
+];
+
 impl Settings {
-    /// The keys whose new values need a new process: a restart or an upgrade. Sockets,
-    /// threads, the database's pool and the spool are made once.
+    /// Those of [`FIXED`] whose values differ. Sockets, threads, the database's pool and
+    /// the spool are made once.
     #[must_use]
     pub fn needs_restart(&self, new: &Self) -> Vec<&'static str> {
         let Self {
@@ -21,16 +33,16 @@ impl Settings {
             ..
         } = self;
         let same = [
-            ("listen", *listen == new.listen),
-            ("private_listen", *private_listen == new.private_listen),
-            ("data_dir", *data_dir == new.data_dir),
-            ("database", same(database.as_ref(), new.database.as_ref())),
-            ("workers", *workers == new.workers),
-            ("log.format", log.format == new.log.format),
-            ("cache", *cache == new.cache),
-            ("audit", *audit == new.audit),
+            *listen == new.listen,
+            *private_listen == new.private_listen,
+            *data_dir == new.data_dir,
+            same(database.as_ref(), new.database.as_ref()),
+            *workers == new.workers,
+            log.format == new.log.format,
+            *cache == new.cache,
+            *audit == new.audit,
         ];
-        let changed = same.into_iter().filter(|(_, same)| !same);
+        let changed = FIXED.into_iter().zip(same).filter(|(_, same)| !same);
         changed.map(|(key, _)| key).collect()
     }
 }

@@ -30,6 +30,7 @@ mod variables;
 pub use body::BodyTemplate;
 pub use diagnostic::Diagnostic;
 pub use files::{Digest, Files};
+pub use fixed::FIXED;
 pub use load::{BuiltIn, ConfigFile, Loaded};
 pub use settings::{
     Address, Audit, Cache, Database, Essentials, Exists, Health, HostRewrite, Limits, Log,

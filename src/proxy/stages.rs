@@ -65,7 +65,11 @@ impl Gateway {
         let request = match CanonicalRequest::parse(&RawRequest {
             method: &sent.method,
             target: head.as_deref().map_or(sent.raw_path(), target::as_sent),
-            version: sent.version,
+            authority: sent
+                .uri
+                .authority()
+                .filter(|_| head.is_none())
+                .map(|it| it.as_str().as_bytes()),
             headers: &sent.headers,
         }) {
             Ok(request) => request,
@@ -183,6 +187,7 @@ impl Gateway {
         let denial = Denial::from(malformed);
         exchange.client = Some(Client::unread(connection.peer, exchange.event_id.0));
         let answer = Answer::of_denial(&denial, exchange.rules.dialect, exchange.request_id());
+        tracing::debug!(code = denial.code(), peer = ?connection.peer, "no request");
         exchange.slot = self.spool.reserve().ok();
         exchange.counters = exchange.rules.uncounted().cloned();
         exchange.status = Some(answer.status());

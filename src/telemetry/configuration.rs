@@ -18,7 +18,7 @@ impl ConfigMetrics {
         let restart_required = IntGaugeVec::new(
             Opts::new(
                 "portcullis_config_restart_required",
-                "Always 1: the key has changed in the file, which takes a restart or an upgrade.",
+                "Whether the key has changed in the file, which takes a restart or an upgrade.",
             ),
             &["key"],
         );
@@ -63,11 +63,9 @@ impl ConfigMetrics {
         self.reloads.with_label_values(&[result]).inc();
     }
 
-    /// Notes which keys wait for a new process.
-    pub fn restart_required(&self, keys: &[&str]) {
-        self.restart_required.reset();
-        for key in keys {
-            self.restart_required.with_label_values(&[key]).set(1);
-        }
+    /// Notes whether a key waits for a new process.
+    pub fn restart_required(&self, key: &str, required: bool) {
+        let gauge = self.restart_required.with_label_values(&[key]);
+        gauge.set(required.into());
     }
 }

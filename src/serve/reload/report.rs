@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{Refused, Taken};
 use crate::audit::Spool;
 use crate::clock::Clock;
-use crate::config::Digest;
+use crate::config::{Digest, FIXED};
 use crate::domain::{Actor, AuditEvent, AuditResult, EventId, ResourceRef};
 use crate::telemetry::Metrics;
 
@@ -27,6 +27,14 @@ pub(in crate::serve) struct Reporter {
 impl Reporter {
     /// The configuration that the process began with was taken.
     pub(in crate::serve) fn started(&self) {
+        self.in_force(&[]);
+    }
+
+    fn in_force(&self, needs_restart: &[&str]) {
+        for key in FIXED {
+            let waits = needs_restart.contains(&key);
+            self.metrics.config.restart_required(key, waits);
+        }
         self.metrics.config.taken(self.clock.now().timestamp());
     }
 
@@ -52,8 +60,7 @@ impl Reporter {
 
     fn took(&self, taken: &Taken, details: &mut Map<String, Value>) {
         let (file, keys) = (self.path.display(), &taken.needs_restart);
-        self.metrics.config.restart_required(keys);
-        self.started();
+        self.in_force(keys);
         if keys.is_empty() {
             tracing::info!(%file, "configuration reloaded");
         } else {

@@ -78,17 +78,17 @@ fn be_the_predecessor(dir: &Path) -> ! {
 #[test]
 fn the_lock_has_one_holder_at_any_time() {
     let dir = tempfile::tempdir().unwrap();
-    let refused = |_| matches!(SpoolLock::take(dir.path()), Err(SpoolError::InUse(_)));
+    let refused = || matches!(SpoolLock::take(dir.path()), Err(SpoolError::InUse(_)));
     let old = open(dir.path());
-    assert!(refused(()));
+    assert!(refused());
     let new = Spool::beside(dir.path(), options()).unwrap();
     assert!(new.share_lock().unwrap().is_none());
     new.hold(SpoolLock::inherited(old.share_lock().unwrap().unwrap()));
-    assert!(refused(()));
+    assert!(refused());
     old.release();
-    assert!(refused(()), "it is the successor's");
+    assert!(refused(), "it is the successor's");
     drop(old);
-    assert!(refused(()));
+    assert!(refused());
     drop(new);
     open(dir.path());
 }
