@@ -5,40 +5,37 @@
 
 mod data_plane;
 mod database;
+mod desk;
+mod doors;
 mod listener;
+mod notify;
+mod parts;
 mod reload;
+mod running;
 mod stop;
+mod upgrade;
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
-use self::data_plane::DataPlane;
 use self::database::Database;
-use self::listener::Bound;
-use self::reload::{InForce, Reloader, Reporter};
+use self::desk::Desk;
+use self::doors::Doors;
+use self::parts::Parts;
 use self::stop::Stop;
-use crate::audit::{AuditWriter, Spool, SpoolError, SpoolOptions};
-use crate::authn::Authenticator;
-use crate::cache::{KeyCache, Refresh, RoleTables};
-use crate::clock::Clock;
+use self::upgrade::Inherited;
+use crate::audit::{Spool, SpoolError, SpoolOptions};
 use crate::config::{ConfigFile, Files, Settings};
-use crate::control::{self, Health};
-use crate::proxy::{
-    Core, Gateway, InFlight, Listener, LiveRules, Provisioner, Rules, UpstreamError,
-};
+use crate::proxy::UpstreamError;
 use crate::store::private_postgres::PrivatePostgresError;
-use crate::store::{Db, MalformedDatabaseUrl, StoreError};
-use crate::telemetry::{LogLevel, Metrics};
+use crate::store::{MalformedDatabaseUrl, StoreError};
+use crate::telemetry::LogLevel;
 
 pub use self::listener::ListenError;
-
-/// How long the audit writer may take at the end; what is left goes with the next start.
-const DRAIN: Duration = Duration::from_secs(5);
+pub use self::upgrade::UpgradeError;
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +58,9 @@ pub enum ServeError {
     /// The audit spool cannot be used.
     #[error("audit spool: {0}")]
     Spool(#[from] SpoolError),
+    /// The running gateway serves on.
+    #[error("upgrade: {0}")]
+    Upgrade(#[from] UpgradeError),
     /// A task that must not end did.
     #[error("a background task failed; see the log")]
     Background,
@@ -80,6 +80,8 @@ pub struct Start {
     pub config: ConfigFile,
     /// The level of the log, which is part of it.
     pub level: LogLevel,
+    /// To take over from the gateway that runs.
+    pub upgrade: bool,
 }
 
 /// Runs the gateway until a signal ends it.
@@ -107,6 +109,7 @@ async fn serve(start: Start) -> Result<(), ServeError> {
         files,
         config,
         level,
+        upgrade,
     } = start;
     let source = reload::Source {
         config,
@@ -114,36 +117,38 @@ async fn serve(start: Start) -> Result<(), ServeError> {
         level,
         hangup,
     };
-    let clock = Clock::system();
-    let metrics = Arc::new(Metrics::new());
-    let health = Arc::new(Health::default());
-    let public = Bound::new(settings.listen)?;
-    let private = Bound::new(settings.private_listen)?.listen("private")?;
-    let spool = Spool::open(&settings.data_dir.join("spool"), spool_options(&settings))?;
     let mut tasks = JoinSet::new();
-    tasks.spawn(control::serve(
-        private,
-        Arc::clone(&health),
-        Arc::clone(&metrics),
-        spool.clone(),
-        clock.clone(),
-    ));
-    let database = tokio::select! {
-        database = Database::open(&settings, &clock) => database?,
+    let (desk, entrance) = if upgrade {
+        (Desk::new(join_spool(&settings)?), None)
+    } else {
+        let doors = Doors::bind(&settings, &mut Inherited::default())?;
+        let desk = Desk::new(take_spool(&settings)?);
+        let entrance = desk.open(doors, &mut tasks)?;
+        (desk, Some(entrance))
+    };
+    let mut database = tokio::select! {
+        database = Database::open(&settings, &desk.clock) => database?,
         () = stop.requested() => return Ok(()),
     };
     let parts = Parts {
         settings,
         db: database.db.clone(),
-        spool,
-        health,
-        metrics,
-        clock,
+        desk,
     };
-    let served = parts.serve(public, stop, source, &mut tasks).await;
+    let served = parts.serve(entrance, &mut database, stop, source, &mut tasks);
+    let served = served.await;
     tasks.shutdown().await;
     database.close().await;
     served
+}
+
+fn take_spool(settings: &Settings) -> Result<Spool, SpoolError> {
+    Spool::open(&settings.data_dir.join("spool"), spool_options(settings))
+}
+
+/// While the running gateway still has it.
+fn join_spool(settings: &Settings) -> Result<Spool, SpoolError> {
+    Spool::beside(&settings.data_dir.join("spool"), spool_options(settings))
 }
 
 fn spool_options(settings: &Settings) -> SpoolOptions {
@@ -152,156 +157,5 @@ fn spool_options(settings: &Settings) -> SpoolOptions {
         when_full: settings.audit.when_full,
         shards: data_plane::workers(settings),
         ..SpoolOptions::default()
-    }
-}
-
-/// What both planes are made of.
-struct Parts {
-    settings: Settings,
-    db: Db,
-    spool: Spool,
-    health: Arc<Health>,
-    metrics: Arc<Metrics>,
-    clock: Clock,
-}
-
-impl Parts {
-    async fn serve(
-        mut self,
-        public: Bound,
-        mut stop: Stop,
-        source: reload::Source,
-        tasks: &mut JoinSet<io::Result<()>>,
-    ) -> Result<(), ServeError> {
-        let rules = Rules::new(&mut self.settings, None, &self.metrics).await?;
-        rules.watch_upstreams();
-        let rules: LiveRules = Arc::new(ArcSwap::from_pointee(rules));
-        let tables = self.tables();
-        let gateway = tokio::select! {
-            gateway = self.gateway(&tables, &rules, tasks) => gateway,
-            () = stop.requested() => return Ok(()),
-        };
-        let usage = Arc::clone(&gateway.authenticator.usage);
-        let in_force = InForce {
-            rules: Arc::clone(&rules),
-            tables: Arc::clone(&tables),
-            keys: Arc::clone(&gateway.authenticator.keys),
-            shutdown: Arc::new(ArcSwap::from_pointee(self.settings.shutdown)),
-            metrics: Arc::clone(&self.metrics),
-        };
-        let shutdown = Arc::clone(&in_force.shutdown);
-        let writer = AuditWriter::spawn(self.spool.clone(), self.db.clone());
-        let listener = Listener {
-            socket: public.listen("public")?.into_std()?,
-            http2: true,
-        };
-        let plane = DataPlane::start(&self.settings, gateway, listener);
-        self.background(tables, rules, &plane, tasks);
-        let reporter = self.reporter(&source.config);
-        reporter.started();
-        let reloader = Reloader::new(source, self.settings, in_force, reporter);
-        tasks.spawn(async move { reloader.run().await });
-        self.health.listening();
-        let asked = tokio::select! {
-            () = stop.requested() => true,
-            () = first_to_end(tasks) => false,
-        };
-        self.health.draining();
-        plane.stop(&shutdown.load(), &mut stop).await;
-        usage.flush(&self.db).await;
-        let left = writer.drain(DRAIN, &self.clock).await;
-        if left.depth_events > 0 {
-            tracing::warn!(
-                events = left.depth_events,
-                "audit events stay in the spool for the next start"
-            );
-        }
-        if asked {
-            Ok(())
-        } else {
-            Err(ServeError::Background)
-        }
-    }
-
-    fn tables(&mut self) -> Arc<RoleTables> {
-        let catalogue = std::mem::take(&mut self.settings.catalogue);
-        Arc::new(RoleTables::new(
-            self.db.clone(),
-            catalogue,
-            self.clock.clone(),
-            self.settings.cache.max_staleness,
-        ))
-    }
-
-    /// Waits for the database, since nobody can be admitted without it.
-    async fn gateway(
-        &mut self,
-        tables: &Arc<RoleTables>,
-        rules: &LiveRules,
-        tasks: &mut JoinSet<io::Result<()>>,
-    ) -> Gateway {
-        let pepper = database::wait_for(tables, &self.db).await;
-        self.health.watch(Arc::clone(tables));
-        // Twice, for they are renewed halfway: whenever the database goes away, keys in
-        // use are known for as long as the role table is believed.
-        let keys = Arc::new(KeyCache::new(self.settings.cache.max_staleness * 2));
-        let refresh = Refresh {
-            db: self.db.clone(),
-            tables: Arc::clone(tables),
-            keys: Arc::clone(&keys),
-            poll: self.settings.cache.poll,
-        };
-        tasks.spawn(async move { refresh.run().await });
-        let authenticator = Authenticator::new(
-            self.db.clone(),
-            keys,
-            Arc::clone(tables),
-            pepper,
-            self.clock.clone(),
-            &self.metrics,
-        );
-        Gateway::new(Core {
-            rules: Arc::clone(rules),
-            authenticator,
-            tables: Arc::clone(tables),
-            spool: self.spool.clone(),
-            metrics: Arc::clone(&self.metrics),
-            clock: self.clock.clone(),
-            in_flight: InFlight::new(self.metrics.in_flight.clone()),
-        })
-    }
-
-    fn background(
-        &self,
-        tables: Arc<RoleTables>,
-        rules: LiveRules,
-        plane: &DataPlane,
-        tasks: &mut JoinSet<io::Result<()>>,
-    ) {
-        let (db, usage) = (self.db.clone(), plane.usage());
-        tasks.spawn(async move { usage.run(&db).await });
-        let provisioner = Provisioner::new(rules);
-        tasks.spawn(async move { provisioner.run(&tables).await });
-    }
-
-    fn reporter(&self, config: &ConfigFile) -> Reporter {
-        Reporter {
-            path: config.path.clone(),
-            actor: database::own_actor(),
-            spool: self.spool.clone(),
-            metrics: Arc::clone(&self.metrics),
-            clock: self.clock.clone(),
-        }
-    }
-}
-
-/// Waits for a background task to end, which none does by itself: without it the
-/// gateway would go on with caches that nobody keeps true, so it stops.
-async fn first_to_end(tasks: &mut JoinSet<io::Result<()>>) {
-    match tasks.join_next().await {
-        Some(Err(error)) => tracing::error!(%error, "a background task failed: stopping"),
-        Some(Ok(Err(error))) => tracing::error!(%error, "the private listener failed: stopping"),
-        Some(Ok(Ok(()))) => tracing::error!("a background task ended: stopping"),
-        None => std::future::pending().await,
     }
 }

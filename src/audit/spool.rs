@@ -119,11 +119,27 @@ impl Spool {
     ///
     /// When another process uses it, another version wrote it, or it cannot be read.
     pub fn open(dir: &Path, options: SpoolOptions) -> Result<Self, SpoolError> {
+        // Before anything is made in it.
         let lock = SpoolLock::take(dir)?;
         let spool = Self::beside(dir, options)?;
-        spool.take_over()?;
-        spool.hold(lock);
+        spool.take_with(lock)?;
         Ok(spool)
+    }
+
+    /// Takes the spool that it was [`Self::beside`], now that nobody else does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub fn take(&self) -> Result<(), SpoolError> {
+        let lock = SpoolLock::take(self.0.directory.path())?;
+        self.take_with(lock)
+    }
+
+    fn take_with(&self, lock: SpoolLock) -> Result<(), SpoolError> {
+        self.take_over()?;
+        self.hold(lock);
+        Ok(())
     }
 
     /// Joins a spool that another gateway uses, for taking over from it.

@@ -15,10 +15,14 @@ use crate::telemetry;
 /// a second signal ends at once. On SIGHUP, and when a file of the configuration changes,
 /// it is taken anew.
 #[derive(Args, Debug)]
-pub struct ServeArgs {}
+pub struct ServeArgs {
+    /// Take over from the gateway that runs on this `data_dir`: its listening sockets,
+    /// then its place. It serves until this one does, then ends what it has begun
+    #[arg(long)]
+    pub upgrade: bool,
+}
 
 impl ServeArgs {
-    #[expect(clippy::unused_self, reason = "every subcommand runs alike")]
     pub(super) fn run(self, global: &Global) -> Result<(), CliError> {
         let config = ConfigFile {
             path: global.config().to_owned(),
@@ -33,6 +37,7 @@ impl ServeArgs {
             files,
             config,
             level,
+            upgrade: self.upgrade,
         };
         serve::run(start).map_err(CliError::failed)
     }

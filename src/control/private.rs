@@ -24,7 +24,7 @@ struct Told {
     clock: Clock,
 }
 
-/// Serves the private endpoints for ever.
+/// Serves the private endpoints until `closed`; what was begun is answered.
 ///
 /// # Errors
 ///
@@ -35,6 +35,7 @@ pub async fn serve(
     metrics: Arc<Metrics>,
     spool: Spool,
     clock: Clock,
+    closed: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let router = Router::new()
         .route("/livez", get(livez))
@@ -46,7 +47,9 @@ pub async fn serve(
             spool,
             clock,
         });
-    serve_axum(listener, router).await
+    serve_axum(listener, router)
+        .with_graceful_shutdown(closed)
+        .await
 }
 
 /// The process answers: that is all.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use pingora::server::configuration::ServerConf;
 use pingora_runtime::Runtime;
+use prometheus::IntGauge;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -23,9 +24,15 @@ const LEFTOVERS: Duration = Duration::from_secs(1);
 /// Serves requests until it is stopped.
 pub(super) struct DataPlane {
     runtime: Runtime,
+    front: Arc<Front>,
     accepting: JoinHandle<()>,
+    /// No connections are accepted any more, and those there are end with their next
+    /// answer.
     shutdown: watch::Sender<bool>,
+    /// Connections that wait for a request are closed.
+    hang_up: watch::Sender<bool>,
     in_flight: InFlight,
+    connections: IntGauge,
     usage: Arc<KeyUsage>,
 }
 
@@ -48,19 +55,24 @@ impl DataPlane {
         let usage = Arc::clone(&gateway.authenticator.usage);
         // Without work stealing a request costs less: it stays on its thread.
         let runtime = Runtime::new_no_steal(conf.threads, "data-plane");
-        let front = Arc::new(Front::new(gateway, conf));
+        let connections = gateway.metrics.connections.clone();
+        let (hang_up, patience) = watch::channel(false);
+        let front = Arc::new(Front::new(gateway, conf, patience));
         let (shutdown, watch) = watch::channel(false);
+        let accepts = Arc::clone(&front).accept(listener, watch);
         let accepting = runtime.get_handle().spawn(async move {
-            if let Err(error) = Arc::clone(&front).accept(listener, watch).await {
+            if let Err(error) = accepts.await {
                 tracing::error!(%error, "the public listener cannot be watched");
             }
-            front.close().await;
         });
         Self {
             runtime,
+            front,
             accepting,
             shutdown,
+            hang_up,
             in_flight,
+            connections,
             usage,
         }
     }
@@ -76,9 +88,40 @@ impl DataPlane {
             () = tokio::time::sleep(shutdown.drain_delay) => {}
             () = stop.requested() => {}
         }
+        self.close_doors().await;
+        self.drain(shutdown.deadline, stop).await;
+    }
+
+    /// Takes no new connections. Returns when the socket is closed here.
+    pub(super) async fn close_doors(&self) {
         self.shutdown.send_replace(true);
+        while !self.accepting.is_finished() {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Waits for clients to leave: each is asked to by its next answer. One that has
+    /// nothing to ask gets half of the deadline, and may use it for a last request.
+    pub(super) async fn see_off(self, deadline: Duration, stop: &mut Stop) {
+        let patience = deadline / 2;
+        let all_gone = async {
+            while self.connections.get() > 0 {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::select! {
+            () = all_gone => {}
+            () = tokio::time::sleep(patience) => {}
+            () = stop.requested() => {}
+        }
+        self.drain(deadline.saturating_sub(patience), stop).await;
+    }
+
+    /// Waits for the accepted requests.
+    async fn drain(self, deadline: Duration, stop: &mut Stop) {
+        self.hang_up.send_replace(true);
+        self.front.close().await;
         let finish = async {
-            let _ = self.accepting.await;
             // Look after a while: a request that has just come is not counted yet.
             loop {
                 tokio::time::sleep(LOOK).await;
@@ -89,7 +132,7 @@ impl DataPlane {
         };
         tokio::select! {
             () = finish => {}
-            () = tokio::time::sleep(shutdown.deadline) => {
+            () = tokio::time::sleep(deadline) => {
                 tracing::warn!(requests = self.in_flight.count(), "cut at the deadline");
             }
             () = stop.requested() => {}

@@ -1,5 +1,8 @@
 //! The database of a gateway: the operator's own, or a private one.
 
+use std::fs::File;
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use rand::SeedableRng as _;
@@ -47,6 +50,29 @@ impl Database {
             db: Db::open(&url, PRIVATE_CONNECTIONS),
             private: Some(postgres),
         })
+    }
+
+    /// A copy of the lock of a private Postgres that we supervise.
+    pub(super) fn share_lock(&self) -> io::Result<Option<File>> {
+        let shared = self.private.as_ref().map(PrivatePostgres::share_lock);
+        shared.unwrap_or(Ok(None))
+    }
+
+    /// Leaves a private Postgres to a successor.
+    pub(super) async fn leave(&mut self) {
+        if let Some(postgres) = self.private.take() {
+            postgres.leave().await;
+        }
+    }
+
+    /// Supervises the private Postgres from here on. What it cannot do it says: requests
+    /// are served whether or not.
+    pub(super) async fn inherit(&mut self, data_dir: &Path, lock: Option<File>) {
+        if let Some(postgres) = &mut self.private
+            && let Err(error) = postgres.inherit(data_dir, lock).await
+        {
+            tracing::error!(%error, "the private PostgreSQL is not supervised");
+        }
     }
 
     pub(super) async fn close(self) {

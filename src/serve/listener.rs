@@ -4,7 +4,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpSocket;
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 4096;
@@ -13,14 +13,21 @@ const BACKLOG: u32 = 4096;
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}: {source}")]
 pub struct ListenError {
-    address: SocketAddr,
-    source: io::Error,
+    pub(super) address: SocketAddr,
+    pub(super) source: io::Error,
 }
 
-/// An address that is ours, but not open yet.
+/// An address that is ours.
 pub(super) struct Bound {
     address: SocketAddr,
-    socket: TcpSocket,
+    socket: Socket,
+}
+
+enum Socket {
+    /// Not open yet.
+    Fresh(TcpSocket),
+    /// Open, and for some time still another process accepts from it as well.
+    Inherited(std::net::TcpListener),
 }
 
 impl Bound {
@@ -35,19 +42,37 @@ impl Bound {
             Ok(socket)
         };
         match bind() {
-            Ok(socket) => Ok(Self { address, socket }),
+            Ok(socket) => Ok(Self {
+                address,
+                socket: Socket::Fresh(socket),
+            }),
             Err(source) => Err(ListenError { address, source }),
         }
     }
 
+    pub(super) const fn inherited(address: SocketAddr, socket: std::net::TcpListener) -> Self {
+        let socket = Socket::Inherited(socket);
+        Self { address, socket }
+    }
+
+    /// As it is configured.
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Opens it, and logs the address that port 0 became.
-    pub(super) fn listen(self, name: &'static str) -> Result<TcpListener, ListenError> {
+    pub(super) fn listen(self, name: &'static str) -> Result<std::net::TcpListener, ListenError> {
         let Self { address, socket } = self;
-        let opened = socket.listen(BACKLOG).and_then(|listener| {
+        let open = || {
+            let listener = match socket {
+                Socket::Fresh(socket) => socket.listen(BACKLOG)?.into_std()?,
+                Socket::Inherited(listener) => listener,
+            };
+            listener.set_nonblocking(true)?;
             let address = listener.local_addr()?;
             tracing::info!(%address, listener = name, "listening");
             Ok(listener)
-        });
-        opened.map_err(|source| ListenError { address, source })
+        };
+        open().map_err(|source| ListenError { address, source })
     }
 }

@@ -25,4 +25,5 @@ mod store_policy;
 mod store_rules;
 mod streaming;
 mod support;
+mod upgrade;
 mod upstreams;

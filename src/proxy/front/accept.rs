@@ -34,12 +34,15 @@ pub struct Front {
     pub(super) gateway: Gateway,
     pub(super) proxy: Arc<HttpProxy<Gateway>>,
     census: Census,
+    /// Turns true when a client may no longer be waited for.
+    pub(super) hang_up: ShutdownWatch,
 }
 
 impl Front {
-    /// A front for this gateway.
+    /// A front for this gateway. After shutdown, connections still wait for a last
+    /// request until `hang_up`.
     #[must_use]
-    pub fn new(gateway: Gateway, conf: Arc<ServerConf>) -> Self {
+    pub fn new(gateway: Gateway, conf: Arc<ServerConf>, hang_up: ShutdownWatch) -> Self {
         let mut proxy = HttpProxy::new(gateway.clone(), conf);
         proxy.handle_init_modules();
         proxy.server_options = Some(options());
@@ -47,6 +50,7 @@ impl Front {
             census: Census::new(gateway.metrics.connections.clone()),
             proxy: Arc::new(proxy),
             gateway,
+            hang_up,
         }
     }
 

@@ -21,10 +21,11 @@ enum End {
 
 impl Front {
     /// Serves requests until the client or the gateway has enough.
-    pub(super) async fn serve_http1(&self, mut gate: Gate, mut shutdown: ShutdownWatch) {
+    pub(super) async fn serve_http1(&self, mut gate: Gate, shutdown: ShutdownWatch) {
+        let mut hang_up = self.hang_up.clone();
         loop {
             let limits = self.limits();
-            let head = match next_head(&mut gate, &limits, &mut shutdown).await {
+            let head = match next_head(&mut gate, &limits, &mut hang_up).await {
                 Ok(head) => head,
                 Err(End::Closed) => return,
                 Err(End::Refused(malformed)) => return self.refuse(gate, malformed).await,
@@ -49,7 +50,7 @@ impl Front {
 async fn next_head(
     gate: &mut Gate,
     limits: &Limits,
-    shutdown: &mut ShutdownWatch,
+    hang_up: &mut ShutdownWatch,
 ) -> Result<BytesMut, End> {
     let mut reader = HeadReader::default();
     let mut deadline = None;
@@ -62,7 +63,7 @@ async fn next_head(
             return Ok(bytes);
         }
         if !reader.has_begun() {
-            idle(gate, limits, shutdown).await?;
+            idle(gate, limits, hang_up).await?;
             continue;
         }
         let deadline = *deadline.get_or_insert_with(|| Instant::now() + limits.header_timeout);
@@ -75,13 +76,13 @@ async fn next_head(
 }
 
 /// Waits for the first byte of a request.
-async fn idle(gate: &mut Gate, limits: &Limits, shutdown: &mut ShutdownWatch) -> Result<(), End> {
+async fn idle(gate: &mut Gate, limits: &Limits, hang_up: &mut ShutdownWatch) -> Result<(), End> {
     tokio::select! {
         biased;
         filled = timeout(limits.idle, gate.fill()) => match filled {
             Ok(Ok(true)) => Ok(()),
             _ => Err(End::Closed),
         },
-        _ = shutdown.wait_for(|down| *down) => Err(End::Closed),
+        _ = hang_up.wait_for(|now| *now) => Err(End::Closed),
     }
 }

@@ -11,7 +11,8 @@
 //!   it running until our last write is done. It is not tied to our life by the kernel:
 //!   after a `kill -9` of the gateway it runs on, and the next start adopts it.
 //! - A second process on the same data directory finds the lock taken and becomes a
-//!   guest: it uses the server and leaves stopping it to the supervisor.
+//!   guest: it uses the server and leaves stopping it to the supervisor. A gateway that
+//!   takes over from another begins so, and inherits the lock.
 //!
 //! The crate `postgresql_embedded` was considered: it brings a download stack along and
 //! cannot run as root.
@@ -182,6 +183,55 @@ impl PrivatePostgres {
     #[must_use]
     pub fn gateway_url(&self) -> String {
         self.urls.gateway()
+    }
+
+    /// A copy of the supervisor's lock, for a successor; `None` if it is not ours.
+    ///
+    /// # Errors
+    ///
+    /// When the process has no more file descriptors.
+    pub fn share_lock(&self) -> io::Result<Option<File>> {
+        match &self.role {
+            Role::Supervisor(_, lock) => lock.try_clone().map(Some),
+            Role::Guest => Ok(None),
+        }
+    }
+
+    /// Lets the server run on, for a successor that has the lock.
+    pub async fn leave(self) {
+        if let Role::Supervisor(supervisor, _lock) = self.role {
+            supervisor.leave().await;
+        }
+    }
+
+    /// Supervises the server that it was a guest of, by the lock that was handed over,
+    /// or by taking it if nobody has it any more.
+    ///
+    /// # Errors
+    ///
+    /// When the server has ended meanwhile and does not start.
+    pub async fn inherit(
+        &mut self,
+        data_dir: &Path,
+        lock: Option<File>,
+    ) -> Result<(), PrivatePostgresError> {
+        if let Role::Supervisor(..) = self.role {
+            return Ok(());
+        }
+        let cluster = Cluster::locate(data_dir)?;
+        let lock = if let Some(lock) = lock {
+            lock
+        } else {
+            let lock = cluster.lock_file()?;
+            match lock.try_lock() {
+                Ok(()) => lock,
+                Err(TryLockError::WouldBlock) => return Ok(()),
+                Err(TryLockError::Error(source)) => return Err(io_error(data_dir)(source)),
+            }
+        };
+        let server = cluster.start_or_adopt().await?;
+        self.role = Role::Supervisor(Supervisor::spawn(cluster, server), lock);
+        Ok(())
     }
 
     /// Stops the server, if it is ours to stop, and waits until it has ended.

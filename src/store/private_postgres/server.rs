@@ -28,6 +28,8 @@ pub(crate) struct Server {
     pidfd: OwnedFd,
     pid: i32,
     socket_dir: PathBuf,
+    /// It runs on without us.
+    left: bool,
 }
 
 impl Server {
@@ -49,6 +51,7 @@ impl Server {
             pidfd: pidfd_open(process, PidfdFlags::empty())?,
             pid,
             socket_dir,
+            left: false,
         })
     }
 
@@ -102,6 +105,11 @@ impl Server {
         }
     }
 
+    /// Lets it run on.
+    pub(crate) fn leave(mut self) {
+        self.left = true;
+    }
+
     fn signal(&self, signal: Signal) {
         // Fails only if the process has ended already.
         let _ = pidfd_send_signal(&self.pidfd, signal);
@@ -112,6 +120,8 @@ impl Server {
 /// behind: immediate shutdown, and the next start replays the log.
 impl Drop for Server {
     fn drop(&mut self) {
-        self.signal(Signal::QUIT);
+        if !self.left {
+            self.signal(Signal::QUIT);
+        }
     }
 }

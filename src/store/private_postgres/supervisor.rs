@@ -11,39 +11,59 @@ use super::server::Server;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// How supervision ends.
+#[derive(Debug)]
+enum End {
+    /// The server is stopped.
+    Stop,
+    /// It runs on.
+    Leave,
+}
+
 #[derive(Debug)]
 pub(crate) struct Supervisor {
-    stop: oneshot::Sender<()>,
+    end: oneshot::Sender<End>,
     task: JoinHandle<()>,
 }
 
 impl Supervisor {
     pub(crate) fn spawn(cluster: Cluster, server: Server) -> Self {
-        let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(supervise(cluster, server, stopped));
-        Self { stop, task }
+        let (end, ended) = oneshot::channel();
+        let task = tokio::spawn(supervise(cluster, server, ended));
+        Self { end, task }
     }
 
     pub(crate) async fn stop(self) {
+        self.end(End::Stop).await;
+    }
+
+    pub(crate) async fn leave(self) {
+        self.end(End::Leave).await;
+    }
+
+    async fn end(self, how: End) {
         // Both fail only if the task is gone, and the server with it.
-        let _ = self.stop.send(());
+        let _ = self.end.send(how);
         let _ = self.task.await;
     }
 }
 
 /// Ends when told to, or when the sender is dropped.
-async fn supervise(cluster: Cluster, mut server: Server, mut stop: oneshot::Receiver<()>) {
+async fn supervise(cluster: Cluster, mut server: Server, mut end: oneshot::Receiver<End>) {
     loop {
         tokio::select! {
             () = server.ended() => tracing::error!(
                 log = %cluster.log().display(),
                 "the private PostgreSQL ended, restarting it"
             ),
-            _ = &mut stop => return server.shut_down().await,
+            how = &mut end => return match how {
+                Ok(End::Leave) => server.leave(),
+                Ok(End::Stop) | Err(_) => server.shut_down().await,
+            },
         }
         server = tokio::select! {
             server = restart(&cluster) => server,
-            _ = &mut stop => return,
+            _ = &mut end => return,
         };
     }
 }

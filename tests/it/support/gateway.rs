@@ -141,6 +141,14 @@ impl TestGateway {
         self.dir.path().join("portcullis.yaml")
     }
 
+    /// How many processes have a part of the spool, or left one.
+    pub fn generations(&self) -> usize {
+        let spool = std::fs::read_dir(self.data_dir().join("spool")).unwrap();
+        spool
+            .filter(|it| it.as_ref().unwrap().path().is_dir())
+            .count()
+    }
+
     /// Where its state is.
     pub fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
@@ -153,10 +161,34 @@ impl TestGateway {
 
     /// Starts the gateway and waits until it takes requests.
     pub fn launch(&mut self) {
-        let lines = self.spawn();
+        self.launch_with(&["serve"]);
+    }
+
+    /// As [`Self::launch`], with these arguments.
+    pub fn launch_with(&mut self, args: &[&str]) {
+        let lines = self.spawn_with(args);
         let private = listening(&lines, "private");
         let public = listening(&lines, "public");
         self.addresses = Some(Addresses { public, private });
+    }
+
+    /// Has another process take over; returns the former one, which ends by itself.
+    pub fn upgrade(&mut self) -> Former {
+        let former = self.child.take().unwrap();
+        let lines = self.spawn_with(&["serve", "--upgrade"]);
+        let private = listening(&lines, "private");
+        let public = listening(&lines, "public");
+        self.addresses = Some(Addresses { public, private });
+        told(&lines, "took over");
+        Former(former)
+    }
+
+    /// Starts a process that would take over, and waits until it has said this.
+    pub fn begin_upgrade(&mut self, what: &str) -> Former {
+        let running = self.child.take();
+        let lines = self.spawn_with(&["serve", "--upgrade"]);
+        told(&lines, what);
+        Former(std::mem::replace(&mut self.child, running).unwrap())
     }
 
     /// Starts the gateway and waits for its private listener only.
@@ -181,9 +213,13 @@ impl TestGateway {
     }
 
     fn spawn(&mut self) -> Receiver<String> {
+        self.spawn_with(&["serve"])
+    }
+
+    fn spawn_with(&mut self, args: &[&str]) -> Receiver<String> {
         let mut child = self
             .command()
-            .arg("serve")
+            .args(args)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -274,7 +310,16 @@ impl TestGateway {
 
     /// Starts a gateway that must fail; returns its exit code and what it said.
     pub fn fails_to_start(&self) -> (i32, String) {
-        let output = self.command().arg("serve").output().unwrap();
+        self.fails(&["serve"])
+    }
+
+    /// As [`Self::fails_to_start`], of one that would take over.
+    pub fn fails_to_upgrade(&self) -> (i32, String) {
+        self.fails(&["serve", "--upgrade"])
+    }
+
+    fn fails(&self, args: &[&str]) -> (i32, String) {
+        let output = self.command().args(args).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         (output.status.code().unwrap(), stderr)
     }
@@ -286,6 +331,13 @@ impl TestGateway {
             args.extend(["--project", project]);
         }
         self.cli(&args)
+    }
+
+    /// A new key, if the database can be asked.
+    pub fn key_or_none(&self, principal: &str) -> Option<String> {
+        let args = ["keys", "create", "--principal", principal];
+        let (code, key) = self.cli_code(&args);
+        (code == 0).then_some(key)
     }
 
     /// Two tenants, their projects, their owners, and a key for each kind of caller.
@@ -408,6 +460,29 @@ impl TestGateway {
     }
 }
 
+/// A process beside the one that serves.
+pub struct Former(Child);
+
+impl Former {
+    /// Waits for its end and tells whether it was a success.
+    pub fn wait(mut self) -> bool {
+        self.0.wait().unwrap().success()
+    }
+
+    /// Kills it.
+    pub fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Former {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 impl Drop for TestGateway {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -444,6 +519,10 @@ fn listening(lines: &Receiver<String>, name: &str) -> SocketAddr {
             return address;
         }
     }
+}
+
+fn told(lines: &Receiver<String>, what: &str) {
+    while !lines.recv_timeout(PATIENCE).expect(what).contains(what) {}
 }
 
 fn address(line: &str, listener: &str) -> Option<SocketAddr> {

@@ -1,0 +1,211 @@
+//! Puts a gateway together and lets it run.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::task::JoinSet;
+
+use super::data_plane::DataPlane;
+use super::database::{self, Database};
+use super::desk::{Desk, Entrance};
+use super::doors::Doors;
+use super::reload::{self, InForce, Reloader, Reporter};
+use super::running::Running;
+use super::stop::Stop;
+use super::upgrade::{self, Goods, Offer, Predecessor, UpgradeError};
+use super::{ServeError, notify};
+use crate::audit::AuditWriter;
+use crate::authn::Authenticator;
+use crate::cache::{KeyCache, Refresh, RoleTables};
+use crate::config::{ConfigFile, Settings};
+use crate::proxy::{Core, Gateway, InFlight, Listener, LiveRules, Provisioner, Rules};
+use crate::store::Db;
+
+/// How long an upgrade waits for the database: the running gateway serves meanwhile.
+const UPGRADE_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What both planes are made of.
+pub(super) struct Parts {
+    pub(super) settings: Settings,
+    pub(super) db: Db,
+    pub(super) desk: Desk,
+}
+
+impl Parts {
+    /// Serves, until the end. Without an entrance, that of the running gateway is taken
+    /// over as soon as nothing else is missing.
+    pub(super) async fn serve(
+        mut self,
+        entrance: Option<Entrance>,
+        database: &mut Database,
+        mut stop: Stop,
+        source: reload::Source,
+        tasks: &mut JoinSet<io::Result<()>>,
+    ) -> Result<(), ServeError> {
+        let rules = Rules::new(&mut self.settings, None, &self.desk.metrics).await?;
+        rules.watch_upstreams();
+        let rules: LiveRules = Arc::new(ArcSwap::from_pointee(rules));
+        let tables = self.tables();
+        let gateway = tokio::select! {
+            gateway = self.gateway(&tables, &rules, tasks) => gateway,
+            () = stop.requested() => return Ok(()),
+            () = tokio::time::sleep(UPGRADE_PATIENCE), if entrance.is_none() => {
+                return Err(UpgradeError::Database.into());
+            }
+        };
+        let (entrance, predecessor) = if let Some(entrance) = entrance {
+            (entrance, None)
+        } else {
+            tokio::select! {
+                taken = self.take_over(database, tasks) => taken?,
+                () = stop.requested() => return Ok(()),
+            }
+        };
+        let in_force = self.in_force(&rules, &tables, &gateway);
+        let shutdown = Arc::clone(&in_force.shutdown);
+        let writer = AuditWriter::spawn(self.desk.spool.clone(), self.db.clone());
+        let (socket, close_private, goods) = entrance.open_public()?;
+        let http2 = true;
+        let plane = DataPlane::start(&self.settings, gateway, Listener { socket, http2 });
+        if let Some(predecessor) = predecessor {
+            self.relieve(predecessor, database).await;
+        }
+        self.background(tables, rules, &plane, tasks);
+        let offer = self.offer(goods, database);
+        let reporter = self.reporter(&source.config);
+        reporter.started();
+        let desk = self.desk;
+        let reloader = Reloader::new(source, self.settings, in_force, reporter);
+        tasks.spawn(async move { reloader.run().await });
+        desk.health.listening();
+        notify::ready();
+        let running = Running {
+            desk,
+            plane,
+            writer,
+            shutdown,
+            close_private,
+            offer,
+        };
+        running.until_end(database, &mut stop, tasks).await
+    }
+
+    fn tables(&mut self) -> Arc<RoleTables> {
+        let catalogue = std::mem::take(&mut self.settings.catalogue);
+        Arc::new(RoleTables::new(
+            self.db.clone(),
+            catalogue,
+            self.desk.clock.clone(),
+            self.settings.cache.max_staleness,
+        ))
+    }
+
+    /// Waits for the database, since nobody can be admitted without it.
+    async fn gateway(
+        &self,
+        tables: &Arc<RoleTables>,
+        rules: &LiveRules,
+        tasks: &mut JoinSet<io::Result<()>>,
+    ) -> Gateway {
+        let desk = &self.desk;
+        let pepper = database::wait_for(tables, &self.db).await;
+        desk.health.watch(Arc::clone(tables));
+        // Twice, for they are renewed halfway: whenever the database goes away, keys in
+        // use are known for as long as the role table is believed.
+        let keys = Arc::new(KeyCache::new(self.settings.cache.max_staleness * 2));
+        let refresh = Refresh {
+            db: self.db.clone(),
+            tables: Arc::clone(tables),
+            keys: Arc::clone(&keys),
+            poll: self.settings.cache.poll,
+        };
+        tasks.spawn(async move { refresh.run().await });
+        let authenticator = Authenticator::new(
+            self.db.clone(),
+            keys,
+            Arc::clone(tables),
+            pepper,
+            desk.clock.clone(),
+            &desk.metrics,
+        );
+        Gateway::new(Core {
+            rules: Arc::clone(rules),
+            authenticator,
+            tables: Arc::clone(tables),
+            spool: desk.spool.clone(),
+            metrics: Arc::clone(&desk.metrics),
+            clock: desk.clock.clone(),
+            in_flight: InFlight::new(desk.metrics.in_flight.clone()),
+        })
+    }
+
+    /// The entrance of the gateway that runs, if one does.
+    async fn take_over(
+        &self,
+        database: &mut Database,
+        tasks: &mut JoinSet<io::Result<()>>,
+    ) -> Result<(Entrance, Option<Predecessor>), ServeError> {
+        let data_dir = &self.settings.data_dir;
+        let (mut inherited, predecessor) = upgrade::take_over(data_dir, &self.desk.spool).await?;
+        let doors = Doors::bind(&self.settings, &mut inherited)?;
+        if predecessor.is_none() {
+            database.inherit(data_dir, None).await;
+        }
+        Ok((self.desk.open(doors, tasks)?, predecessor))
+    }
+
+    /// Tells the former process that this one serves.
+    async fn relieve(&self, predecessor: Predecessor, database: &mut Database) {
+        if let Some(lock) = predecessor.relieve().await {
+            database.inherit(&self.settings.data_dir, Some(lock)).await;
+        }
+        tracing::info!("took over from the former process");
+    }
+
+    /// Lets another process take over one day.
+    fn offer(&self, mut goods: Goods, database: &Database) -> Option<Offer> {
+        let mut open = || {
+            goods.spool_lock(self.desk.spool.share_lock()?);
+            goods.postgres_lock(database.share_lock()?);
+            Offer::open(&self.settings.data_dir, std::mem::take(&mut goods))
+        };
+        open()
+            .inspect_err(|error| tracing::warn!(%error, "no other process can take over"))
+            .ok()
+    }
+
+    fn in_force(&self, rules: &LiveRules, tables: &Arc<RoleTables>, gateway: &Gateway) -> InForce {
+        InForce {
+            rules: Arc::clone(rules),
+            tables: Arc::clone(tables),
+            keys: Arc::clone(&gateway.authenticator.keys),
+            shutdown: Arc::new(ArcSwap::from_pointee(self.settings.shutdown)),
+            metrics: Arc::clone(&self.desk.metrics),
+        }
+    }
+
+    fn background(
+        &self,
+        tables: Arc<RoleTables>,
+        rules: LiveRules,
+        plane: &DataPlane,
+        tasks: &mut JoinSet<io::Result<()>>,
+    ) {
+        let (db, usage) = (self.db.clone(), plane.usage());
+        tasks.spawn(async move { usage.run(&db).await });
+        let provisioner = Provisioner::new(rules);
+        tasks.spawn(async move { provisioner.run(&tables).await });
+    }
+
+    fn reporter(&self, config: &ConfigFile) -> Reporter {
+        Reporter {
+            path: config.path.clone(),
+            actor: database::own_actor(),
+            spool: self.desk.spool.clone(),
+            metrics: Arc::clone(&self.desk.metrics),
+            clock: self.desk.clock.clone(),
+        }
+    }
+}
