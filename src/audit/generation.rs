@@ -53,6 +53,8 @@ impl Generation {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     let _ = fs::remove_dir(path);
                 }
+                // Another user's, who alone can send it.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
                 Err(error) => return Err(error),
             }
         }

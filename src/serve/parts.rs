@@ -78,7 +78,7 @@ impl Parts {
         reporter.started();
         let desk = self.desk;
         let reloader = Reloader::new(source, self.settings, in_force, reporter);
-        tasks.spawn(async move { reloader.run().await });
+        let reloading = tasks.spawn(async move { reloader.run().await });
         desk.health.listening();
         notify::ready();
         let running = Running {
@@ -87,6 +87,7 @@ impl Parts {
             writer,
             shutdown,
             close_private,
+            reloading,
             offer,
         };
         running.until_end(database, &mut stop, tasks).await

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::ServeError;
 use super::data_plane::DataPlane;
@@ -27,6 +27,7 @@ pub(super) struct Running {
     pub(super) writer: AuditWriter,
     pub(super) shutdown: Arc<ArcSwap<Shutdown>>,
     pub(super) close_private: oneshot::Sender<()>,
+    pub(super) reloading: AbortHandle,
     /// `None` if no other process can take over.
     pub(super) offer: Option<Offer>,
 }
@@ -62,12 +63,15 @@ impl Running {
             writer,
             shutdown,
             close_private,
+            reloading,
             ..
         } = self;
         let (usage, shutdown) = (plane.usage(), shutdown.load());
         let broken = matches!(end, End::Broken);
         if let End::Relieved(taken) = end {
             plane.close_doors().await;
+            // A change from here on is for the other one only.
+            reloading.abort();
             // Fails only if it is closed.
             let _ = close_private.send(());
             desk.spool.release();

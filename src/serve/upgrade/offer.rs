@@ -81,8 +81,12 @@ impl Offer {
         loop {
             let attempt = async {
                 let (stream, _) = self.control.accept().await?;
-                let pid = stream.peer_cred()?.pid();
-                tracing::info!(pid, "another process wants to take over");
+                let peer = stream.peer_cred()?;
+                tracing::info!(pid = peer.pid(), "another process wants to take over");
+                // What it makes in `data_dir` must be open to those who come after it.
+                if peer.uid() != rustix::process::geteuid().as_raw() {
+                    return Err(io::Error::other("it runs as another user"));
+                }
                 self.hand_over(stream).await
             };
             match attempt.await {

@@ -21,6 +21,8 @@ use crate::audit::{Spool, SpoolError, SpoolLock};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How often it is looked for.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long something that it has sent may be on its way when it has ended.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 /// How long it may take to let go.
 const LET_GO: Duration = Duration::from_secs(10);
 /// What Pingora sends at most.
@@ -136,14 +138,19 @@ async fn ask(
     let listener = UnixListener::bind(&path)?;
     let mut inherited = Inherited::default();
     let sent = async {
-        stream
-            .write_all(format!("{TAKE_OVER} {name}\n").as_bytes())
-            .await?;
-        tokio::select! {
-            accepted = listener.accept() => receive(accepted?.0).await.map(Some),
-            // It says nothing before: this is its end.
-            _ = stream.readable() => Ok(None),
+        let asked = format!("{TAKE_OVER} {name}\n");
+        if stream.write_all(asked.as_bytes()).await.is_err() {
+            return Ok(None);
         }
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            // It says nothing before: this is its end. It may have sent all the same.
+            _ = stream.readable() => match tokio::time::timeout(LAST_WORDS, listener.accept()).await {
+                Ok(accepted) => accepted,
+                Err(_) => return Ok(None),
+            },
+        };
+        receive(accepted?.0).await.map(Some)
     };
     let sent = sent.await;
     let _ = std::fs::remove_file(&path);

@@ -65,5 +65,5 @@ async fn a_plain_start_does_not_take_over() {
     let (code, told) = gateway.fails_to_start();
     assert_eq!(code, 1);
     assert!(told.contains("needs an audit spool of its own"), "{told}");
-    assert_eq!(gateway.private_get("/readyz").status, 200);
+    until("readiness", || gateway.private_get("/readyz").status == 200);
 }

@@ -88,6 +88,7 @@ async fn a_new_configuration_comes_with_it_listeners_included() {
     );
     let former = gateway.upgrade();
     assert!(former.wait());
+    until("readiness", || gateway.private_get("/readyz").status == 200);
     assert_eq!(
         ["workers", "listen"].map(|key| waits(&gateway, key)),
         [0, 0]
