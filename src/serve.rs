@@ -5,6 +5,7 @@
 
 mod data_plane;
 mod database;
+mod descriptors;
 mod listener;
 mod stop;
 
@@ -84,6 +85,7 @@ pub fn run(settings: Settings) -> Result<(), ServeError> {
 async fn serve(settings: Settings) -> Result<(), ServeError> {
     let mut stop = Stop::new()?;
     let clock = Clock::system();
+    descriptors::raise(&settings.limits);
     let metrics = Arc::new(Metrics::new());
     let health = Arc::new(Health::default());
     let public = Bound::new(settings.listen)?;
