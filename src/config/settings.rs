@@ -178,7 +178,7 @@ impl fmt::Display for Address {
 }
 
 /// TLS to a backend.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamTls {
     /// PEM bundle of the certificate authorities to trust; `None`: the system's.
     pub ca: Option<Arc<[u8]>>,
@@ -228,7 +228,7 @@ pub struct Health {
 }
 
 /// What to do in a backend when a project appears.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provision {
     /// Name of the upstream.
     pub upstream: Arc<str>,

@@ -13,6 +13,7 @@ mod leaks;
 mod limits;
 mod method;
 mod path;
+mod reload;
 mod state;
 mod upgrade;
 mod wire;

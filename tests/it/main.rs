@@ -15,6 +15,7 @@ mod mlflow;
 mod preset_mlflow;
 mod private_postgres;
 mod readme;
+mod reload;
 mod request_way;
 mod revocation;
 mod store_append_only;
