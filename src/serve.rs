@@ -25,6 +25,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::control::{self, Health};
 use crate::proxy::{Gateway, InFlight, Provisioner, Rules, UpstreamError, Upstreams};
+use crate::rate::RateLimiter;
 use crate::store::private_postgres::PrivatePostgresError;
 use crate::store::{Db, MalformedDatabaseUrl, StoreError};
 use crate::telemetry::Metrics;
@@ -213,6 +214,7 @@ impl Parts {
             upstreams: Arc::clone(upstreams),
             authenticator,
             tables: Arc::clone(tables),
+            limiter: self.limiter(tasks),
             spool: self.spool.clone(),
             metrics: Arc::clone(&self.metrics),
             clock: self.clock.clone(),
@@ -220,11 +222,20 @@ impl Parts {
         }
     }
 
+    fn limiter(&mut self, tasks: &mut JoinSet<io::Result<()>>) -> Arc<RateLimiter> {
+        let redis = self.settings.rate_limits.redis.take();
+        let limiter = Arc::new(RateLimiter::new(redis, self.clock.clone(), &self.metrics));
+        let running = Arc::clone(&limiter);
+        tasks.spawn(async move { running.run().await });
+        limiter
+    }
+
     fn rules(&mut self) -> Rules {
         Rules::new(
             std::mem::take(&mut self.settings.routes),
             self.settings.errors,
             self.settings.trusted_proxies.clone(),
+            self.settings.rate.clone(),
             &self.metrics,
         )
     }

@@ -12,13 +12,13 @@ use super::reader::{Fields, Reader};
 use super::route::{self, Surroundings};
 use super::settings::{Essentials, Settings, Upstream};
 use super::variables::{self, Environment};
-use super::{catalogue, sections, upstream};
+use super::{catalogue, rate, sections, upstream};
 use crate::domain::{BuiltInRole, Catalogue, Permission};
 use crate::policy::{Conflict, Dialect, OwnedHeaders, Pattern, Route, RouteMap};
 
 const ROLES: &str = include_str!("../../config/roles.yaml");
 
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 19] = [
     "version",
     "listen",
     "private_listen",
@@ -30,6 +30,8 @@ const KEYS: [&str; 17] = [
     "shutdown",
     "cache",
     "audit",
+    "rate",
+    "rate_limits",
     "permissions",
     "upstreams",
     "presets",
@@ -168,6 +170,8 @@ fn settings(reader: Reader<'_>, node: &Node) -> Option<Settings> {
     let audit = sections::audit(reader, &fields);
     let trusted_proxies = sections::trusted_proxies(reader, &fields);
     let workers = sections::workers(reader, &fields);
+    let rate = rate::of_all(reader, &fields);
+    let rate_limits = rate::limits(reader, &fields);
     let backends = backends(reader, &fields);
     let [listen, private_listen] = listeners?;
     let backends = backends?;
@@ -182,6 +186,8 @@ fn settings(reader: Reader<'_>, node: &Node) -> Option<Settings> {
         shutdown: shutdown?,
         cache: cache?,
         audit: audit?,
+        rate,
+        rate_limits,
         catalogue: backends.catalogue,
         roles: backends.roles,
         upstreams: backends.upstreams,

@@ -13,6 +13,7 @@ mod identity;
 mod load;
 mod node;
 mod preset;
+mod rate;
 mod reader;
 mod requirement;
 mod route;
@@ -28,6 +29,6 @@ pub use diagnostic::Diagnostic;
 pub use load::BuiltIn;
 pub use settings::{
     Address, Audit, Cache, Database, Essentials, Exists, Health, HostRewrite, Log, Provision,
-    Settings, Shutdown, Timeouts, Upstream, UpstreamTls,
+    RateLimits, Settings, Shutdown, Timeouts, Upstream, UpstreamTls,
 };
 pub use variables::Environment;

@@ -8,6 +8,7 @@ use http::{Method, StatusCode};
 use prometheus::IntGauge;
 
 use super::client::Client;
+use super::rate::RateState;
 use super::record;
 use super::rescue::Failure;
 use super::upstream::Upstream;
@@ -38,6 +39,8 @@ pub struct Exchange {
     /// Bytes of the answer's body still to come, where its length is known.
     pub(super) body_left: Option<u64>,
     pub(super) failure: Option<Failure>,
+    /// What the rate limits say.
+    pub(super) rate: RateState,
     _in_flight: InFlightGuard,
 }
 
@@ -76,6 +79,7 @@ impl Exchange {
             status: None,
             body_left: None,
             failure: None,
+            rate: RateState::default(),
             _in_flight: in_flight.enter(),
         }
     }

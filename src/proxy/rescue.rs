@@ -19,7 +19,10 @@ pub(super) fn status(reason: &DenialReason) -> StatusCode {
         | DenialReason::CredentialScope
         | DenialReason::PermissionMissing { .. }
         | DenialReason::CredentialPermission { .. } => StatusCode::FORBIDDEN,
-        DenialReason::TruthUnavailable | DenialReason::AuditFull => StatusCode::SERVICE_UNAVAILABLE,
+        DenialReason::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+        DenialReason::TruthUnavailable | DenialReason::RateUnknown | DenialReason::AuditFull => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         DenialReason::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use crate::domain::Rates;
 use crate::policy::{Dialect, Lookup, RouteMap};
 use crate::telemetry::{Metrics, NO_ROUTE, RouteCounters};
 
@@ -12,6 +13,8 @@ pub struct Rules {
     pub(super) routes: RouteMap,
     pub(super) dialect: Dialect,
     pub(super) trusted_proxies: Vec<IpNet>,
+    /// How often anything may be asked.
+    pub(super) rate: Rates,
     /// By index of the route; the last counts requests without a route.
     counters: Vec<Arc<RouteCounters>>,
 }
@@ -23,6 +26,7 @@ impl Rules {
         routes: RouteMap,
         dialect: Dialect,
         trusted_proxies: Vec<IpNet>,
+        rate: Rates,
         metrics: &Metrics,
     ) -> Self {
         let labels = routes.routes().iter().map(|route| &*route.label);
@@ -34,6 +38,7 @@ impl Rules {
             routes,
             dialect,
             trusted_proxies,
+            rate,
             counters,
         }
     }

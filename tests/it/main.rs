@@ -9,6 +9,7 @@ mod config_examples;
 mod lifecycle;
 mod preset_mlflow;
 mod private_postgres;
+mod rate_limits;
 mod request_way;
 mod revocation;
 mod store_append_only;

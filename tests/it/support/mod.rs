@@ -4,5 +4,6 @@ pub mod gateway;
 pub mod load;
 pub mod postgres;
 pub mod raw;
+pub mod redis;
 pub mod store;
 pub mod upstream;
