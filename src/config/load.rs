@@ -12,19 +12,20 @@ use super::reader::{Fields, Reader};
 use super::route::{self, Surroundings};
 use super::settings::{Essentials, Settings, Upstream};
 use super::variables::{self, Environment};
-use super::{catalogue, rate, sections, upstream};
+use super::{catalogue, limits, rate, sections, upstream};
 use crate::domain::{BuiltInRole, Catalogue, Permission};
 use crate::policy::{Conflict, Dialect, OwnedHeaders, Pattern, Route, RouteMap};
 
 const ROLES: &str = include_str!("../../config/roles.yaml");
 
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "version",
     "listen",
     "private_listen",
     "data_dir",
     "database",
     "trusted_proxies",
+    "limits",
     "workers",
     "log",
     "shutdown",
@@ -169,6 +170,7 @@ fn settings(reader: Reader<'_>, node: &Node) -> Option<Settings> {
     let cache = sections::cache(reader, &fields);
     let audit = sections::audit(reader, &fields);
     let trusted_proxies = sections::trusted_proxies(reader, &fields);
+    let limits = limits::read(reader, &fields);
     let workers = sections::workers(reader, &fields);
     let rate = rate::of_all(reader, &fields);
     let rate_limits = rate::limits(reader, &fields);
@@ -181,6 +183,7 @@ fn settings(reader: Reader<'_>, node: &Node) -> Option<Settings> {
         data_dir: data_dir?,
         database,
         trusted_proxies,
+        limits: limits?,
         workers,
         log: log?,
         shutdown: shutdown?,

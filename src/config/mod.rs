@@ -10,6 +10,7 @@ mod body;
 mod catalogue;
 mod diagnostic;
 mod identity;
+mod limits;
 mod load;
 mod node;
 mod preset;
@@ -28,7 +29,7 @@ pub use body::BodyTemplate;
 pub use diagnostic::Diagnostic;
 pub use load::BuiltIn;
 pub use settings::{
-    Address, Audit, Cache, Database, Essentials, Exists, Health, HostRewrite, Log, Provision,
-    RateLimits, Settings, Shutdown, Timeouts, Upstream, UpstreamTls,
+    Address, Audit, Cache, Database, Essentials, Exists, Health, HostRewrite, Limits, Log,
+    Provision, RateLimits, Settings, Shutdown, Timeouts, Upstream, UpstreamTls,
 };
 pub use variables::Environment;

@@ -10,13 +10,13 @@ use super::diagnostic::did_you_mean;
 use super::node::Node;
 use super::reader::{Fields, Reader};
 use super::requirement;
-use super::{body, catalogue, identity, rate, sections, source, upstream};
+use super::{body, catalogue, identity, limits, rate, sections, source, upstream};
 use crate::domain::{Catalogue, RoleScope};
 use crate::policy::{
     Dialect, FixedResponse, HostPattern, OwnedHeaders, Pattern, Requirement, Route, RouteTimeouts,
 };
 
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "route",
     "hosts",
     "upstream",
@@ -33,6 +33,7 @@ const KEYS: [&str; 17] = [
     "websocket",
     "timeouts",
     "rate",
+    "max_body",
     "respond",
 ];
 
@@ -87,6 +88,9 @@ fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Op
     let dialect = sections::dialect(reader, &fields);
     let forward_headers = forward_headers(reader, &fields, surroundings.owned);
     let timeouts = timeouts(reader, &fields);
+    let max_body = fields
+        .get("max_body")
+        .and_then(|node| limits::body(reader, node));
     let respond = fields.get("respond").and_then(|node| respond(reader, node));
     let scope = scope(reader, &fields, requirement.as_ref());
     let websocket = websocket(reader, &fields);
@@ -110,6 +114,7 @@ fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Op
         forward_headers,
         websocket,
         timeouts,
+        max_body,
         origin: reader.origin(written?.place),
     })
 }

@@ -44,6 +44,8 @@ pub struct Route {
     pub timeouts: RouteTimeouts,
     /// How often it may be asked, besides the limits on all requests.
     pub rate: Rates,
+    /// Longest body of a request, in bytes; `None`: `limits.body`.
+    pub max_body: Option<u64>,
     /// Where it is written.
     pub origin: Origin,
 }

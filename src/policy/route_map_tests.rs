@@ -29,6 +29,7 @@ fn route(text: &str) -> Route {
         websocket: false,
         timeouts: RouteTimeouts::default(),
         rate: crate::domain::Rates::default(),
+        max_body: None,
         origin: Origin {
             file: "test".into(),
             line: 1,

@@ -1,9 +1,11 @@
 //! What a configuration says, ready for requests.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use crate::config::Limits;
 use crate::domain::Rates;
 use crate::policy::{Dialect, Lookup, RouteMap};
 use crate::telemetry::{Metrics, NO_ROUTE, RouteCounters};
@@ -15,6 +17,7 @@ pub struct Rules {
     pub(super) trusted_proxies: Vec<IpNet>,
     /// How often anything may be asked.
     pub(super) rate: Rates,
+    pub(super) limits: Limits,
     /// By index of the route; the last counts requests without a route.
     counters: Vec<Arc<RouteCounters>>,
 }
@@ -27,6 +30,7 @@ impl Rules {
         dialect: Dialect,
         trusted_proxies: Vec<IpNet>,
         rate: Rates,
+        limits: Limits,
         metrics: &Metrics,
     ) -> Self {
         let labels = routes.routes().iter().map(|route| &*route.label);
@@ -39,8 +43,14 @@ impl Rules {
             dialect,
             trusted_proxies,
             rate,
+            limits,
             counters,
         }
+    }
+
+    /// Whether what this peer says of others is believed.
+    pub(super) fn trusts(&self, peer: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|net| net.contains(&peer))
     }
 
     /// The counters of a looked-up route, or of requests without one.

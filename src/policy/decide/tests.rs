@@ -236,6 +236,7 @@ fn route(scope: RoleScope, requirement: Requirement) -> Route {
         websocket: false,
         timeouts: RouteTimeouts::default(),
         rate: crate::domain::Rates::default(),
+        max_body: None,
         origin: Origin {
             file: "t".into(),
             line: 1,
