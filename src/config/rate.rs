@@ -53,6 +53,9 @@ pub(super) fn named(quotas: &[(Dimension, Quota)], label: &str, hosts: &[HostPat
 
 fn fields<'a>(reader: Reader<'a>, parent: &Fields<'a>) -> Option<Fields<'a>> {
     let node = parent.get("rate")?;
+    if matches!(&node.value, Value::Map(entries) if entries.is_empty()) {
+        reader.report(node.place, "`rate` limits nothing");
+    }
     reader.fields(node, &Dimension::ALL.map(Dimension::as_str))
 }
 
@@ -101,6 +104,9 @@ fn checked(
 }
 
 fn limit(reader: Reader<'_>, node: &Node) -> Option<(u32, RateUnit)> {
+    if let Value::Integer(_) | Value::Float(_) = node.value {
+        return reader.wrong_type(node, EXPECTED);
+    }
     let (limit, unit) = reader.parsed(node, EXPECTED, |text| {
         parse(text).ok_or_else(|| format!("`{text}` is not {EXPECTED}"))
     })?;

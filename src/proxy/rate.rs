@@ -51,8 +51,11 @@ impl Gateway {
     ) -> Result<(), Denial> {
         let by_address = |rule: &&RateRule| rule.dimension == Dimension::Address;
         let rules = rules.rate.iter().filter(by_address);
-        let nobody = Facts::default();
-        self.charge(rules, &nobody, exchange).await
+        let charges = charges(rules, &Facts::default(), exchange);
+        let state = &mut exchange.rate;
+        let held = self.limiter.hold(&charges, &mut state.standings).await;
+        state.taken = held.map_err(denial)?;
+        Ok(())
     }
 
     /// After the decision, before anybody hears of it.
@@ -87,16 +90,28 @@ impl Gateway {
         facts: &Facts,
         exchange: &mut Exchange,
     ) -> Result<(), Denial> {
-        let charges: SmallVec<[Charge; 8]> = rules
-            .filter_map(|rule| charge(rule, facts, exchange))
-            .collect();
-        let RateState { taken, standings } = &mut exchange.rate;
-        let passed = self.limiter.charge(&charges, taken, standings).await;
-        passed.map_err(|refusal| match refusal {
-            Refusal::Limited { rule, retry_after } => Denial::rate_limited(rule, retry_after),
-            Refusal::Unknown => Denial::rate_unknown(),
-        })
+        let charges = charges(rules, facts, exchange);
+        let state = &mut exchange.rate;
+        let taken = std::mem::take(&mut state.taken);
+        let passed = self.limiter.charge(&charges, taken, &mut state.standings);
+        passed.await.map_err(denial)
     }
+}
+
+fn denial(refusal: Refusal) -> Denial {
+    match refusal {
+        Refusal::Limited { rule, retry_after } => Denial::rate_limited(rule, retry_after),
+        Refusal::Unknown => Denial::rate_unknown(),
+    }
+}
+
+fn charges<'r>(
+    rules: impl Iterator<Item = &'r RateRule>,
+    facts: &Facts,
+    exchange: &Exchange,
+) -> SmallVec<[Charge; 8]> {
+    let charges = rules.filter_map(|rule| charge(rule, facts, exchange));
+    charges.collect()
 }
 
 /// `None` where there is nobody to count: a stranger has no key, a request without a

@@ -83,6 +83,22 @@ impl RateLimiter {
         }
     }
 
+    /// Counts a request that may yet be refused by other rules: then [`Self::charge`] gives
+    /// back what it has taken here.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]: it must not go on.
+    pub async fn hold(
+        &self,
+        asked: &[Charge],
+        standings: &mut Standings,
+    ) -> Result<Taken, Refusal> {
+        let at = self.count(asked, &Taken::default(), standings).await?;
+        let charges = asked.into();
+        Ok(Taken { charges, at })
+    }
+
     /// Counts a request by all of `asked`. If one of them refuses it, none has counted it,
     /// and what it has `taken` before is given back. `standings` tells all of them.
     ///
@@ -92,20 +108,27 @@ impl RateLimiter {
     pub async fn charge(
         &self,
         asked: &[Charge],
-        taken: &mut Taken,
+        taken: Taken,
         standings: &mut Standings,
     ) -> Result<(), Refusal> {
+        self.count(asked, &taken, standings).await?;
+        Ok(())
+    }
+
+    async fn count(
+        &self,
+        asked: &[Charge],
+        held: &Taken,
+        standings: &mut Standings,
+    ) -> Result<TakenAt, Refusal> {
         if asked.is_empty() {
-            return Ok(());
+            return Ok(TakenAt::default());
         }
-        let held = std::mem::take(taken);
-        let (charged, at) = self.ask(asked, &held).await?;
+        let (charged, at) = self.ask(asked, held).await?;
         let counted = asked.iter().chain(&held.charges).zip(&charged.debts);
         standings.update(counted.map(|(charge, debt)| Standing::new(charge.rule, *debt)));
         if charged.admitted {
-            taken.charges = asked.into();
-            taken.at = at;
-            return Ok(());
+            return Ok(at);
         }
         let refused = asked.iter().zip(&charged.debts);
         let refused = refused.map(|(charge, debt)| Standing::new(charge.rule, *debt));
@@ -197,12 +220,10 @@ mod tests {
         let (address, principal) = (address(5), principal(2));
         let mut passed = 0;
         for _ in 0..50 {
-            let (mut taken, mut standings) = (Taken::default(), Standings::default());
-            let first = limiter.charge(&[address], &mut taken, &mut standings).await;
-            first.expect("the address has something left");
-            let second = limiter
-                .charge(&[principal], &mut taken, &mut standings)
-                .await;
+            let mut standings = Standings::default();
+            let taken = limiter.hold(&[address], &mut standings).await;
+            let taken = taken.expect("the address has something left");
+            let second = limiter.charge(&[principal], taken, &mut standings).await;
             passed += usize::from(second.is_ok());
             if second.is_err() {
                 assert_eq!(
@@ -219,8 +240,10 @@ mod tests {
         let (limiter, clock) = limiter();
         let charge = principal(60);
         let ask = async || {
-            let (mut taken, mut standings) = (Taken::default(), Standings::default());
-            limiter.charge(&[charge], &mut taken, &mut standings).await
+            let mut standings = Standings::default();
+            limiter
+                .charge(&[charge], Taken::default(), &mut standings)
+                .await
         };
         for _ in 0..60 {
             ask().await.unwrap();

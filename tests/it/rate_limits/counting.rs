@@ -113,9 +113,7 @@ async fn a_route_s_limit_counts_besides_the_global_one_and_a_refusal_spends_neit
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_key_is_refused_its_address_has_not_spent() {
-    // An address gets nothing back for the time that a key is looked up, here a second at
-    // the most, so a unit of it must last much longer.
-    let (_upstream, gateway) = start("rate: { address: 3/d, key: 1/d }\n").await;
+    let (_upstream, gateway) = start("rate: { address: 2/d, key: 1/d }\n").await;
     let keys = gateway.seed();
     let ask = |key: &str| status(&gateway, "/things/1", key);
     assert_eq!(ask(&keys.viewer), 200);
