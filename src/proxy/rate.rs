@@ -17,7 +17,7 @@ use super::exchange::Exchange;
 use super::gateway::Gateway;
 use super::rules::Rules;
 use crate::domain::{Dimension, RateRule};
-use crate::policy::{Decision, Denial, Facts};
+use crate::policy::{Decision, Denial, DenialReason, Facts};
 use crate::rate::{Charge, Refusal, Standings, Subject, Taken};
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -80,6 +80,10 @@ impl Gateway {
             (Err(denial), Decision::Permitted(permit)) => {
                 Decision::Denied(denial, permit.into_facts())
             }
+            // It is told that in any case: then its connection closes.
+            (Err(_), Decision::Denied(first, facts)) if is_malformed(&first) => {
+                Decision::Denied(first, facts)
+            }
             (Err(denial), Decision::Denied(_, facts)) => Decision::Denied(denial, facts),
         }
     }
@@ -96,6 +100,10 @@ impl Gateway {
         let passed = self.limiter.charge(&charges, taken, &mut state.standings);
         passed.await.map_err(denial)
     }
+}
+
+const fn is_malformed(denial: &Denial) -> bool {
+    matches!(denial.reason(), DenialReason::Malformed(_))
 }
 
 fn denial(refusal: Refusal) -> Denial {

@@ -20,6 +20,8 @@ use super::subject::Charge;
 
 /// How soon a Redis that was lost is looked for again.
 const RETRY: Duration = Duration::from_millis(250);
+/// How often it is tried whether Redis is there while nobody asks it.
+const TRIAL: Duration = Duration::from_secs(1);
 /// How long a connection may take to be made, TLS included.
 const CONNECT: Duration = Duration::from_secs(2);
 
@@ -82,10 +84,7 @@ impl SharedCounters {
                 Ok(connection) => {
                     tracing::info!(%redis, "rate limits are counted in Redis");
                     told = false;
-                    self.connection.store(Some(Arc::new(connection)));
-                    self.up.set(1);
-                    self.lost.notified().await;
-                    self.up.set(0);
+                    self.use_until_lost(Arc::new(connection)).await;
                 }
                 // Once an outage.
                 Err(error) if !told => {
@@ -100,6 +99,19 @@ impl SharedCounters {
             }
             tokio::time::sleep(RETRY).await;
         }
+    }
+
+    /// Lets requests use it until one of them, or a trial, gets no answer.
+    async fn use_until_lost(&self, connection: Arc<MultiplexedConnection>) {
+        self.connection.store(Some(Arc::clone(&connection)));
+        self.up.set(1);
+        while timeout(TRIAL, self.lost.notified()).await.is_err() {
+            let mut using = MultiplexedConnection::clone(&connection);
+            if let Err(error) = redis::cmd("PING").exec_async(&mut using).await {
+                self.lose(&connection, &error.to_string());
+            }
+        }
+        self.up.set(0);
     }
 
     /// A connection over which the script was loaded as fast as requests want an answer.

@@ -101,6 +101,23 @@ async fn a_malformed_request_counts_and_still_closes_its_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_only_the_decision_finds_malformed_closes_its_connection_too() {
+    let (_upstream, gateway) = start("rate: { key: 1/h }\n").await;
+    let keys = gateway.seed();
+    let key = &keys.viewer;
+    for _ in 0..3 {
+        let mut connection = gateway.connect();
+        connection.send(format!(
+            "GET /things/1 HTTP/1.1\r\nHost: gw\r\nAuthorization: Bearer {key}\r\n\
+             X-Portcullis-Project: a/b\r\nX-Portcullis-Project: c/d\r\n\r\n"
+        ));
+        assert_eq!(connection.answer().unwrap().status, 400);
+        assert!(connection.is_closed());
+    }
+    assert_eq!(status(&gateway, "/things/1", key), 429);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_route_s_limit_counts_besides_the_global_one_and_a_refusal_spends_neither() {
     let (_upstream, gateway) = start("rate: { key: 5/h }\n").await;
     let keys = gateway.seed();
