@@ -104,12 +104,12 @@ async fn a_malformed_request_counts_and_still_closes_its_connection() {
 async fn a_request_that_only_the_decision_finds_malformed_closes_its_connection_too() {
     let (_upstream, gateway) = start("rate: { key: 1/h }\n").await;
     let keys = gateway.seed();
-    let key = &keys.viewer;
+    let key = &keys.admin;
     for _ in 0..3 {
         let mut connection = gateway.connect();
         connection.send(format!(
             "GET /things/1 HTTP/1.1\r\nHost: gw\r\nAuthorization: Bearer {key}\r\n\
-             X-Portcullis-Project: a/b\r\nX-Portcullis-Project: c/d\r\n\r\n"
+             X-Portcullis-Project: acme/fraud\r\nX-Portcullis-Project: c/d\r\n\r\n"
         ));
         assert_eq!(connection.answer().unwrap().status, 400);
         assert!(connection.is_closed());
