@@ -32,6 +32,7 @@ use crate::control::{self, Health};
 use crate::proxy::{
     Core, Gateway, InFlight, Listener, LiveRules, Provisioner, Rules, UpstreamError,
 };
+use crate::rate::RateLimiter;
 use crate::store::private_postgres::PrivatePostgresError;
 use crate::store::{Db, MalformedDatabaseUrl, StoreError};
 use crate::telemetry::{LogLevel, Metrics};
@@ -266,11 +267,20 @@ impl Parts {
             rules: Arc::clone(rules),
             authenticator,
             tables: Arc::clone(tables),
+            limiter: self.limiter(tasks),
             spool: self.spool.clone(),
             metrics: Arc::clone(&self.metrics),
             clock: self.clock.clone(),
             in_flight: InFlight::new(self.metrics.in_flight.clone()),
         })
+    }
+
+    fn limiter(&mut self, tasks: &mut JoinSet<io::Result<()>>) -> Arc<RateLimiter> {
+        let redis = self.settings.rate_limits.redis.take();
+        let limiter = Arc::new(RateLimiter::new(redis, self.clock.clone(), &self.metrics));
+        let running = Arc::clone(&limiter);
+        tasks.spawn(async move { running.run().await });
+        limiter
     }
 
     fn background(
