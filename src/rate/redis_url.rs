@@ -31,6 +31,22 @@ impl fmt::Debug for RedisUrl {
     }
 }
 
+impl PartialEq for RedisUrl {
+    fn eq(&self, other: &Self) -> bool {
+        let told = |url: &Self| {
+            let info = url.0.get_connection_info();
+            let login = info.redis_settings();
+            let login = (
+                login.db(),
+                login.username().map(str::to_owned),
+                login.password().map(str::to_owned),
+            );
+            (info.addr().clone(), login)
+        };
+        told(self) == told(other)
+    }
+}
+
 impl FromStr for RedisUrl {
     type Err = MalformedRedisUrl;
 
