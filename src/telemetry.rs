@@ -2,14 +2,18 @@
 //!
 //! Label values are bounded: routes come from the route map, never from a path.
 
-use std::io::IsTerminal as _;
+mod configuration;
+mod logging;
+
 use std::sync::Arc;
 
 use prometheus::{
     Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
     TextEncoder,
 };
-use tracing_subscriber::EnvFilter;
+
+pub use self::configuration::ConfigMetrics;
+pub use self::logging::{LogFormat, LogLevel, init_logging};
 
 /// Label of requests that met no route.
 pub const NO_ROUTE: &str = "none";
@@ -136,6 +140,8 @@ pub struct Metrics {
     pub audit_torn: IntGauge,
     /// Audit events that the disk did not take.
     pub audit_failed: IntGauge,
+    /// Reloads of the configuration.
+    pub config: ConfigMetrics,
 }
 
 impl Metrics {
@@ -241,6 +247,7 @@ impl Metrics {
                 "portcullis_audit_failed_events",
                 "Audit events that the disk did not take.",
             ),
+            config: ConfigMetrics::new(&registry),
             registry,
         }
     }
@@ -312,38 +319,6 @@ fn histogram(registry: &Registry, name: &str, help: &str, buckets: &[f64]) -> Hi
         registry,
         Histogram::with_opts(options).expect("a valid metric"),
     )
-}
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One JSON object a line.
-    Json,
-    /// For people.
-    Pretty,
-}
-
-/// Starts logging to standard error at this level.
-///
-/// Pingora's own lines stay at `info` whatever is asked: below that it logs whole
-/// request headers, credentials included.
-///
-/// # Panics
-///
-/// If called twice in one process.
-pub fn init_logging(format: LogFormat, level: &str) {
-    let filter = EnvFilter::new(format!(
-        "{level},pingora=info,pingora_core=info,pingora_proxy=info,pingora_pool=info,\
-         pingora_load_balancing=info,h2=info,hyper=info,sqlx=warn"
-    ));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    match format {
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-        LogFormat::Pretty => builder.init(),
-    }
 }
 
 #[cfg(test)]

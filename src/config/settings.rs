@@ -144,7 +144,7 @@ pub struct Audit {
 }
 
 /// Where rate limits are counted.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RateLimits {
     /// `None`: each instance counts for itself.
     pub redis: Option<RedisOptions>,
@@ -190,7 +190,7 @@ impl fmt::Display for Address {
 }
 
 /// TLS to a backend.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamTls {
     /// PEM bundle of the certificate authorities to trust; `None`: the system's.
     pub ca: Option<Arc<[u8]>>,
@@ -240,7 +240,7 @@ pub struct Health {
 }
 
 /// What to do in a backend when a project appears.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provision {
     /// Name of the upstream.
     pub upstream: Arc<str>,

@@ -13,6 +13,7 @@ use super::front::Connection;
 use super::rate::RateState;
 use super::record;
 use super::rescue::Failure;
+use super::rules::Rules;
 use super::upstream::Upstream;
 use crate::audit::Slot;
 use crate::clock::Clock;
@@ -22,6 +23,8 @@ use crate::telemetry::{self, RouteCounters};
 
 /// One request, from its header to its audit event.
 pub struct Exchange {
+    /// Those in force when it arrived: it ends under them.
+    pub(super) rules: Arc<Rules>,
     pub(super) event_id: EventId,
     pub(super) arrived: Instant,
     clock: Clock,
@@ -67,9 +70,11 @@ impl Exchange {
         clock: Clock,
         occurred_at: DateTime<Utc>,
         in_flight: &InFlight,
+        rules: Arc<Rules>,
         connection: Option<Arc<Connection>>,
     ) -> Self {
         Self {
+            rules,
             event_id,
             arrived: clock.instant(),
             clock,
@@ -155,9 +160,9 @@ impl Exchange {
     }
 
     /// How the route wants a refusal worded.
-    pub(super) fn dialect(&self, default: Dialect) -> Dialect {
+    pub(super) fn dialect(&self) -> Dialect {
         let route = self.facts().and_then(|facts| facts.route.as_ref());
-        route.map_or(default, |route| route.dialect)
+        route.map_or(self.rules.dialect, |route| route.dialect)
     }
 
     /// How it ended, as the metrics count it.

@@ -4,7 +4,6 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
@@ -18,8 +17,7 @@ use super::client::X_REQUEST_ID;
 use super::exchange::{Exchange, InFlight, Outcome};
 use super::front::Connection;
 use super::headers::upstream_request;
-use super::rules::Rules;
-use super::upstream::Upstreams;
+use super::rules::LiveRules;
 use crate::audit::Spool;
 use crate::authn::Authenticator;
 use crate::cache::RoleTables;
@@ -39,9 +37,7 @@ pub struct Gateway(Arc<Core>);
 /// What a gateway is made of.
 pub struct Core {
     /// The rules in force.
-    pub rules: ArcSwap<Rules>,
-    /// The backends.
-    pub upstreams: Arc<Upstreams>,
+    pub rules: LiveRules,
     /// Who presents what.
     pub authenticator: Authenticator,
     /// Who may do what.
@@ -69,7 +65,8 @@ impl Gateway {
     pub(super) fn new_exchange(&self, connection: Option<Arc<Connection>>) -> Exchange {
         let now = self.clock.now();
         let id = EventId::generate(now, &mut rand::rng());
-        Exchange::new(id, self.clock.clone(), now, &self.in_flight, connection)
+        let (clock, rules) = (self.clock.clone(), self.rules.load_full());
+        Exchange::new(id, clock, now, &self.in_flight, rules, connection)
     }
 }
 
@@ -97,7 +94,7 @@ impl ProxyHttp for Gateway {
         session: &mut Session,
         exchange: &mut Exchange,
     ) -> pingora::Result<bool> {
-        self.identify(session, exchange);
+        Self::identify(session, exchange);
         let Ok(slot) = self.spool.reserve() else {
             let denial = Denial::audit_full();
             self.refuse(session, exchange, denial, Facts::default())
@@ -234,7 +231,7 @@ impl ProxyHttp for Gateway {
         exchange.failure = Some(failure);
         let mut error_code = 0;
         if let (None, Some((status, message))) = (session.response_written(), failure.answer()) {
-            let dialect = exchange.dialect(self.rules.load().dialect);
+            let dialect = exchange.dialect();
             let request_id = exchange.request_id();
             let answer = Answer::new(status, dialect, failure.code(), message, request_id);
             exchange.status = Some(status);

@@ -1,15 +1,20 @@
 //! Hostile input, class by class, over raw sockets: what is refused, what nevertheless
 //! reaches the backend (nothing), and the legal neighbour that must still pass.
 
+mod any_bytes;
 mod credentials;
+mod floods;
 mod forwarded;
 mod framing;
 mod host;
+mod http2;
 mod identity_headers;
 mod leaks;
 mod limits;
 mod method;
 mod path;
+mod reload;
+mod state;
 mod upgrade;
 mod wire;
 

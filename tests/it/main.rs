@@ -16,6 +16,7 @@ mod preset_mlflow;
 mod private_postgres;
 mod rate_limits;
 mod readme;
+mod reload;
 mod request_way;
 mod revocation;
 mod store_append_only;

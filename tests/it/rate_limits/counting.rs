@@ -1,7 +1,7 @@
 //! Who is counted, by what, and when.
 
-use super::{send, split, start, status};
-use crate::support::gateway::TestGateway;
+use super::{ROUTES, send, split, start, status};
+use crate::support::gateway::{TestGateway, yaml};
 use crate::support::load;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -186,4 +186,21 @@ async fn what_was_spent_comes_back() {
     }
     let took = clock.instant() - began;
     assert!(took >= std::time::Duration::from_secs(1), "{took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_leaves_the_counts_of_limits_that_stay_the_same() {
+    let (upstream, gateway) = start("rate: { key: 3/h }\n").await;
+    let keys = gateway.seed();
+    let ask = |target: &str| status(&gateway, target, &keys.viewer);
+    let reload = |routes: &str, rate: &str| {
+        let text = yaml(upstream.address(), routes);
+        gateway.reconfigure(&format!("{text}rate: {rate}\n"));
+    };
+    assert_eq!([ask("/few"), ask("/few"), ask("/few")], [200, 200, 429]);
+    let more = "  - { route: GET /more, upstream: app, permission: datasets:read }\n";
+    reload(&format!("{more}{ROUTES}"), "{ key: 3/h, tenant: 100/h }");
+    assert_eq!([ask("/few"), ask("/more"), ask("/more")], [429, 200, 429]);
+    reload(ROUTES, "{ key: 4/h }");
+    assert_eq!([ask("/few"), ask("/things/1")], [429, 200]);
 }

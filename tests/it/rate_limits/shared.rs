@@ -188,5 +188,8 @@ async fn with_redis_away_limited_requests_are_refused_where_the_operator_wants_i
     redis.restart();
     wait_until_up(&gateway);
     assert_eq!(status(&gateway, "/things/1", &keys.viewer), 200);
+    gateway.reconfigure(&text.replace("when_away: refuse", "when_away: local"));
+    let waiting = "portcullis_config_restart_required{key=\"rate_limits\"}";
+    assert_eq!(gateway.metric(waiting), 1);
     assert!(!gateway.log().contains(PASSWORD), "{}", gateway.log());
 }

@@ -1,6 +1,7 @@
 //! What several subjects need.
 
 pub mod gateway;
+pub mod http2;
 pub mod load;
 pub mod postgres;
 pub mod raw;
