@@ -20,10 +20,10 @@ pub struct Rules {
     pub(super) routes: RouteMap,
     pub(super) dialect: Dialect,
     pub(super) trusted_proxies: Vec<IpNet>,
-    /// How often anything may be asked.
-    pub(super) rate: Rates,
     pub(super) upstreams: Upstreams,
     pub(super) provisions: Vec<Provision>,
+    /// How often anything may be asked.
+    pub(super) rate: Rates,
     pub(super) limits: Limits,
     /// By index of the route; the last counts requests without a route.
     counters: Vec<Arc<RouteCounters>>,
@@ -51,10 +51,10 @@ impl Rules {
         Ok(Self {
             upstreams: Upstreams::new(settings.upstreams.values(), former).await?,
             routes,
-            rate: std::mem::take(&mut settings.rate),
             dialect: settings.errors,
             trusted_proxies: std::mem::take(&mut settings.trusted_proxies),
             provisions: std::mem::take(&mut settings.provisions),
+            rate: settings.rate.clone(),
             limits: settings.limits,
             counters,
         })
