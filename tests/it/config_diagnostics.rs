@@ -406,7 +406,7 @@ fn route_fields() {
             ),
             (
                 "WebSocket on a denied route",
-                "deny: never\n  websocket: true",
+                "deny: never\n  websocket: true\n  timeouts: { read: 1s }\n  forward_headers: [X-A]\n  max_body: 1KiB",
             ),
             (
                 "time-out of a route",
