@@ -5,6 +5,7 @@
 
 mod data_plane;
 mod database;
+mod descriptors;
 mod desk;
 mod doors;
 mod listener;
@@ -117,6 +118,7 @@ async fn serve(start: Start) -> Result<(), ServeError> {
         level,
         hangup,
     };
+    descriptors::raise(&settings.limits);
     let mut tasks = JoinSet::new();
     let (desk, entrance) = if upgrade {
         (Desk::new(join_spool(&settings)?), None)

@@ -59,12 +59,60 @@ impl RouteCounters {
     }
 }
 
+/// Metrics of the rate limits.
+#[derive(Debug)]
+pub struct RateMetrics {
+    limited: IntCounterVec,
+    /// Counters forgotten before they were unused, for lack of room.
+    pub displaced: IntCounter,
+    /// Questions to the shared counters that Redis did not answer.
+    pub fallbacks: IntCounter,
+    /// Whether Redis counts.
+    pub redis_up: IntGauge,
+}
+
+impl RateMetrics {
+    fn new(registry: &Registry) -> Self {
+        Self {
+            limited: counters(
+                registry,
+                "portcullis_rate_limited_total",
+                "Requests refused by a rate limit.",
+                &["limit"],
+            ),
+            displaced: counter(
+                registry,
+                "portcullis_rate_counters_displaced_total",
+                "Rate counters forgotten before they were unused, for lack of room.",
+            ),
+            fallbacks: counter(
+                registry,
+                "portcullis_rate_fallbacks_total",
+                "Questions to the shared rate counters that Redis did not answer.",
+            ),
+            redis_up: gauge(
+                registry,
+                "portcullis_rate_redis_up",
+                "Whether rate limits are counted in Redis.",
+            ),
+        }
+    }
+
+    /// The counter of what a rate limit refuses.
+    #[must_use]
+    pub fn limited(&self, limit: &str) -> IntCounter {
+        self.limited.with_label_values(&[limit])
+    }
+}
+
 /// All metrics of the process.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
     key_lookups: IntCounterVec,
+    /// Of the rate limits.
+    pub rate: RateMetrics,
     shed: IntCounterVec,
     /// Time to decide, credential look-up included.
     pub decision_seconds: Histogram,
@@ -125,6 +173,7 @@ impl Metrics {
                 "Look-ups in a cache by result.",
                 &["cache", "result"],
             ),
+            rate: RateMetrics::new(&registry),
             shed: counters(
                 &registry,
                 "portcullis_connections_shed_total",
@@ -251,6 +300,13 @@ fn register<M: prometheus::core::Collector + Clone + 'static>(registry: &Registr
 fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
     let made = IntCounterVec::new(Opts::new(name, help), labels);
     register(registry, made.expect("a valid metric"))
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> IntCounter {
+    register(
+        registry,
+        IntCounter::new(name, help).expect("a valid metric"),
+    )
 }
 
 fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {

@@ -5,7 +5,7 @@ use secrecy::ExposeSecret as _;
 use super::settings::{Database, Settings};
 
 /// The keys that take a new process.
-pub const FIXED: [&str; 8] = [
+pub const FIXED: [&str; 9] = [
     "listen",
     "private_listen",
     "data_dir",
@@ -14,6 +14,7 @@ pub const FIXED: [&str; 8] = [
     "log.format",
     "cache",
     "audit",
+    "rate_limits",
 ];
 
 impl Settings {
@@ -30,6 +31,7 @@ impl Settings {
             log,
             cache,
             audit,
+            rate_limits,
             ..
         } = self;
         let same = [
@@ -41,6 +43,7 @@ impl Settings {
             log.format == new.log.format,
             *cache == new.cache,
             *audit == new.audit,
+            *rate_limits == new.rate_limits,
         ];
         let changed = FIXED.into_iter().zip(same).filter(|(_, same)| !same);
         changed.map(|(key, _)| key).collect()

@@ -14,13 +14,13 @@ use super::reader::{Fields, Reader};
 use super::route::{self, Surroundings};
 use super::settings::{Essentials, Settings, Upstream};
 use super::variables::{self, Environment};
-use super::{catalogue, limits, sections, upstream};
+use super::{catalogue, limits, rate, sections, upstream};
 use crate::domain::{BuiltInRole, Catalogue, Permission};
 use crate::policy::{Conflict, Dialect, OwnedHeaders, Pattern, Route, RouteMap};
 
 const ROLES: &str = include_str!("../../config/roles.yaml");
 
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 20] = [
     "version",
     "listen",
     "private_listen",
@@ -33,6 +33,8 @@ const KEYS: [&str; 18] = [
     "shutdown",
     "cache",
     "audit",
+    "rate",
+    "rate_limits",
     "permissions",
     "upstreams",
     "presets",
@@ -221,6 +223,8 @@ fn settings(reader: Reader<'_>, node: &Node) -> Option<Settings> {
     let trusted_proxies = sections::trusted_proxies(reader, &fields);
     let limits = limits::read(reader, &fields);
     let workers = sections::workers(reader, &fields);
+    let rate = rate::of_all(reader, &fields);
+    let rate_limits = rate::limits(reader, &fields);
     let backends = backends(reader, &fields);
     let [listen, private_listen] = listeners?;
     let backends = backends?;
@@ -236,6 +240,8 @@ fn settings(reader: Reader<'_>, node: &Node) -> Option<Settings> {
         shutdown: shutdown?,
         cache: cache?,
         audit: audit?,
+        rate,
+        rate_limits,
         catalogue: backends.catalogue,
         roles: backends.roles,
         upstreams: backends.upstreams,

@@ -17,6 +17,7 @@ mod limits;
 mod load;
 mod node;
 mod preset;
+mod rate;
 mod reader;
 mod requirement;
 mod route;
@@ -34,6 +35,6 @@ pub use fixed::FIXED;
 pub use load::{BuiltIn, ConfigFile, Loaded};
 pub use settings::{
     Address, Audit, Cache, Database, Essentials, Exists, Health, HostRewrite, Limits, Log,
-    Provision, Settings, Shutdown, Timeouts, Upstream, UpstreamTls,
+    Provision, RateLimits, Settings, Shutdown, Timeouts, Upstream, UpstreamTls,
 };
 pub use variables::Environment;

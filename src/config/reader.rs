@@ -40,7 +40,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn wrong_type<T>(self, node: &Node, expected: &str) -> Option<T> {
+    /// Reports a value of another kind.
+    pub fn wrong_type<T>(self, node: &Node, expected: &str) -> Option<T> {
         if !matches!(node.value, Value::Unresolved) {
             let found = node.value.kind();
             let (expected, help) = expected.split_at(expected.find(';').unwrap_or(expected.len()));

@@ -12,8 +12,9 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 use super::body::BodyTemplate;
-use crate::domain::{BuiltInRole, Catalogue, Permission, WhenFull};
+use crate::domain::{BuiltInRole, Catalogue, Permission, Rates, WhenFull};
 use crate::policy::{Dialect, HeadLimits, Origin, OwnedHeaders, RouteMap, Template};
+use crate::rate::RedisOptions;
 use crate::telemetry::LogFormat;
 
 /// Everything that a configuration file says, with defaults filled in.
@@ -41,6 +42,10 @@ pub struct Settings {
     pub cache: Cache,
     /// The audit spool.
     pub audit: Audit,
+    /// How often anything may be asked.
+    pub rate: Rates,
+    /// Where rate limits are counted.
+    pub rate_limits: RateLimits,
     /// Every permission that exists.
     pub catalogue: Catalogue,
     /// The roles built in.
@@ -136,6 +141,13 @@ pub struct Audit {
     pub when_full: WhenFull,
     /// Its size on disk.
     pub max_bytes: u64,
+}
+
+/// Where rate limits are counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RateLimits {
+    /// `None`: each instance counts for itself.
+    pub redis: Option<RedisOptions>,
 }
 
 /// A backend.

@@ -10,6 +10,7 @@ use prometheus::IntGauge;
 
 use super::client::Client;
 use super::front::Connection;
+use super::rate::RateState;
 use super::record;
 use super::rescue::Failure;
 use super::rules::Rules;
@@ -43,6 +44,8 @@ pub struct Exchange {
     /// Bytes of the answer's body still to come, where its length is known.
     pub(super) body_left: Option<u64>,
     pub(super) failure: Option<Failure>,
+    /// What the rate limits say.
+    pub(super) rate: RateState,
     pub(super) connection: Option<Arc<Connection>>,
     /// Whether the backend was asked to switch protocols.
     pub(super) upgrading: bool,
@@ -89,6 +92,7 @@ impl Exchange {
             status: None,
             body_left: None,
             failure: None,
+            rate: RateState::default(),
             connection,
             upgrading: false,
             body_allowed: u64::MAX,

@@ -24,6 +24,7 @@ use crate::cache::RoleTables;
 use crate::clock::Clock;
 use crate::domain::EventId;
 use crate::policy::{Decision, Denial, Facts};
+use crate::rate::RateLimiter;
 use crate::telemetry::Metrics;
 
 /// Addresses of an upstream tried for one request.
@@ -41,6 +42,8 @@ pub struct Core {
     pub authenticator: Authenticator,
     /// Who may do what.
     pub tables: Arc<RoleTables>,
+    /// Who asks too often.
+    pub limiter: Arc<RateLimiter>,
     /// Where audit events go.
     pub spool: Spool,
     /// Counters.
@@ -190,6 +193,7 @@ impl ProxyHttp for Gateway {
             self.metrics.upstream_seconds.observe(spent.as_secs_f64());
         }
         response.insert_header(X_REQUEST_ID, exchange.request_id())?;
+        exchange.rate.tell(response)?;
         exchange.body_left = content_length(response);
         if has_no_body(&session.req_header().method, response) {
             self.record(exchange);
@@ -235,7 +239,7 @@ impl ProxyHttp for Gateway {
             self.record(exchange);
             // It closes, and its last answer says so.
             session.set_keepalive(None);
-            if let Err(error) = answer.write(session).await {
+            if let Err(error) = answer.write(session, &exchange.rate).await {
                 tracing::debug!(%error, "the client did not take the error");
             }
         }

@@ -9,6 +9,7 @@
 //! | `stages.rs` | canonical request, verdict, refusal |
 //! | `rules.rs` | what the configuration says |
 //! | `target.rs` | the request target as it was sent |
+//! | `rate.rs` | rate limits |
 //! | `headers.rs` | the upstream request, rebuilt from the permit |
 //! | `upstream.rs`, `addresses.rs` | where it goes |
 //! | `rescue.rs`, `answer.rs`, `dialect.rs` | what the client hears when it does not |
@@ -24,6 +25,7 @@ mod front;
 mod gateway;
 mod headers;
 mod provision;
+mod rate;
 mod record;
 mod rescue;
 mod rules;

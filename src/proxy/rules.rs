@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use super::upstream::{UpstreamError, Upstreams};
 use crate::config::{Limits, Provision, Settings};
+use crate::domain::Rates;
 use crate::policy::{Dialect, Lookup, RouteMap};
 use crate::telemetry::{Metrics, NO_ROUTE, RouteCounters};
 
@@ -21,6 +22,8 @@ pub struct Rules {
     pub(super) trusted_proxies: Vec<IpNet>,
     pub(super) upstreams: Upstreams,
     pub(super) provisions: Vec<Provision>,
+    /// How often anything may be asked.
+    pub(super) rate: Rates,
     pub(super) limits: Limits,
     /// By index of the route; the last counts requests without a route.
     counters: Vec<Arc<RouteCounters>>,
@@ -51,6 +54,7 @@ impl Rules {
             dialect: settings.errors,
             trusted_proxies: std::mem::take(&mut settings.trusted_proxies),
             provisions: std::mem::take(&mut settings.provisions),
+            rate: settings.rate.clone(),
             limits: settings.limits,
             counters,
         })

@@ -73,8 +73,16 @@ impl Gateway {
             headers: &sent.headers,
         }) {
             Ok(request) => request,
-            Err(malformed) => return Decision::Denied(malformed.into(), Facts::default()),
+            Err(malformed) => {
+                // Counted, but told that it is malformed in any case: then it closes.
+                let _ = self.limit_address(&rules, exchange).await;
+                return Decision::Denied(malformed.into(), Facts::default());
+            }
         };
+        if let Err(denial) = self.limit_address(&rules, exchange).await {
+            exchange.request = Some(request);
+            return Decision::Denied(denial, Facts::default());
+        }
         let ip = exchange.client.as_ref().and_then(|client| client.ip);
         let authentication = self
             .authenticator
@@ -97,7 +105,7 @@ impl Gateway {
         });
         drop(segments);
         exchange.request = Some(request);
-        decision
+        self.limit_known(&rules, exchange, decision).await
     }
 
     pub(super) fn identify(session: &mut Session, exchange: &mut Exchange) {
@@ -139,7 +147,7 @@ impl Gateway {
             exchange.status = Some(fixed.status);
             self.record(exchange);
             Answer::fixed(&fixed, exchange.request_id())
-                .write(session)
+                .write(session, &exchange.rate)
                 .await?;
             drain(session).await;
             return Ok(true);
@@ -170,7 +178,7 @@ impl Gateway {
         if malformed {
             session.set_keepalive(None);
         }
-        answer.write(session).await?;
+        answer.write(session, &exchange.rate).await?;
         if !malformed {
             drain(session).await;
         }

@@ -21,6 +21,7 @@ use crate::authn::Authenticator;
 use crate::cache::{KeyCache, Refresh, RoleTables};
 use crate::config::{ConfigFile, Settings};
 use crate::proxy::{Core, Gateway, InFlight, Listener, LiveRules, Provisioner, Rules};
+use crate::rate::RateLimiter;
 use crate::store::Db;
 
 /// How long an upgrade waits for the database: the running gateway serves meanwhile.
@@ -135,11 +136,21 @@ impl Parts {
             rules: Arc::clone(rules),
             authenticator,
             tables: Arc::clone(tables),
+            limiter: self.limiter(tasks),
             spool: desk.spool.clone(),
             metrics: Arc::clone(&desk.metrics),
             clock: desk.clock.clone(),
             in_flight: InFlight::new(desk.metrics.in_flight.clone()),
         })
+    }
+
+    fn limiter(&self, tasks: &mut JoinSet<io::Result<()>>) -> Arc<RateLimiter> {
+        let redis = self.settings.rate_limits.redis.clone();
+        let (clock, metrics) = (self.desk.clock.clone(), &self.desk.metrics);
+        let limiter = Arc::new(RateLimiter::new(redis, clock, metrics));
+        let running = Arc::clone(&limiter);
+        tasks.spawn(async move { running.run().await });
+        limiter
     }
 
     /// The entrance of the gateway that runs, if one does.

@@ -14,6 +14,7 @@ mod lifecycle;
 mod mlflow;
 mod preset_mlflow;
 mod private_postgres;
+mod rate_limits;
 mod readme;
 mod reload;
 mod request_way;
