@@ -28,11 +28,20 @@ pub struct Files(BTreeMap<PathBuf, Option<Digest>>);
 
 impl Files {
     /// The same files as they are now. Links are followed anew: a file may have been
-    /// replaced by rename, or a directory above it by another link.
+    /// replaced by rename, or a directory above it by another link. What is no file (a
+    /// pipe, say) can be read once only, and stays as it was.
     #[must_use]
     pub fn look_again(&self) -> Self {
-        let now = |path: &PathBuf| (path.clone(), digest(std::fs::read(path).as_deref()));
-        Self(self.0.keys().map(now).collect())
+        let now = |(path, noted): (&PathBuf, &Option<Digest>)| {
+            let is_other = std::fs::metadata(path).is_ok_and(|meta| !meta.is_file());
+            let now = if is_other {
+                *noted
+            } else {
+                digest(std::fs::read(path).as_deref())
+            };
+            (path.clone(), now)
+        };
+        Self(self.0.iter().map(now).collect())
     }
 
     /// What this file held, if it was read.

@@ -28,6 +28,8 @@ pub struct TestGateway {
     dir: TempDir,
     /// Whether it brings its own Postgres.
     embedded: bool,
+    /// Variables of its environment.
+    pub environment: Vec<(&'static str, PathBuf)>,
     child: Option<Child>,
     addresses: Option<Addresses>,
     log: Arc<Mutex<Vec<String>>>,
@@ -92,6 +94,7 @@ impl TestGateway {
             postgres,
             dir,
             embedded: false,
+            environment: Vec::new(),
             child: None,
             addresses: None,
             log: Arc::default(),
@@ -180,7 +183,31 @@ impl TestGateway {
         let public = listening(&lines, "public");
         self.addresses = Some(Addresses { public, private });
         told(&lines, "took over");
-        Former(former)
+        Former::new(former)
+    }
+
+    /// Has two processes take over at the same time; returns those that end by themselves.
+    pub fn upgrade_by_two(&mut self) -> [Former; 2] {
+        let former = Former::new(self.child.take().unwrap());
+        let mut contenders = [(); 2].map(|()| {
+            let lines = self.spawn_with(&["serve", "--upgrade"]);
+            (Former::new(self.child.take().unwrap()), lines)
+        });
+        for (_, lines) in &contenders {
+            told(lines, "took over");
+        }
+        let mut ended = None;
+        until("one of them to be relieved", || {
+            ended = contenders.iter_mut().position(|(it, _)| it.has_ended());
+            ended.is_some()
+        });
+        let [(first, _), (second, _)] = contenders;
+        let (relieved, mut last) = match ended {
+            Some(0) => (first, second),
+            _ => (second, first),
+        };
+        self.child = last.0.take();
+        [former, relieved]
     }
 
     /// Starts a process that would take over, and waits until it has said this.
@@ -188,7 +215,7 @@ impl TestGateway {
         let running = self.child.take();
         let lines = self.spawn_with(&["serve", "--upgrade"]);
         told(&lines, what);
-        Former(std::mem::replace(&mut self.child, running).unwrap())
+        Former(std::mem::replace(&mut self.child, running))
     }
 
     /// Starts the gateway and waits for its private listener only.
@@ -243,6 +270,7 @@ impl TestGateway {
         command
             .env_remove("DATABASE_URL")
             .env("PORTCULLIS_CONFIG", self.config())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(self.dir.path());
         command
     }
@@ -464,25 +492,35 @@ impl TestGateway {
 }
 
 /// A process beside the one that serves.
-pub struct Former(Child);
+pub struct Former(Option<Child>);
 
 impl Former {
+    const fn new(child: Child) -> Self {
+        Self(Some(child))
+    }
+
     /// Waits for its end and tells whether it was a success.
     pub fn wait(mut self) -> bool {
-        self.0.wait().unwrap().success()
+        self.0.take().unwrap().wait().unwrap().success()
     }
 
     /// Kills it.
-    pub fn kill(mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
+    pub fn kill(self) {
+        drop(self);
+    }
+
+    fn has_ended(&mut self) -> bool {
+        let child = self.0.as_mut();
+        child.unwrap().try_wait().unwrap().is_some()
     }
 }
 
 impl Drop for Former {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        if let Some(mut child) = self.0.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 

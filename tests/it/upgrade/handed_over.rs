@@ -3,9 +3,10 @@
 use std::io::{self, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixDatagram;
 use std::sync::mpsc::{Sender, channel};
 
-use crate::support::gateway::{TestGateway, until, yaml};
+use crate::support::gateway::{Former, TestGateway, until, yaml};
 use crate::support::load;
 use crate::support::upstream::{Received, Upstream};
 
@@ -111,5 +112,38 @@ async fn without_a_predecessor_it_simply_starts() {
     assert_eq!(mode & 0o777, 0o700);
     assert!(gateway.upgrade().wait());
     assert_eq!(gateway.get("/things", &keys.viewer).status, 200);
+    assert!(gateway.stop());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_at_once_come_one_after_the_other() {
+    let upstream = Upstream::ok();
+    let mut gateway = TestGateway::start(&yaml(upstream.address(), ROUTES)).await;
+    let keys = gateway.seed();
+    let relieved = gateway.upgrade_by_two();
+    assert!(relieved.into_iter().all(Former::wait));
+    assert_eq!(gateway.get("/things", &keys.viewer).status, 200);
+    assert!(gateway.upgrade().wait());
+    assert!(gateway.stop());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_manager_is_told_which_process_it_is() {
+    let upstream = Upstream::ok();
+    let mut gateway = TestGateway::prepare(&yaml(upstream.address(), ROUTES)).await;
+    let path = gateway.config().with_file_name("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    gateway.environment.push(("NOTIFY_SOCKET", path));
+    let told = || {
+        let mut message = [0; 100];
+        let length = manager.recv(&mut message).unwrap();
+        String::from_utf8_lossy(&message[..length]).into_owned()
+    };
+    gateway.launch();
+    let ready =
+        |gateway: &TestGateway| format!("READY=1\nMAINPID={}\n", gateway.pid().as_raw_nonzero());
+    assert_eq!(told(), ready(&gateway));
+    assert!(gateway.upgrade().wait());
+    assert_eq!(told(), ready(&gateway));
     assert!(gateway.stop());
 }
