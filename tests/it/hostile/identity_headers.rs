@@ -38,9 +38,11 @@ fn forged() -> String {
         ]
     };
     let all = OWNED.iter().flat_map(|name| spellings(name));
-    all.filter(|name| !name.eq_ignore_ascii_case("X-Portcullis-Project"))
+    let lines: Vec<_> = all
+        .filter(|name| !name.eq_ignore_ascii_case("X-Portcullis-Project"))
         .map(|name| format!("{name}: evil\r\n"))
-        .collect()
+        .collect();
+    lines.concat()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -43,6 +43,8 @@ struct Addresses {
 pub struct Keys {
     /// Superadmin, unlimited.
     pub admin: String,
+    /// Owner of acme/fraud, limited to it.
+    pub owner: String,
     /// Editor of acme/fraud, limited to it.
     pub editor: String,
     /// Viewer of acme/fraud, limited to it.
@@ -119,6 +121,11 @@ impl TestGateway {
     /// Where its state is.
     pub fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
+    }
+
+    /// Where the spool is.
+    pub fn spool_dir(&self) -> PathBuf {
+        self.data_dir().join("spool")
     }
 
     /// Starts the gateway and waits until it takes requests.
@@ -290,6 +297,7 @@ impl TestGateway {
         add("globex/churn", "stranger@example.com", "editor");
         Keys {
             admin: self.key("admin@example.com", None),
+            owner: self.key("owner@example.com", Some("acme/fraud")),
             editor: self.key("editor@example.com", Some("acme/fraud")),
             viewer: self.key("viewer@example.com", Some("acme/fraud")),
             stranger: self.key("stranger@example.com", Some("globex/churn")),
