@@ -73,6 +73,9 @@ impl Node {
             max_depth: 32,
             max_events: 4_000_000,
             max_nodes: 2_000_000,
+            // Whole sections are commented out in files that people keep.
+            max_buffered_comment_events: 1_000_000,
+            max_total_comment_bytes: 32 << 20,
         };
         let options: Options = serde_saphyr::options! {
             budget: budget,
