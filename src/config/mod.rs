@@ -3,7 +3,8 @@
 //!
 //! `node` reads any YAML and keeps places and duplicate keys; `variables` fills in
 //! `${VAR}`; `reader` takes typed values out of the tree; one file a section checks
-//! what they mean; `load` puts the sections together. Nothing ambient is read: the
+//! what they mean; `load` puts the sections together. `openapi` reads, in the same way,
+//! what a backend says of itself. Nothing ambient is read: the
 //! environment is a parameter. A value that came from a variable is never shown.
 
 mod body;
@@ -12,6 +13,7 @@ mod diagnostic;
 mod identity;
 mod load;
 mod node;
+mod openapi;
 mod preset;
 mod reader;
 mod requirement;
@@ -26,6 +28,7 @@ mod variables;
 pub use body::BodyTemplate;
 pub use diagnostic::Diagnostic;
 pub use load::BuiltIn;
+pub use openapi::{Description, Operation, Part, Template, Unread};
 pub use settings::{
     Address, Audit, Cache, Database, Essentials, Exists, Health, HostRewrite, Log, Provision,
     Settings, Shutdown, Timeouts, Upstream, UpstreamTls,
