@@ -24,7 +24,9 @@ use crate::cache::{KeyCache, Refresh, RoleTables};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::control::{self, Health};
-use crate::proxy::{Gateway, InFlight, Provisioner, Rules, UpstreamError, Upstreams};
+use crate::proxy::{
+    Core, Gateway, InFlight, Listener, Provisioner, Rules, UpstreamError, Upstreams,
+};
 use crate::store::private_postgres::PrivatePostgresError;
 use crate::store::{Db, MalformedDatabaseUrl, StoreError};
 use crate::telemetry::Metrics;
@@ -147,7 +149,11 @@ impl Parts {
         };
         let usage = Arc::clone(&gateway.authenticator.usage);
         let writer = AuditWriter::spawn(self.spool.clone(), self.db.clone());
-        let plane = DataPlane::start(&self.settings, gateway, public.listen("public")?)?;
+        let listener = Listener {
+            socket: public.listen("public")?.into_std()?,
+            http2: true,
+        };
+        let plane = DataPlane::start(&self.settings, gateway, listener);
         self.background(&tables, &upstreams, &plane, tasks);
         self.health.listening();
         let asked = tokio::select! {
@@ -208,7 +214,7 @@ impl Parts {
             self.clock.clone(),
             &self.metrics,
         );
-        Gateway {
+        Gateway::new(Core {
             rules: Arc::new(self.rules()).into(),
             upstreams: Arc::clone(upstreams),
             authenticator,
@@ -217,7 +223,7 @@ impl Parts {
             metrics: Arc::clone(&self.metrics),
             clock: self.clock.clone(),
             in_flight: InFlight::new(self.metrics.in_flight.clone()),
-        }
+        })
     }
 
     fn rules(&mut self) -> Rules {
@@ -225,6 +231,7 @@ impl Parts {
             std::mem::take(&mut self.settings.routes),
             self.settings.errors,
             self.settings.trusted_proxies.clone(),
+            self.settings.limits,
             &self.metrics,
         )
     }

@@ -61,12 +61,15 @@ pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
     key_lookups: IntCounterVec,
+    shed: IntCounterVec,
     /// Time to decide, credential look-up included.
     pub decision_seconds: Histogram,
     /// Time from forwarding to the backend's answer.
     pub upstream_seconds: Histogram,
     /// Requests being served.
     pub in_flight: IntGauge,
+    /// Open connections of clients.
+    pub connections: IntGauge,
     /// Bytes of audit events not yet in the database.
     pub spool_bytes: IntGauge,
     /// Audit events not yet in the database.
@@ -116,6 +119,12 @@ impl Metrics {
                 "Look-ups in a cache by result.",
                 &["cache", "result"],
             ),
+            shed: counters(
+                &registry,
+                "portcullis_connections_shed_total",
+                "Connections turned away by the limit that was reached.",
+                &["limit"],
+            ),
             decision_seconds: histogram(
                 &registry,
                 "portcullis_decision_seconds",
@@ -132,6 +141,11 @@ impl Metrics {
                 &registry,
                 "portcullis_requests_in_flight",
                 "Requests being served.",
+            ),
+            connections: gauge(
+                &registry,
+                "portcullis_connections",
+                "Open connections of clients.",
             ),
             spool_bytes: gauge(
                 &registry,
@@ -188,6 +202,12 @@ impl Metrics {
         Arc::new(RouteCounters(Outcome::ALL.map(|outcome| {
             self.requests.with_label_values(&[label, outcome.as_str()])
         })))
+    }
+
+    /// The counter of connections turned away by a limit.
+    #[must_use]
+    pub fn shed(&self, limit: &str) -> IntCounter {
+        self.shed.with_label_values(&[limit])
     }
 
     /// The counters of hits and misses of a cache.

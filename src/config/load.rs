@@ -12,19 +12,20 @@ use super::reader::{Fields, Reader};
 use super::route::{self, Surroundings};
 use super::settings::{Essentials, Settings, Upstream};
 use super::variables::{self, Environment};
-use super::{catalogue, sections, upstream};
+use super::{catalogue, limits, sections, upstream};
 use crate::domain::{BuiltInRole, Catalogue, Permission};
 use crate::policy::{Conflict, Dialect, OwnedHeaders, Pattern, Route, RouteMap};
 
 const ROLES: &str = include_str!("../../config/roles.yaml");
 
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "version",
     "listen",
     "private_listen",
     "data_dir",
     "database",
     "trusted_proxies",
+    "limits",
     "workers",
     "log",
     "shutdown",
@@ -167,6 +168,7 @@ fn settings(reader: Reader<'_>, node: &Node) -> Option<Settings> {
     let cache = sections::cache(reader, &fields);
     let audit = sections::audit(reader, &fields);
     let trusted_proxies = sections::trusted_proxies(reader, &fields);
+    let limits = limits::read(reader, &fields);
     let workers = sections::workers(reader, &fields);
     let backends = backends(reader, &fields);
     let [listen, private_listen] = listeners?;
@@ -177,6 +179,7 @@ fn settings(reader: Reader<'_>, node: &Node) -> Option<Settings> {
         data_dir: data_dir?,
         database,
         trusted_proxies,
+        limits: limits?,
         workers,
         log: log?,
         shutdown: shutdown?,

@@ -11,6 +11,7 @@ mod body;
 mod catalogue;
 mod diagnostic;
 mod identity;
+mod limits;
 mod load;
 mod node;
 mod openapi;
@@ -30,7 +31,7 @@ pub use diagnostic::Diagnostic;
 pub use load::BuiltIn;
 pub use openapi::{Description, Operation, Part, Template, Unread};
 pub use settings::{
-    Address, Audit, Cache, Database, Essentials, Exists, Health, HostRewrite, Log, Provision,
-    Settings, Shutdown, Timeouts, Upstream, UpstreamTls,
+    Address, Audit, Cache, Database, Essentials, Exists, Health, HostRewrite, Limits, Log,
+    Provision, Settings, Shutdown, Timeouts, Upstream, UpstreamTls,
 };
 pub use variables::Environment;

@@ -10,13 +10,13 @@ use super::diagnostic::did_you_mean;
 use super::node::Node;
 use super::reader::{Fields, Reader};
 use super::requirement;
-use super::{body, catalogue, identity, sections, source, upstream};
+use super::{body, catalogue, identity, limits, sections, source, upstream};
 use crate::domain::{Catalogue, RoleScope};
 use crate::policy::{
     Dialect, FixedResponse, HostPattern, OwnedHeaders, Pattern, Requirement, Route, RouteTimeouts,
 };
 
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "route",
     "hosts",
     "upstream",
@@ -32,6 +32,7 @@ const KEYS: [&str; 16] = [
     "forward_headers",
     "websocket",
     "timeouts",
+    "max_body",
     "respond",
 ];
 
@@ -86,6 +87,9 @@ fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Op
     let dialect = sections::dialect(reader, &fields);
     let forward_headers = forward_headers(reader, &fields, surroundings.owned);
     let timeouts = timeouts(reader, &fields);
+    let max_body = fields
+        .get("max_body")
+        .and_then(|node| limits::body(reader, node));
     let respond = fields.get("respond").and_then(|node| respond(reader, node));
     let scope = scope(reader, &fields, requirement.as_ref());
     let websocket = websocket(reader, &fields);
@@ -107,6 +111,7 @@ fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Op
         forward_headers,
         websocket,
         timeouts,
+        max_body,
         origin: reader.origin(written?.place),
     })
 }

@@ -13,7 +13,7 @@ use secrecy::SecretString;
 
 use super::body::BodyTemplate;
 use crate::domain::{BuiltInRole, Catalogue, Permission, WhenFull};
-use crate::policy::{Dialect, Origin, OwnedHeaders, RouteMap, Template};
+use crate::policy::{Dialect, HeadLimits, Origin, OwnedHeaders, RouteMap, Template};
 use crate::telemetry::LogFormat;
 
 /// Everything that a configuration file says, with defaults filled in.
@@ -29,6 +29,8 @@ pub struct Settings {
     pub database: Option<Database>,
     /// Peers whose `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Request-Id` are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Bounds on what clients may send.
+    pub limits: Limits,
     /// Worker threads; `None`: one a core.
     pub workers: Option<usize>,
     /// Logging.
@@ -84,6 +86,29 @@ pub struct Log {
     pub format: LogFormat,
     /// `off`, `error`, `warn`, `info`, `debug` or `trace`.
     pub level: &'static str,
+}
+
+/// Bounds on what clients may send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Of the head of a request.
+    pub head: HeadLimits,
+    /// From a head's first byte to its last.
+    pub header_timeout: Duration,
+    /// Longest body in bytes, where the route says nothing.
+    pub body: u64,
+    /// How long a client may send nothing and take nothing.
+    pub idle: Duration,
+    /// Requests of an HTTP/2 connection at once.
+    pub streams: u32,
+    /// Streams that a client may reset in ten seconds.
+    pub resets: u32,
+    /// Open connections.
+    pub connections: usize,
+    /// Open connections of one address.
+    pub connections_per_address: usize,
+    /// Requests being served.
+    pub requests: i64,
 }
 
 /// Stopping.

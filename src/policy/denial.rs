@@ -45,6 +45,10 @@ pub enum DenialReason {
     TruthUnavailable,
     /// The audit spool is full.
     AuditFull,
+    /// The body is larger than the route allows.
+    BodyTooLarge,
+    /// More requests are being served than may be.
+    Overloaded,
     /// A bug of ours: refused rather than guessed.
     Internal,
 }
@@ -64,6 +68,18 @@ impl Denial {
     #[must_use]
     pub const fn audit_full() -> Self {
         Self::new(DenialReason::AuditFull)
+    }
+
+    /// Refuses because the announced body is too large for the route.
+    #[must_use]
+    pub const fn body_too_large() -> Self {
+        Self::new(DenialReason::BodyTooLarge)
+    }
+
+    /// Refuses because there are too many requests.
+    #[must_use]
+    pub const fn overloaded() -> Self {
+        Self::new(DenialReason::Overloaded)
     }
 
     /// Why.
@@ -90,6 +106,8 @@ impl Denial {
             DenialReason::CredentialPermission { .. } => "credential_permission",
             DenialReason::TruthUnavailable => "truth_unavailable",
             DenialReason::AuditFull => "audit_spool_full",
+            DenialReason::BodyTooLarge => "body_too_large",
+            DenialReason::Overloaded => "overloaded",
             DenialReason::Internal => "internal_error",
         }
     }
@@ -138,6 +156,8 @@ impl Denial {
                 "The authorization data cannot be reached; try again.".to_owned()
             }
             DenialReason::AuditFull => "The audit log cannot take more; try again.".to_owned(),
+            DenialReason::BodyTooLarge => "The body is larger than this route allows.".to_owned(),
+            DenialReason::Overloaded => "Too many requests at once; try again.".to_owned(),
             DenialReason::Internal => "Internal error.".to_owned(),
         }
     }

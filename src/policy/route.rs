@@ -42,6 +42,8 @@ pub struct Route {
     pub websocket: bool,
     /// What it changes of its upstream's time-outs.
     pub timeouts: RouteTimeouts,
+    /// Longest body of a request, in bytes; `None`: `limits.body`.
+    pub max_body: Option<u64>,
     /// Where it is written.
     pub origin: Origin,
 }

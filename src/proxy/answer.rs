@@ -79,6 +79,24 @@ impl Answer {
         downstream.write_response_body(body, true).await
     }
 
+    /// As bytes of HTTP/1.1, for a connection that ends with it.
+    pub(super) fn into_http1(self) -> Vec<u8> {
+        let Ok(header) = self.header() else {
+            return Vec::new();
+        };
+        let reason = self.status.canonical_reason().unwrap_or_default();
+        let mut bytes = format!("HTTP/1.1 {} {reason}\r\n", self.status.as_u16()).into_bytes();
+        for (name, value) in &header.headers {
+            bytes.extend_from_slice(name.as_str().as_bytes());
+            bytes.extend_from_slice(b": ");
+            bytes.extend_from_slice(value.as_bytes());
+            bytes.extend_from_slice(b"\r\n");
+        }
+        bytes.extend_from_slice(b"connection: close\r\n\r\n");
+        bytes.extend_from_slice(&self.body);
+        bytes
+    }
+
     fn header(&self) -> pingora::Result<ResponseHeader> {
         let mut header = ResponseHeader::build(self.status, Some(8))?;
         header.insert_header(header::CONTENT_TYPE, self.content_type)?;

@@ -59,6 +59,17 @@ impl Client {
     }
 }
 
+impl Client {
+    /// A client whose header was never read.
+    pub(super) fn unread(ip: Option<IpAddr>, fresh_id: Uuid) -> Self {
+        Self {
+            ip,
+            scheme: "http",
+            request_id: fresh_id.to_string(),
+        }
+    }
+}
+
 /// The right-most hop that no trusted proxy vouches for. A hop that is no address
 /// ends the search: what is left of it is hearsay.
 fn right_most_untrusted(

@@ -5,9 +5,11 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use http::{Method, StatusCode};
+use pingora::{Error, ErrorType};
 use prometheus::IntGauge;
 
 use super::client::Client;
+use super::front::Connection;
 use super::record;
 use super::rescue::Failure;
 use super::upstream::Upstream;
@@ -38,6 +40,9 @@ pub struct Exchange {
     /// Bytes of the answer's body still to come, where its length is known.
     pub(super) body_left: Option<u64>,
     pub(super) failure: Option<Failure>,
+    pub(super) connection: Option<Arc<Connection>>,
+    /// Bytes that the client may still send.
+    body_allowed: u64,
     _in_flight: InFlightGuard,
 }
 
@@ -57,6 +62,7 @@ impl Exchange {
         clock: Clock,
         occurred_at: DateTime<Utc>,
         in_flight: &InFlight,
+        connection: Option<Arc<Connection>>,
     ) -> Self {
         Self {
             event_id,
@@ -76,6 +82,8 @@ impl Exchange {
             status: None,
             body_left: None,
             failure: None,
+            connection,
+            body_allowed: u64::MAX,
             _in_flight: in_flight.enter(),
         }
     }
@@ -95,6 +103,31 @@ impl Exchange {
             Outcome::Open => Facts::default(),
             Outcome::Permitted(permit) => permit.into_facts(),
             Outcome::Denied(_, facts) => *facts,
+        }
+    }
+
+    /// Bounds the body that is still to come.
+    pub(super) const fn allow_body(&mut self, bytes: u64) {
+        self.body_allowed = bytes;
+    }
+
+    /// Counts bytes of the body.
+    pub(super) fn count_body(&mut self, bytes: usize) -> pingora::Result<()> {
+        if let Some(left) = self.body_allowed.checked_sub(bytes as u64) {
+            self.body_allowed = left;
+            return Ok(());
+        }
+        self.failure = Some(Failure::BodyTooLarge);
+        Err(Error::explain(ErrorType::HTTPStatus(413), "the body is too large").into_down())
+    }
+
+    /// What went wrong; a cause that is known already is not guessed from the error.
+    pub(super) fn failure_of(&self, error: &Error) -> Failure {
+        let malformed = self.connection.as_ref().is_some_and(|it| it.is_malformed());
+        match self.failure {
+            Some(failure) => failure,
+            None if malformed => Failure::ClientBody,
+            None => Failure::of(error),
         }
     }
 

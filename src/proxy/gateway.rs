@@ -1,5 +1,6 @@
 //! The gateway as Pingora calls it: from the request's header to its audit event.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,10 +15,9 @@ use pingora::{Error, ErrorType};
 
 use super::answer::Answer;
 use super::client::X_REQUEST_ID;
-use super::exchange::InFlight;
-use super::exchange::{Exchange, Outcome};
+use super::exchange::{Exchange, InFlight, Outcome};
+use super::front::Connection;
 use super::headers::upstream_request;
-use super::rescue::Failure;
 use super::rules::Rules;
 use super::upstream::Upstreams;
 use crate::audit::Spool;
@@ -31,8 +31,12 @@ use crate::telemetry::Metrics;
 /// Addresses of an upstream tried for one request.
 const MAX_CONNECT_ATTEMPTS: u8 = 3;
 
-/// The gateway: one for all connections.
-pub struct Gateway {
+/// The gateway: one for all connections; clones are the same one.
+#[derive(Clone)]
+pub struct Gateway(Arc<Core>);
+
+/// What a gateway is made of.
+pub struct Core {
     /// The rules in force.
     pub rules: ArcSwap<Rules>,
     /// The backends.
@@ -51,14 +55,35 @@ pub struct Gateway {
     pub in_flight: InFlight,
 }
 
+impl Gateway {
+    /// A gateway of these parts.
+    #[must_use]
+    pub fn new(core: Core) -> Self {
+        Self(Arc::new(core))
+    }
+
+    /// What is known of a request before a byte of it was read.
+    pub(super) fn new_exchange(&self, connection: Option<Arc<Connection>>) -> Exchange {
+        let now = self.clock.now();
+        let id = EventId::generate(now, &mut rand::rng());
+        Exchange::new(id, self.clock.clone(), now, &self.in_flight, connection)
+    }
+}
+
+impl Deref for Gateway {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        &self.0
+    }
+}
+
 #[async_trait]
 impl ProxyHttp for Gateway {
     type CTX = Exchange;
 
     fn new_ctx(&self) -> Exchange {
-        let now = self.clock.now();
-        let id = EventId::generate(now, &mut rand::rng());
-        Exchange::new(id, self.clock.clone(), now, &self.in_flight)
+        self.new_exchange(Connection::current())
     }
 
     /// No modules: what the backend sends is what the client gets.
@@ -77,7 +102,7 @@ impl ProxyHttp for Gateway {
             return Ok(true);
         };
         exchange.slot = Some(slot);
-        let decision = self.consider(session, exchange).await;
+        let decision = self.admit(session, exchange).await;
         let spent = self.clock.instant().duration_since(exchange.arrived);
         self.metrics.decision_seconds.observe(spent.as_secs_f64());
         match decision {
@@ -136,6 +161,17 @@ impl ProxyHttp for Gateway {
         Ok(())
     }
 
+    /// A body without an announced length is counted as it comes.
+    async fn request_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        _: bool,
+        exchange: &mut Exchange,
+    ) -> pingora::Result<()> {
+        exchange.count_body(body.as_ref().map_or(0, Bytes::len))
+    }
+
     async fn response_filter(
         &self,
         session: &mut Session,
@@ -153,6 +189,11 @@ impl ProxyHttp for Gateway {
         }
         response.insert_header(X_REQUEST_ID, exchange.request_id())?;
         exchange.body_left = content_length(response);
+        if status == StatusCode::SWITCHING_PROTOCOLS
+            && let Some(connection) = &exchange.connection
+        {
+            connection.open_tunnel();
+        }
         if has_no_body(&session.req_header().method, response) {
             self.record(exchange);
         }
@@ -185,7 +226,7 @@ impl ProxyHttp for Gateway {
         error: &Error,
         exchange: &mut Exchange,
     ) -> FailToProxy {
-        let failure = Failure::of(error);
+        let failure = exchange.failure_of(error);
         exchange.failure = Some(failure);
         let mut error_code = 0;
         if let (None, Some((status, message))) = (session.response_written(), failure.answer()) {
@@ -209,7 +250,7 @@ impl ProxyHttp for Gateway {
 
     async fn logging(&self, _: &mut Session, error: Option<&Error>, exchange: &mut Exchange) {
         if let (Some(error), None) = (error, exchange.failure) {
-            exchange.failure = Some(Failure::of(error));
+            exchange.failure = Some(exchange.failure_of(error));
         }
         self.record(exchange);
         Self::count(exchange);

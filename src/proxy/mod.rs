@@ -2,6 +2,7 @@
 //!
 //! | file | stage |
 //! |---|---|
+//! | `front/` | from an accepted connection to one request at a time |
 //! | `client.rs` | who is at the other end of the connection |
 //! | `exchange.rs` | what is known of one request (Pingora's CTX) |
 //! | `gateway.rs` | the stages as Pingora calls them (`ProxyHttp`) |
@@ -18,6 +19,7 @@ mod answer;
 mod client;
 mod dialect;
 mod exchange;
+mod front;
 mod gateway;
 mod headers;
 mod provision;
@@ -29,7 +31,8 @@ mod target;
 mod upstream;
 
 pub use exchange::InFlight;
-pub use gateway::Gateway;
+pub use front::{Front, Listener};
+pub use gateway::{Core, Gateway};
 pub use provision::Provisioner;
 pub use rules::Rules;
 pub use upstream::{UpstreamError, Upstreams};

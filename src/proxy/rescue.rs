@@ -3,14 +3,13 @@
 use http::StatusCode;
 use pingora::{Error, ErrorSource, ErrorType};
 
-use crate::policy::DenialReason;
+use crate::policy::{DenialReason, Malformed};
 
 /// Status of a refusal.
 pub(super) fn status(reason: &DenialReason) -> StatusCode {
     match reason {
-        DenialReason::Malformed(_)
-        | DenialReason::ProjectRequired
-        | DenialReason::ProjectAmbiguous => StatusCode::BAD_REQUEST,
+        DenialReason::Malformed(malformed) => of_malformed(*malformed),
+        DenialReason::ProjectRequired | DenialReason::ProjectAmbiguous => StatusCode::BAD_REQUEST,
         DenialReason::Unauthenticated | DenialReason::Rejected(_) => StatusCode::UNAUTHORIZED,
         DenialReason::NoRoute => StatusCode::NOT_FOUND,
         DenialReason::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -19,8 +18,20 @@ pub(super) fn status(reason: &DenialReason) -> StatusCode {
         | DenialReason::CredentialScope
         | DenialReason::PermissionMissing { .. }
         | DenialReason::CredentialPermission { .. } => StatusCode::FORBIDDEN,
-        DenialReason::TruthUnavailable | DenialReason::AuditFull => StatusCode::SERVICE_UNAVAILABLE,
+        DenialReason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        DenialReason::TruthUnavailable | DenialReason::AuditFull | DenialReason::Overloaded => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         DenialReason::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+const fn of_malformed(malformed: Malformed) -> StatusCode {
+    match malformed {
+        Malformed::HeadTimeout => StatusCode::REQUEST_TIMEOUT,
+        Malformed::RequestLineLength | Malformed::TargetLength => StatusCode::URI_TOO_LONG,
+        Malformed::HeadSize => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        _ => StatusCode::BAD_REQUEST,
     }
 }
 
@@ -37,6 +48,8 @@ pub(super) enum Failure {
     ClientHeader,
     /// The client's body cannot be read.
     ClientBody,
+    /// The client's body is larger than the route allows.
+    BodyTooLarge,
     /// Something of ours.
     Internal,
     /// The gateway stopped, or its task ended, before the answer was complete.
@@ -73,6 +86,10 @@ impl Failure {
                 StatusCode::BAD_REQUEST,
                 "Bad request: the body cannot be read.",
             )),
+            Self::BodyTooLarge => Some((
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "The body is larger than this route allows.",
+            )),
             Self::Internal => Some((StatusCode::INTERNAL_SERVER_ERROR, "Internal error.")),
             Self::Client | Self::Interrupted => None,
         }
@@ -86,6 +103,7 @@ impl Failure {
             Self::Client => "client_closed",
             Self::ClientHeader => "client_header",
             Self::ClientBody => "client_body",
+            Self::BodyTooLarge => "body_too_large",
             Self::Internal => "internal_error",
             Self::Interrupted => "gateway_interrupted",
         }

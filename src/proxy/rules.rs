@@ -1,9 +1,11 @@
 //! What a configuration says, ready for requests.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use crate::config::Limits;
 use crate::policy::{Dialect, Lookup, RouteMap};
 use crate::telemetry::{Metrics, NO_ROUTE, RouteCounters};
 
@@ -12,6 +14,7 @@ pub struct Rules {
     pub(super) routes: RouteMap,
     pub(super) dialect: Dialect,
     pub(super) trusted_proxies: Vec<IpNet>,
+    pub(super) limits: Limits,
     /// By index of the route; the last counts requests without a route.
     counters: Vec<Arc<RouteCounters>>,
 }
@@ -23,6 +26,7 @@ impl Rules {
         routes: RouteMap,
         dialect: Dialect,
         trusted_proxies: Vec<IpNet>,
+        limits: Limits,
         metrics: &Metrics,
     ) -> Self {
         let labels = routes.routes().iter().map(|route| &*route.label);
@@ -34,8 +38,14 @@ impl Rules {
             routes,
             dialect,
             trusted_proxies,
+            limits,
             counters,
         }
+    }
+
+    /// Whether what this peer says of others is believed.
+    pub(super) fn trusts(&self, peer: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|net| net.contains(&peer))
     }
 
     /// The counters of a looked-up route, or of requests without one.

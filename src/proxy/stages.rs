@@ -1,20 +1,22 @@
 //! The stages before a request is forwarded, and what ends one early.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, header};
+use http::{HeaderMap, Method, Version, header};
 use pingora::protocols::http::v1::server::HttpSession;
 use pingora::proxy::Session;
 
 use super::answer::Answer;
 use super::client::Client;
 use super::exchange::{Exchange, Outcome};
+use super::front::Connection;
 use super::gateway::Gateway;
 use super::{record, target};
 use crate::audit::SpoolFull;
 use crate::policy::{
-    CanonicalRequest, Decision, Denial, DenialReason, Facts, PathRef, Permit, Question, RawRequest,
-    decide,
+    CanonicalRequest, Decision, Denial, DenialReason, Facts, Malformed, PathRef, Permit, Question,
+    RawRequest, decide,
 };
 
 /// How long the rest of a refused request's body is read, so that its sender gets
@@ -22,8 +24,40 @@ use crate::policy::{
 const DRAIN: Duration = Duration::from_secs(2);
 
 impl Gateway {
+    /// The verdict, within the bounds that hold for every request.
+    pub(super) async fn admit(&self, session: &Session, exchange: &mut Exchange) -> Decision {
+        let limits = self.rules.load().limits;
+        if self.in_flight.count() > limits.requests {
+            return Decision::Denied(Denial::overloaded(), Facts::default());
+        }
+        let sent = session.req_header();
+        // Over HTTP/1 the front has looked already; HTTP/2 comes by another parser.
+        let excess = if sent.headers.len() > limits.head.fields {
+            Some(Malformed::HeadSize)
+        } else if sent.raw_path().len() > limits.head.request_line {
+            Some(Malformed::RequestLineLength)
+        } else {
+            None
+        };
+        if let Some(malformed) = excess {
+            return Decision::Denied(malformed.into(), Facts::default());
+        }
+        match self.consider(session, exchange).await {
+            Decision::Permitted(permit) => {
+                let allowed = permit.route().max_body.unwrap_or(limits.body);
+                exchange.allow_body(allowed);
+                if content_length(&sent.headers).is_some_and(|length| length > allowed) {
+                    Decision::Denied(Denial::body_too_large(), permit.into_facts())
+                } else {
+                    Decision::Permitted(permit)
+                }
+            }
+            denied @ Decision::Denied(..) => denied,
+        }
+    }
+
     /// From the header to the verdict.
-    pub(super) async fn consider(&self, session: &Session, exchange: &mut Exchange) -> Decision {
+    async fn consider(&self, session: &Session, exchange: &mut Exchange) -> Decision {
         let rules = self.rules.load();
         let sent = session.req_header();
         let head = session.as_downstream().as_http1();
@@ -62,10 +96,14 @@ impl Gateway {
         decision
     }
 
-    pub(super) fn identify(&self, session: &Session, exchange: &mut Exchange) {
+    pub(super) fn identify(&self, session: &mut Session, exchange: &mut Exchange) {
+        let connection = exchange.connection.as_deref();
+        let (peer, tls) = connection.map_or((None, false), |it| (it.peer, it.tls));
+        // Keeping an HTTP/1.0 connection rests on a header that its proxies pass on unread.
+        if session.req_header().version == Version::HTTP_10 {
+            session.set_keepalive(None);
+        }
         let sent = session.req_header();
-        let peer = session.client_addr().and_then(|addr| addr.as_inet());
-        let digest = session.digest();
         let rules = self.rules.load();
         exchange.counters = rules.uncounted().cloned();
         exchange.method = Some(sent.method.clone());
@@ -74,8 +112,8 @@ impl Gateway {
             .get(header::USER_AGENT)
             .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         exchange.client = Some(Client::identify(
-            peer.map(|addr| addr.ip().to_canonical()),
-            digest.is_some_and(|digest| digest.ssl_digest.is_some()),
+            peer,
+            tls,
             &sent.headers,
             &rules.trusted_proxies,
             || exchange.event_id.0,
@@ -135,6 +173,26 @@ impl Gateway {
         Ok(())
     }
 
+    /// Refuses what never became a request, and leaves its event. Returns the answer.
+    pub(super) fn refuse_head(
+        &self,
+        connection: &Arc<Connection>,
+        malformed: Malformed,
+    ) -> Vec<u8> {
+        let rules = self.rules.load();
+        let mut exchange = self.new_exchange(Some(Arc::clone(connection)));
+        let denial = Denial::from(malformed);
+        exchange.client = Some(Client::unread(connection.peer, exchange.event_id.0));
+        let answer = Answer::of_denial(&denial, rules.dialect, exchange.request_id());
+        exchange.slot = self.spool.reserve().ok();
+        exchange.counters = rules.uncounted().cloned();
+        exchange.status = Some(answer.status());
+        exchange.outcome = Outcome::Denied(denial, Box::default());
+        self.record(&mut exchange);
+        Self::count(&exchange);
+        answer.into_http1()
+    }
+
     /// Writes the audit event, once.
     pub(super) fn record(&self, exchange: &mut Exchange) {
         if let Some(slot) = exchange.slot.take() {
@@ -148,6 +206,12 @@ impl Gateway {
             counters.count(exchange.counted());
         }
     }
+}
+
+/// Only digits come as far.
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    let value = headers.get(header::CONTENT_LENGTH)?;
+    value.to_str().ok()?.parse().ok()
 }
 
 /// A request that changes something leaves a trace before it is forwarded: if the

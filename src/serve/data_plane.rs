@@ -1,24 +1,18 @@
 //! The data plane: Pingora on threads of its own.
 
-use std::io;
-use std::os::fd::IntoRawFd as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pingora::apps::HttpServerOptions;
-use pingora::proxy::http_proxy_service;
+use pingora::server::ShutdownWatch;
 use pingora::server::configuration::ServerConf;
-use pingora::server::{Fds, ListenFds, ShutdownWatch};
-use pingora::services::Service as _;
 use pingora_runtime::Runtime;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::stop::Stop;
 use crate::authn::KeyUsage;
 use crate::config::{Settings, Shutdown};
-use crate::proxy::{Gateway, InFlight};
+use crate::proxy::{Front, Gateway, InFlight, Listener};
 
 /// Idle connections kept to all upstreams together, a worker.
 const UPSTREAM_POOL: usize = 512;
@@ -45,11 +39,7 @@ pub(super) fn workers(settings: &Settings) -> usize {
 
 impl DataPlane {
     /// Takes requests from here on.
-    pub(super) fn start(
-        settings: &Settings,
-        gateway: Gateway,
-        listener: TcpListener,
-    ) -> io::Result<Self> {
+    pub(super) fn start(settings: &Settings, gateway: Gateway, listener: Listener) -> Self {
         let conf = Arc::new(ServerConf {
             threads: workers(settings),
             upstream_keepalive_pool_size: UPSTREAM_POOL,
@@ -57,26 +47,23 @@ impl DataPlane {
         });
         let in_flight = gateway.in_flight.clone();
         let usage = Arc::clone(&gateway.authenticator.usage);
-        let mut service = http_proxy_service(&conf, gateway);
-        if let Some(proxy) = service.app_logic_mut() {
-            proxy.server_options = Some(options());
-        }
-        let name = listener.local_addr()?.to_string();
-        service.add_tcp(&name);
         // Without work stealing a request costs less: it stays on its thread.
         let runtime = Runtime::new_no_steal(conf.threads, "data-plane");
-        let fds = hand_over(listener, name)?;
+        let front = Arc::new(Front::new(gateway, conf));
         let (shutdown, watch) = watch::channel(false);
-        let accepting = runtime
-            .get_handle()
-            .spawn(async move { service.start_service(Some(fds), watch, 1).await });
-        Ok(Self {
+        let accepting = runtime.get_handle().spawn(async move {
+            if let Err(error) = Arc::clone(&front).accept(listener, watch).await {
+                tracing::error!(%error, "the public listener cannot be watched");
+            }
+            front.close().await;
+        });
+        Self {
             runtime,
             accepting,
             shutdown,
             in_flight,
             usage,
-        })
+        }
     }
 
     pub(super) fn usage(&self) -> Arc<KeyUsage> {
@@ -119,18 +106,4 @@ impl DataPlane {
             tracing::error!(%error, "the data plane did not end cleanly");
         }
     }
-}
-
-/// CONNECT reaches the policy, which refuses it with an event like anything else.
-fn options() -> HttpServerOptions {
-    let mut options = HttpServerOptions::default();
-    options.allow_connect_method_proxying = true;
-    options
-}
-
-/// Pingora takes an open listener by the name it would have bound.
-fn hand_over(listener: TcpListener, name: String) -> io::Result<ListenFds> {
-    let mut fds = Fds::new();
-    fds.add(name, listener.into_std()?.into_raw_fd());
-    Ok(Arc::new(fds.into()))
 }

@@ -11,7 +11,7 @@ use crate::support::upstream::Upstream;
 
 const ROUTES: &str = "
   - { route: GET /stream, upstream: app, permission: datasets:read }
-  - { route: PUT /stream, upstream: app, permission: datasets:update }
+  - { route: PUT /stream, upstream: app, permission: datasets:update, max_body: unlimited }
 ";
 /// What is moved each way.
 const SIZE: usize = 256 << 20;

@@ -67,6 +67,28 @@ pub enum Malformed {
     /// The body's length is announced in two ways.
     #[error("the length of the body is ambiguous")]
     Framing,
+    /// The first line is not a method, a target and a version of HTTP/1.
+    #[error("the request line is not `method target HTTP/1.1`")]
+    RequestLine,
+    /// The first line is longer than `limits.request_line`.
+    #[error("the request line is too long")]
+    RequestLineLength,
+    /// A line ends otherwise than with carriage return and line feed.
+    #[error("a line does not end with CR LF")]
+    LineEnd,
+    /// A header line is folded, or its name or value holds what it may not.
+    #[error("a header field is malformed")]
+    Field,
+    /// The head is larger than `limits.header_bytes` or has more than `limits.header_count`
+    /// fields.
+    #[error("the header is too large")]
+    HeadSize,
+    /// The head was not complete within `limits.header_timeout`.
+    #[error("the header did not arrive in time")]
+    HeadTimeout,
+    /// A chunk of the body can be read in two ways.
+    #[error("the body's chunks are malformed")]
+    Chunk,
 }
 
 impl Malformed {
@@ -84,6 +106,13 @@ impl Malformed {
             Self::Method => "method_refused",
             Self::TwoCredentials => "two_credentials",
             Self::Framing => "ambiguous_length",
+            Self::RequestLine => "malformed_request_line",
+            Self::RequestLineLength => "request_line_too_long",
+            Self::LineEnd => "malformed_line_end",
+            Self::Field => "malformed_field",
+            Self::HeadSize => "header_too_large",
+            Self::HeadTimeout => "header_timeout",
+            Self::Chunk => "malformed_chunk",
         }
     }
 }

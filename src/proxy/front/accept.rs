@@ -1,0 +1,176 @@
+//! Accepts connections, counts them, and starts each on a thread of its own.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pingora::apps::{HttpServerApp as _, HttpServerOptions};
+use pingora::protocols::{ALPN, Stream};
+use pingora::proxy::HttpProxy;
+use pingora::server::ShutdownWatch;
+use pingora::server::configuration::ServerConf;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::census::{Census, Full, Seat};
+use super::connection::Connection;
+use super::gate::Gate;
+use super::listener::Listener;
+use super::wire::Wire;
+use crate::config::Limits;
+use crate::proxy::Gateway;
+
+/// What a client over HTTP/1 hears when there are too many connections.
+const SHED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\
+    Content-Length: 0\r\nConnection: close\r\n\r\n";
+/// How long a client that was shed may take to read that.
+const LINGER: Duration = Duration::from_millis(500);
+/// Pause when the system gives no more sockets: others must be closed first.
+const OUT_OF_SOCKETS: Duration = Duration::from_millis(50);
+
+/// Gives the requests of all connections to Pingora's proxy.
+pub struct Front {
+    pub(super) gateway: Gateway,
+    pub(super) proxy: Arc<HttpProxy<Gateway>>,
+    census: Census,
+}
+
+impl Front {
+    /// A front for this gateway.
+    #[must_use]
+    pub fn new(gateway: Gateway, conf: Arc<ServerConf>) -> Self {
+        let mut proxy = HttpProxy::new(gateway.clone(), conf);
+        proxy.handle_init_modules();
+        proxy.server_options = Some(options());
+        Self {
+            census: Census::new(gateway.metrics.connections.clone()),
+            proxy: Arc::new(proxy),
+            gateway,
+        }
+    }
+
+    /// Accepts connections until shutdown.
+    ///
+    /// # Errors
+    ///
+    /// If the socket cannot be watched.
+    pub async fn accept(
+        self: Arc<Self>,
+        listener: Listener,
+        mut shutdown: ShutdownWatch,
+    ) -> io::Result<()> {
+        let http2 = listener.http2;
+        let socket = TcpListener::from_std(listener.socket)?;
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                _ = shutdown.wait_for(|down| *down) => return Ok(()),
+                accepted = socket.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    self.admit(stream, peer.ip().to_canonical(), http2, &shutdown);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(OUT_OF_SOCKETS).await;
+                }
+            }
+        }
+    }
+
+    /// Ends what Pingora keeps waiting.
+    pub async fn close(&self) {
+        self.proxy.http_cleanup().await;
+    }
+
+    /// The bounds in force.
+    pub(super) fn limits(&self) -> Limits {
+        self.gateway.rules.load().limits
+    }
+
+    fn admit(
+        self: &Arc<Self>,
+        stream: TcpStream,
+        peer: IpAddr,
+        http2: bool,
+        shutdown: &ShutdownWatch,
+    ) {
+        let seat = match self.seat(peer) {
+            Ok(seat) => seat,
+            Err(full) => return self.shed(stream, full),
+        };
+        // A small answer is not held back for the acknowledgement of another.
+        let Ok(stream) = stream.set_nodelay(true).and_then(|()| stream.into_std()) else {
+            return;
+        };
+        let front = Arc::clone(self);
+        let shutdown = shutdown.clone();
+        pingora_runtime::current_handle().spawn(async move {
+            // Watched by the thread that serves it, not by the one that accepted it.
+            let Ok(stream) = TcpStream::from_std(stream) else {
+                return;
+            };
+            let connection = Arc::new(Connection::new(peer, false, seat));
+            let stream: Stream = Box::new(Wire::new(stream));
+            front.serve(stream, connection, http2, shutdown).await;
+        });
+    }
+
+    /// Trusted proxies bring the connections of many: they are not counted by address.
+    fn seat(&self, peer: IpAddr) -> Result<Seat, Full> {
+        let rules = self.gateway.rules.load();
+        let mut seat = self.census.enter(rules.limits.connections)?;
+        if !rules.trusts(peer) {
+            seat.take_for(peer, rules.limits.connections_per_address)?;
+        }
+        Ok(seat)
+    }
+
+    /// Says so and hangs up; a client that does not listen is not waited for.
+    fn shed(&self, mut stream: TcpStream, full: Full) {
+        let reason = match full {
+            Full::Total => "connections",
+            Full::Address => "connections_per_address",
+        };
+        self.gateway.metrics.shed(reason).inc();
+        if stream.try_write(SHED).is_ok() {
+            tokio::spawn(tokio::time::timeout(LINGER, async move {
+                let _ = stream.shutdown().await;
+                // Closing with unread bytes would take the answer back.
+                while matches!(stream.read(&mut [0; 1024]).await, Ok(1..)) {}
+            }));
+        }
+    }
+
+    /// Serves a connection to its end.
+    async fn serve(
+        self: Arc<Self>,
+        stream: Stream,
+        connection: Arc<Connection>,
+        http2: bool,
+        shutdown: ShutdownWatch,
+    ) {
+        let chosen = matches!(stream.selected_alpn_proto(), Some(ALPN::H2));
+        let may_begin_with_preface = http2 && !connection.tls;
+        let scope = Arc::clone(&connection);
+        let mut gate = Gate::new(stream, connection);
+        scope
+            .scope(async move {
+                if chosen || may_begin_with_preface && self.begins_http2(&mut gate).await {
+                    self.serve_http2(gate, shutdown).await;
+                } else {
+                    self.serve_http1(gate, shutdown).await;
+                }
+            })
+            .await;
+    }
+}
+
+/// CONNECT reaches the policy, which refuses it with an event like anything else.
+fn options() -> HttpServerOptions {
+    let mut options = HttpServerOptions::default();
+    options.allow_connect_method_proxying = true;
+    options
+}

@@ -1,0 +1,67 @@
+//! What is known of a connection, for the requests on it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::census::Seat;
+
+tokio::task_local! {
+    /// The connection whose request this task serves. Pingora makes a request's context
+    /// without telling for whom; this does.
+    static CONNECTION: Arc<Connection>;
+}
+
+/// A connection, from its handshake to its end.
+#[derive(Debug)]
+pub(in crate::proxy) struct Connection {
+    /// Who is at the other end: canonical, or none for a connection without an address.
+    pub(in crate::proxy) peer: Option<IpAddr>,
+    /// Whether it is encrypted.
+    pub(in crate::proxy) tls: bool,
+    /// Whether the stream became something else than HTTP.
+    tunnel: AtomicBool,
+    /// Whether the body that is being read was found to be malformed.
+    malformed: AtomicBool,
+    _seat: Seat,
+}
+
+impl Connection {
+    pub(super) const fn new(peer: IpAddr, tls: bool, seat: Seat) -> Self {
+        Self {
+            peer: Some(peer),
+            tls,
+            tunnel: AtomicBool::new(false),
+            malformed: AtomicBool::new(false),
+            _seat: seat,
+        }
+    }
+
+    /// Serves requests of this connection.
+    pub(super) async fn scope<T>(self: Arc<Self>, work: impl Future<Output = T>) -> T {
+        CONNECTION.scope(self, work).await
+    }
+
+    /// The connection whose request the current task serves.
+    pub(in crate::proxy) fn current() -> Option<Arc<Self>> {
+        CONNECTION.try_with(Arc::clone).ok()
+    }
+
+    /// The backend agreed to an upgrade: from here on bytes pass as they are.
+    pub(in crate::proxy) fn open_tunnel(&self) {
+        self.tunnel.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_tunnel(&self) -> bool {
+        self.tunnel.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn found_malformed(&self) {
+        self.malformed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the body that is being read has no single meaning.
+    pub(in crate::proxy) fn is_malformed(&self) -> bool {
+        self.malformed.load(Ordering::Relaxed)
+    }
+}

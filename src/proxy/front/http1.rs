@@ -1,0 +1,87 @@
+//! HTTP/1: one request after the other.
+
+use bytes::BytesMut;
+use pingora::apps::HttpServerApp as _;
+use pingora::protocols::http::ServerSession;
+use pingora::server::ShutdownWatch;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::accept::Front;
+use super::gate::Gate;
+use crate::config::Limits;
+use crate::policy::{HeadReader, Malformed};
+
+/// What came instead of a request.
+enum End {
+    /// Nothing, or nothing that wants an answer.
+    Closed,
+    /// Something that is no request.
+    Refused(Malformed),
+}
+
+impl Front {
+    /// Serves requests until the client or the gateway has enough.
+    pub(super) async fn serve_http1(&self, mut gate: Gate, mut shutdown: ShutdownWatch) {
+        loop {
+            let limits = self.limits();
+            let head = match next_head(&mut gate, &limits, &mut shutdown).await {
+                Ok(head) => head,
+                Err(End::Closed) => return,
+                Err(End::Refused(malformed)) => return self.refuse(gate, malformed).await,
+            };
+            let mut session = ServerSession::new_http1(Box::new(gate));
+            session.set_pipelined_prefix(head);
+            session.set_read_timeout(Some(limits.idle));
+            session.set_write_timeout(Some(limits.idle));
+            let served = self.proxy.process_new_http(session, &shutdown).await;
+            let Some(reused) = served else {
+                return;
+            };
+            match reused.consume().0.into_any().downcast::<Gate>() {
+                Ok(next) if next.is_between_requests() => gate = *next,
+                _ => return,
+            }
+        }
+    }
+}
+
+/// Waits for a head and lets its body through.
+async fn next_head(
+    gate: &mut Gate,
+    limits: &Limits,
+    shutdown: &mut ShutdownWatch,
+) -> Result<BytesMut, End> {
+    let mut reader = HeadReader::default();
+    let mut deadline = None;
+    loop {
+        let read = reader.read(gate.ahead(), &limits.head);
+        if let Some(head) = read.map_err(End::Refused)? {
+            let bytes = gate.take(head.start, head.end);
+            let opened = gate.open(head.framing);
+            opened.map_err(|_| End::Refused(Malformed::Chunk))?;
+            return Ok(bytes);
+        }
+        if !reader.has_begun() {
+            idle(gate, limits, shutdown).await?;
+            continue;
+        }
+        let deadline = *deadline.get_or_insert_with(|| Instant::now() + limits.header_timeout);
+        match timeout_at(deadline, gate.fill()).await {
+            Ok(Ok(true)) => {}
+            Ok(_) => return Err(End::Closed),
+            Err(_) => return Err(End::Refused(Malformed::HeadTimeout)),
+        }
+    }
+}
+
+/// Waits for the first byte of a request.
+async fn idle(gate: &mut Gate, limits: &Limits, shutdown: &mut ShutdownWatch) -> Result<(), End> {
+    tokio::select! {
+        biased;
+        filled = timeout(limits.idle, gate.fill()) => match filled {
+            Ok(Ok(true)) => Ok(()),
+            _ => Err(End::Closed),
+        },
+        _ = shutdown.wait_for(|down| *down) => Err(End::Closed),
+    }
+}

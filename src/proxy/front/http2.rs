@@ -1,0 +1,113 @@
+//! HTTP/2: many requests at once.
+
+use std::sync::Arc;
+
+use pingora::apps::HttpServerApp as _;
+use pingora::protocols::Digest;
+use pingora::protocols::http::ServerSession;
+use pingora::protocols::http::v2::server::{
+    H2Accept, H2Options, HttpSession, default_h2_options, handshake,
+};
+use pingora::server::ShutdownWatch;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::accept::Front;
+use super::frames::{FrameLimits, Frames};
+use super::gate::Gate;
+use super::span::Span;
+use crate::config::Limits;
+
+/// What a client that knows sends first (RFC 9113 §3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// Malformed requests of a connection until it is closed.
+const MAX_MALFORMED: u32 = 32;
+
+impl Front {
+    /// Whether a client speaks HTTP/2 without having been asked.
+    pub(super) async fn begins_http2(&self, gate: &mut Gate) -> bool {
+        let limits = self.limits();
+        let mut patience = limits.idle;
+        loop {
+            let come = gate.ahead();
+            if !PREFACE.starts_with(&come[..come.len().min(PREFACE.len())]) {
+                return false;
+            }
+            if come.len() >= PREFACE.len() {
+                return true;
+            }
+            if !matches!(timeout(patience, gate.fill()).await, Ok(Ok(true))) {
+                return false;
+            }
+            patience = limits.header_timeout;
+        }
+    }
+
+    /// Serves requests until the client or the gateway has enough.
+    pub(super) async fn serve_http2(&self, mut gate: Gate, mut shutdown: ShutdownWatch) {
+        let limits = self.limits();
+        let scope = Arc::clone(gate.connection());
+        let frames = Frames::new(frame_limits(&limits), self.gateway.clock.clone());
+        if gate.open(Span::Frames(Box::new(frames))).is_err() {
+            return;
+        }
+        let connected = handshake(Box::new(gate), Some(h2_options(&limits)));
+        let Ok(Ok(mut connection)) = timeout(limits.header_timeout, connected).await else {
+            return;
+        };
+        let digest = Arc::new(Digest::default());
+        // Every request holds one: alone, the connection is idle.
+        let alive = Arc::new(());
+        let mut malformed = 0;
+        let mut closing = *shutdown.borrow();
+        let mut patience = Instant::now() + limits.idle;
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                _ = shutdown.wait_for(|down| *down), if !closing => {
+                    connection.graceful_shutdown();
+                    closing = true;
+                    continue;
+                }
+                accepted = HttpSession::from_h2_conn(&mut connection, Arc::clone(&digest)) => accepted,
+                () = sleep_until(patience) => {
+                    if Arc::strong_count(&alive) == 1 {
+                        return;
+                    }
+                    patience = Instant::now() + limits.idle;
+                    continue;
+                }
+            };
+            patience = Instant::now() + limits.idle;
+            match accepted {
+                Ok(Some(H2Accept::Session(session))) => {
+                    let mut session = ServerSession::new_http2(session);
+                    session.set_write_timeout(Some(limits.idle));
+                    let (proxy, shutdown) = (Arc::clone(&self.proxy), shutdown.clone());
+                    let alive = Arc::clone(&alive);
+                    tokio::spawn(Arc::clone(&scope).scope(async move {
+                        proxy.process_new_http(session, &shutdown).await;
+                        drop(alive);
+                    }));
+                }
+                Ok(Some(H2Accept::Rejected)) if malformed < MAX_MALFORMED => malformed += 1,
+                Ok(_) | Err(_) => return,
+            }
+        }
+    }
+}
+
+fn frame_limits(limits: &Limits) -> FrameLimits {
+    FrameLimits {
+        resets: limits.resets,
+        header_timeout: limits.header_timeout,
+    }
+}
+
+fn h2_options(limits: &Limits) -> H2Options {
+    let mut options = default_h2_options();
+    let bytes = u32::try_from(limits.head.bytes).unwrap_or(u32::MAX);
+    options
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(bytes);
+    options
+}

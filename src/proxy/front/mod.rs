@@ -1,0 +1,33 @@
+//! The front: from an accepted connection to one request at a time.
+//!
+//! Pingora's parsers are forgiving, and know neither a total deadline for a header nor a
+//! bound on connections. So its listening service is left out: the front accepts, counts,
+//! and reads each head itself, strictly and within bounds, before Pingora sees a byte.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `listener.rs` | an address with what is spoken there |
+//! | `accept.rs` | accepts, counts, sheds, starts a connection |
+//! | `census.rs` | how many connections there are, in all and per address |
+//! | `connection.rs` | what is known of a connection, for its requests |
+//! | `wire.rs` | a TCP connection as Pingora wants one |
+//! | `gate.rs`, `span.rs` | cuts the stream to the request that is being served |
+//! | `http1.rs` | one request after the other |
+//! | `http2.rs`, `frames.rs` | many at once; bounds on what frames may cost |
+//! | `refuse.rs` | the answer to a head that is none |
+
+mod accept;
+mod census;
+mod connection;
+mod frames;
+mod gate;
+mod http1;
+mod http2;
+mod listener;
+mod refuse;
+mod span;
+mod wire;
+
+pub use accept::Front;
+pub(super) use connection::Connection;
+pub use listener::Listener;
