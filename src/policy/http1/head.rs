@@ -115,7 +115,8 @@ impl HeadReader {
 
     /// Bounds what has come, complete or not.
     fn bounded(&self, end: usize, limits: &HeadLimits) -> Result<(), Malformed> {
-        if self.request_line.is_none() && end - self.line > limits.request_line {
+        // The line's carriage return may have come without its line feed.
+        if self.request_line.is_none() && end - self.line > limits.request_line + 1 {
             return Err(Malformed::RequestLineLength);
         }
         if end > limits.bytes {
@@ -179,6 +180,19 @@ mod tests {
     fn framing(fields: &str) -> Framing {
         let head = format!("POST /a HTTP/1.1\r\nHost: h\r\n{fields}\r\n\r\n");
         read(head.as_bytes()).unwrap().unwrap().framing
+    }
+
+    #[test]
+    fn the_longest_request_line_may_come_in_any_pieces() {
+        let line = |length: usize| {
+            let target = "x".repeat(length - "GET / HTTP/1.1".len());
+            read(format!("GET /{target} HTTP/1.1\r\n\r\n").as_bytes())
+        };
+        assert!(line(LIMITS.request_line).unwrap().is_some());
+        assert_eq!(
+            line(LIMITS.request_line + 1),
+            Err(Malformed::RequestLineLength)
+        );
     }
 
     #[test]
