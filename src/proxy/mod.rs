@@ -9,6 +9,7 @@
 //! | `stages.rs` | canonical request, verdict, refusal |
 //! | `rules.rs` | what the configuration says |
 //! | `target.rs` | the request target as it was sent |
+//! | `cookies.rs` | which cookies pass |
 //! | `headers.rs` | the upstream request, rebuilt from the permit |
 //! | `upstream.rs` | where it goes |
 //! | `rescue.rs`, `answer.rs`, `dialect.rs` | what the client hears when it does not |
@@ -17,6 +18,7 @@
 
 mod answer;
 mod client;
+pub mod cookies;
 mod dialect;
 mod exchange;
 mod front;
