@@ -5,6 +5,7 @@ mod skeleton;
 #[cfg(test)]
 mod tests;
 mod words;
+mod yaml;
 
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
