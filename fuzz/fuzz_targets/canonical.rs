@@ -1,0 +1,119 @@
+//! The canonical request: a line `METHOD TARGET`, then header lines.
+//!
+//! What is accepted is a fixed point: parsing what would be sent upstream gives the same
+//! method, host, path and query, and both spellings of the path decode to the same bytes.
+#![no_main]
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
+use libfuzzer_sys::{Corpus, fuzz_target};
+use portcullis::policy::{CanonicalRequest, RawRequest};
+
+fuzz_target!(|data: &[u8]| -> Corpus {
+    match parts(data) {
+        Some((method, target, headers)) => check(&method, target, &headers),
+        None => Corpus::Reject,
+    }
+});
+
+fn parts(data: &[u8]) -> Option<(Method, &[u8], HeaderMap)> {
+    let mut lines = data.split(|byte| *byte == b'\n');
+    let mut first = lines.next()?.splitn(2, |byte| *byte == b' ');
+    let method = Method::from_bytes(first.next()?).ok()?;
+    let target = first.next()?;
+    let mut headers = HeaderMap::new();
+    for line in lines {
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let name = HeaderName::from_bytes(&line[..colon]).ok()?;
+        headers.append(
+            name,
+            HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).ok()?,
+        );
+    }
+    Some((method, target, headers))
+}
+
+fn parse(method: &Method, target: &[u8], headers: &HeaderMap) -> Option<CanonicalRequest> {
+    CanonicalRequest::parse(&RawRequest {
+        method,
+        target,
+        version: Version::HTTP_11,
+        headers,
+    })
+    .ok()
+}
+
+fn check(method: &Method, target: &[u8], headers: &HeaderMap) -> Corpus {
+    let Some(first) = parse(method, target, headers) else {
+        return Corpus::Keep;
+    };
+    let sent = first.target();
+    let mut upstream = HeaderMap::new();
+    upstream.insert(header::HOST, first.authority().parse().unwrap());
+    let second = parse(first.method(), sent.as_bytes(), &upstream).expect("what is sent is legal");
+    assert_eq!(first.method(), second.method());
+    assert_eq!(first.host(), second.host());
+    assert_eq!(first.authority(), second.authority());
+    assert_eq!(first.path().encoded(), second.path().encoded());
+    assert_eq!(first.path().segments(), second.path().segments());
+    assert_eq!(
+        first.path().trailing_slash(),
+        second.path().trailing_slash()
+    );
+    assert_eq!(first.query(), second.query());
+    assert!(first.query().pairs().eq(second.query().pairs()));
+    assert_eq!(sent, second.target());
+    check_path(&first, &sent, target);
+    Corpus::Keep
+}
+
+/// By a decoder of its own.
+fn check_path(request: &CanonicalRequest, sent: &str, received: &[u8]) {
+    assert!(sent.bytes().all(|byte| byte.is_ascii_graphic()), "{sent}");
+    let path = sent.split('?').next().unwrap();
+    assert!(path.starts_with('/') && !path.contains("//") && !path.contains(['\\', ';', '#']));
+    let decoded = decode(path.as_bytes());
+    assert_eq!(decoded, decode(path_of(received)));
+    let mut segments = decoded[1..].split(|byte| *byte == b'/').collect::<Vec<_>>();
+    if segments.last().is_some_and(|last| last.is_empty()) {
+        segments.pop();
+        assert!(request.path().trailing_slash());
+    }
+    let canonical = request.path().segments();
+    assert!(
+        canonical
+            .iter()
+            .map(|segment| segment.as_bytes())
+            .eq(segments.iter().copied())
+    );
+    let dots = |segment: &&str| matches!(*segment, "." | "..");
+    assert!(!canonical.iter().any(dots));
+}
+
+/// The path of a target in origin-form or absolute-form.
+fn path_of(target: &[u8]) -> &[u8] {
+    let text = match target.windows(3).position(|three| three == b"://") {
+        Some(at) if !target.starts_with(b"/") => {
+            let rest = &target[at + 3..];
+            &rest[rest.iter().position(|byte| *byte == b'/').unwrap()..]
+        }
+        _ => target,
+    };
+    text.split(|byte| *byte == b'?').next().unwrap()
+}
+
+fn decode(text: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::new();
+    let mut at = 0;
+    while at < text.len() {
+        let byte = match text.get(at + 1..at + 3) {
+            Some(hex) if text[at] == b'%' => {
+                at += 2;
+                u8::from_str_radix(std::str::from_utf8(hex).unwrap(), 16).unwrap()
+            }
+            _ => text[at],
+        };
+        decoded.push(byte);
+        at += 1;
+    }
+    decoded
+}
