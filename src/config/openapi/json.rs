@@ -10,16 +10,20 @@ use super::super::diagnostic::Place;
 ///
 /// When it is no JSON.
 pub(super) fn readable_as_yaml(text: &str) -> Result<String, (Place, String)> {
-    serde_json::from_str::<IgnoredAny>(text).map_err(|error| explain(&error))?;
+    serde_json::from_str::<IgnoredAny>(text).map_err(|error| explain(text, &error))?;
     // A string of JSON has no raw tab, so these are blanks between values.
     Ok(joined_surrogates(&text.replace('\t', " ")))
 }
 
-fn explain(error: &serde_json::Error) -> (Place, String) {
+fn explain(text: &str, error: &serde_json::Error) -> (Place, String) {
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).max(1);
+    let line = text.split('\n').nth(error.line().saturating_sub(1));
+    // The parser counts bytes; places are told in characters.
+    let before = line.unwrap_or_default().bytes().take(error.column());
+    let characters = before.filter(|byte| !(0x80..0xc0).contains(byte)).count();
     let place = Place {
         line: number(error.line()),
-        column: number(error.column()),
+        column: number(characters),
     };
     let message = error.to_string();
     // The location is already at the head of the diagnostic.
@@ -60,6 +64,12 @@ fn pair(escape: &str) -> Option<char> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mistake_is_told_in_characters() {
+        let (place, _) = readable_as_yaml("{\n \"é😀\": x}").unwrap_err();
+        assert_eq!((place.line, place.column), (2, 8));
+    }
 
     #[test]
     fn what_yaml_reads_otherwise_is_put_right() {
