@@ -1,55 +1,75 @@
-//! The canonical request: a line `METHOD TARGET`, then header lines.
+//! The canonical request: a line `METHOD TARGET`, then header lines, `:authority` among them.
 //!
 //! What is accepted is a fixed point: parsing what would be sent upstream gives the same
 //! method, host, path and query, and both spellings of the path decode to the same bytes.
 #![no_main]
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use portcullis::policy::{CanonicalRequest, RawRequest};
 
 fuzz_target!(|data: &[u8]| -> Corpus {
-    match parts(data) {
-        Some((method, target, headers)) => check(&method, target, &headers),
+    match Parts::of(data) {
+        Some(parts) => check(&parts),
         None => Corpus::Reject,
     }
 });
 
-fn parts(data: &[u8]) -> Option<(Method, &[u8], HeaderMap)> {
-    let mut lines = data.split(|byte| *byte == b'\n');
-    let mut first = lines.next()?.splitn(2, |byte| *byte == b' ');
-    let method = Method::from_bytes(first.next()?).ok()?;
-    let target = first.next()?;
-    let mut headers = HeaderMap::new();
-    for line in lines {
-        let colon = line.iter().position(|byte| *byte == b':')?;
-        let name = HeaderName::from_bytes(&line[..colon]).ok()?;
-        headers.append(
-            name,
-            HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).ok()?,
-        );
+struct Parts<'d> {
+    method: Method,
+    target: &'d [u8],
+    authority: Option<&'d [u8]>,
+    headers: HeaderMap,
+}
+
+impl<'d> Parts<'d> {
+    fn of(data: &'d [u8]) -> Option<Self> {
+        let mut lines = data.split(|byte| *byte == b'\n');
+        let mut first = lines.next()?.splitn(2, |byte| *byte == b' ');
+        let mut parts = Self {
+            method: Method::from_bytes(first.next()?).ok()?,
+            target: first.next()?,
+            authority: None,
+            headers: HeaderMap::new(),
+        };
+        for line in lines {
+            if let Some(authority) = line.strip_prefix(b":authority: ") {
+                parts.authority = Some(authority);
+                continue;
+            }
+            let colon = line.iter().position(|byte| *byte == b':')?;
+            let name = HeaderName::from_bytes(&line[..colon]).ok()?;
+            let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).ok()?;
+            parts.headers.append(name, value);
+        }
+        Some(parts)
     }
-    Some((method, target, headers))
+
+    fn parse(&self) -> Option<CanonicalRequest> {
+        CanonicalRequest::parse(&RawRequest {
+            method: &self.method,
+            target: self.target,
+            authority: self.authority,
+            headers: &self.headers,
+        })
+        .ok()
+    }
 }
 
-fn parse(method: &Method, target: &[u8], headers: &HeaderMap) -> Option<CanonicalRequest> {
-    CanonicalRequest::parse(&RawRequest {
-        method,
-        target,
-        version: Version::HTTP_11,
-        headers,
-    })
-    .ok()
-}
-
-fn check(method: &Method, target: &[u8], headers: &HeaderMap) -> Corpus {
-    let Some(first) = parse(method, target, headers) else {
+fn check(received: &Parts<'_>) -> Corpus {
+    let Some(first) = received.parse() else {
         return Corpus::Keep;
     };
     let sent = first.target();
-    let mut upstream = HeaderMap::new();
-    upstream.insert(header::HOST, first.authority().parse().unwrap());
-    let second = parse(first.method(), sent.as_bytes(), &upstream).expect("what is sent is legal");
+    let mut headers = HeaderMap::new();
+    headers.insert(header::HOST, first.authority().parse().unwrap());
+    let upstream = Parts {
+        method: first.method().clone(),
+        target: sent.as_bytes(),
+        authority: None,
+        headers,
+    };
+    let second = upstream.parse().expect("what is sent is legal");
     assert_eq!(first.method(), second.method());
     assert_eq!(first.host(), second.host());
     assert_eq!(first.authority(), second.authority());
@@ -62,7 +82,7 @@ fn check(method: &Method, target: &[u8], headers: &HeaderMap) -> Corpus {
     assert_eq!(first.query(), second.query());
     assert!(first.query().pairs().eq(second.query().pairs()));
     assert_eq!(sent, second.target());
-    check_path(&first, &sent, target);
+    check_path(&first, &sent, received.target);
     Corpus::Keep
 }
 

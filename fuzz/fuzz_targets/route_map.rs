@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use http::Method;
 use libfuzzer_sys::{Corpus, fuzz_target};
-use portcullis::domain::RoleScope;
+use portcullis::domain::{Rates, RoleScope};
 use portcullis::policy::{
     Dialect, HostPattern, Lookup, Origin, PathRef, Pattern, Requirement, Route, RouteMap,
     RouteTimeouts,
@@ -66,6 +66,7 @@ fn route(at: usize, line: &str) -> Option<Route> {
         dialect: Dialect::Problem,
         forward_headers: Vec::new(),
         websocket: false,
+        rate: Rates::default(),
         max_body: None,
         timeouts: RouteTimeouts::default(),
         origin: Origin {

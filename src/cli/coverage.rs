@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use http::{HeaderMap, HeaderValue, Method, Version, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
@@ -216,7 +216,7 @@ fn find(map: &RouteMap, method: &Method, host: &str, target: &str) -> Found {
     let request = CanonicalRequest::parse(&RawRequest {
         method,
         target: target.as_bytes(),
-        version: Version::HTTP_11,
+        authority: None,
         headers: &headers,
     });
     let Ok(request) = request else {

@@ -3,19 +3,23 @@
 //!
 //! `node` reads any YAML and keeps places and duplicate keys; `variables` fills in
 //! `${VAR}`; `reader` takes typed values out of the tree; one file a section checks
-//! what they mean; `load` puts the sections together. `openapi` reads, in the same way,
-//! what a backend says of itself. Nothing ambient is read: the
+//! what they mean; `load` puts the sections together; `files` notes what was read, and
+//! `fixed` tells what of a change must wait for a new process. `openapi` reads, in the same
+//! way, what a backend says of itself. Nothing ambient is read: the
 //! environment is a parameter. A value that came from a variable is never shown.
 
 mod body;
 mod catalogue;
 mod diagnostic;
+mod files;
+mod fixed;
 mod identity;
 mod limits;
 mod load;
 mod node;
 mod openapi;
 mod preset;
+mod rate;
 mod reader;
 mod requirement;
 mod route;
@@ -28,10 +32,11 @@ mod variables;
 
 pub use body::BodyTemplate;
 pub use diagnostic::Diagnostic;
-pub use load::BuiltIn;
+pub use files::{Digest, Files};
+pub use load::{BuiltIn, ConfigFile, Loaded};
 pub use openapi::{Description, Operation, Part, Template, Unread};
 pub use settings::{
     Address, Audit, Cache, Database, Essentials, Exists, Health, HostRewrite, Limits, Log,
-    Provision, Settings, Shutdown, Timeouts, Upstream, UpstreamTls,
+    Provision, RateLimits, Settings, Shutdown, Timeouts, Upstream, UpstreamTls,
 };
 pub use variables::Environment;

@@ -12,8 +12,9 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 use super::body::BodyTemplate;
-use crate::domain::{BuiltInRole, Catalogue, Permission, WhenFull};
+use crate::domain::{BuiltInRole, Catalogue, Permission, Rates, WhenFull};
 use crate::policy::{Dialect, HeadLimits, Origin, OwnedHeaders, RouteMap, Template};
+use crate::rate::RedisOptions;
 use crate::telemetry::LogFormat;
 
 /// Everything that a configuration file says, with defaults filled in.
@@ -41,6 +42,10 @@ pub struct Settings {
     pub cache: Cache,
     /// The audit spool.
     pub audit: Audit,
+    /// How often anything may be asked.
+    pub rate: Rates,
+    /// Where rate limits are counted.
+    pub rate_limits: RateLimits,
     /// Every permission that exists.
     pub catalogue: Catalogue,
     /// The roles built in.
@@ -138,6 +143,13 @@ pub struct Audit {
     pub max_bytes: u64,
 }
 
+/// Where rate limits are counted.
+#[derive(Clone, Debug, Default)]
+pub struct RateLimits {
+    /// `None`: each instance counts for itself.
+    pub redis: Option<RedisOptions>,
+}
+
 /// A backend.
 #[derive(Clone, Debug)]
 pub struct Upstream {
@@ -178,7 +190,7 @@ impl fmt::Display for Address {
 }
 
 /// TLS to a backend.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamTls {
     /// PEM bundle of the certificate authorities to trust; `None`: the system's.
     pub ca: Option<Arc<[u8]>>,
@@ -228,7 +240,7 @@ pub struct Health {
 }
 
 /// What to do in a backend when a project appears.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provision {
     /// Name of the upstream.
     pub upstream: Arc<str>,

@@ -10,8 +10,10 @@ use prometheus::IntGauge;
 
 use super::client::Client;
 use super::front::Connection;
+use super::rate::RateState;
 use super::record;
 use super::rescue::Failure;
+use super::rules::Rules;
 use super::upstream::Upstream;
 use crate::audit::Slot;
 use crate::clock::Clock;
@@ -21,6 +23,8 @@ use crate::telemetry::{self, RouteCounters};
 
 /// One request, from its header to its audit event.
 pub struct Exchange {
+    /// Those in force when it arrived: it ends under them.
+    pub(super) rules: Arc<Rules>,
     pub(super) event_id: EventId,
     pub(super) arrived: Instant,
     clock: Clock,
@@ -40,7 +44,11 @@ pub struct Exchange {
     /// Bytes of the answer's body still to come, where its length is known.
     pub(super) body_left: Option<u64>,
     pub(super) failure: Option<Failure>,
+    /// What the rate limits say.
+    pub(super) rate: RateState,
     pub(super) connection: Option<Arc<Connection>>,
+    /// Whether the backend was asked to switch protocols.
+    pub(super) upgrading: bool,
     /// Bytes that the client may still send.
     body_allowed: u64,
     _in_flight: InFlightGuard,
@@ -62,9 +70,11 @@ impl Exchange {
         clock: Clock,
         occurred_at: DateTime<Utc>,
         in_flight: &InFlight,
+        rules: Arc<Rules>,
         connection: Option<Arc<Connection>>,
     ) -> Self {
         Self {
+            rules,
             event_id,
             arrived: clock.instant(),
             clock,
@@ -82,7 +92,9 @@ impl Exchange {
             status: None,
             body_left: None,
             failure: None,
+            rate: RateState::default(),
             connection,
+            upgrading: false,
             body_allowed: u64::MAX,
             _in_flight: in_flight.enter(),
         }
@@ -121,6 +133,22 @@ impl Exchange {
         Err(Error::explain(ErrorType::HTTPStatus(413), "the body is too large").into_down())
     }
 
+    /// The backend switched protocols: from here on bytes pass as they are, in any number.
+    ///
+    /// # Errors
+    ///
+    /// If it was not asked to.
+    pub(super) fn switch_protocols(&mut self) -> pingora::Result<()> {
+        let connection = self.connection.as_ref().filter(|_| self.upgrading);
+        let Some(connection) = connection else {
+            let error = Error::explain(ErrorType::InvalidHTTPHeader, "101 without being asked");
+            return Err(error.into_up());
+        };
+        connection.open_tunnel();
+        self.body_allowed = u64::MAX;
+        Ok(())
+    }
+
     /// What went wrong; a cause that is known already is not guessed from the error.
     pub(super) fn failure_of(&self, error: &Error) -> Failure {
         let malformed = self.connection.as_ref().is_some_and(|it| it.is_malformed());
@@ -132,9 +160,9 @@ impl Exchange {
     }
 
     /// How the route wants a refusal worded.
-    pub(super) fn dialect(&self, default: Dialect) -> Dialect {
+    pub(super) fn dialect(&self) -> Dialect {
         let route = self.facts().and_then(|facts| facts.route.as_ref());
-        route.map_or(default, |route| route.dialect)
+        route.map_or(self.rules.dialect, |route| route.dialect)
     }
 
     /// How it ended, as the metrics count it.

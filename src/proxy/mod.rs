@@ -10,12 +10,14 @@
 //! | `rules.rs` | what the configuration says |
 //! | `target.rs` | the request target as it was sent |
 //! | `cookies.rs` | which cookies pass |
+//! | `rate.rs` | rate limits |
 //! | `headers.rs` | the upstream request, rebuilt from the permit |
-//! | `upstream.rs` | where it goes |
+//! | `upstream.rs`, `addresses.rs` | where it goes |
 //! | `rescue.rs`, `answer.rs`, `dialect.rs` | what the client hears when it does not |
 //! | `record.rs` | the audit event |
 //! | `provision.rs` | the gateway's own requests when a project appears |
 
+mod addresses;
 mod answer;
 mod client;
 pub mod cookies;
@@ -25,6 +27,7 @@ mod front;
 mod gateway;
 mod headers;
 mod provision;
+mod rate;
 mod record;
 mod rescue;
 mod rules;
@@ -36,5 +39,5 @@ pub use exchange::InFlight;
 pub use front::{Front, Listener};
 pub use gateway::{Core, Gateway};
 pub use provision::Provisioner;
-pub use rules::Rules;
-pub use upstream::{UpstreamError, Upstreams};
+pub use rules::{LiveRules, Rules};
+pub use upstream::UpstreamError;

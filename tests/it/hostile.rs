@@ -1,13 +1,21 @@
 //! Hostile input, class by class, over raw sockets: what is refused, what nevertheless
 //! reaches the backend (nothing), and the legal neighbour that must still pass.
 
+mod any_bytes;
 mod credentials;
+mod floods;
 mod forwarded;
+mod framing;
 mod host;
+mod http2;
 mod identity_headers;
 mod leaks;
+mod limits;
 mod method;
 mod path;
+mod reload;
+mod state;
+mod upgrade;
 mod wire;
 
 use std::sync::Mutex;
@@ -124,8 +132,7 @@ impl Bench {
         self.request_ids.lock().unwrap().extend(id);
     }
 
-    /// Every request has exactly one audit event. Pingora's own refusals have none:
-    /// there was no request that could be understood.
+    /// Every request has exactly one audit event, and so has what was no request.
     async fn audited(self) -> Vec<Value> {
         self.gateway.wait_for_audit();
         let events = self.gateway.events().await;

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::super::diagnostic::{Diagnostic, Findings, Place};
+use super::super::files::Reads;
 use super::super::node::{Node, Value};
 use super::super::reader::Reader;
 use super::{Description, json, operation, servers};
@@ -37,10 +38,11 @@ pub(super) fn parse(
     text: &str,
     base: Option<&str>,
 ) -> Result<Description, Vec<Diagnostic>> {
-    let findings = Findings::default();
+    let (findings, reads) = (Findings::default(), Reads::default());
     let reader = Reader {
         file,
         directory: Path::new(""),
+        reads: &reads,
         findings: &findings,
     };
     let root = match tree(text) {

@@ -1,6 +1,5 @@
 //! Whatever fields a client sends, the upstream request is the gateway's own.
 
-use http::Version;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use uuid::Uuid;
@@ -180,7 +179,7 @@ impl World {
         let request = CanonicalRequest::parse(&RawRequest {
             method: &Method::GET,
             target: path.as_bytes(),
-            version: Version::HTTP_11,
+            authority: None,
             headers: &headers,
         })
         .expect("a request");
@@ -208,7 +207,7 @@ impl World {
 #[tokio::test]
 async fn no_field_of_a_client_becomes_one_of_ours() {
     let world = World::new();
-    let upstreams = Upstreams::new(world.settings.upstreams.values()).await;
+    let upstreams = Upstreams::new(world.settings.upstreams.values(), None).await;
     let upstreams = upstreams.expect("an upstream");
     let upstream = upstreams.find("app").expect("the upstream");
     let known = Authentication::Authenticated(world.subject.clone());

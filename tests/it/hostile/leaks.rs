@@ -56,7 +56,7 @@ async fn class_27_a_key_is_in_no_log_no_answer_no_metric_no_event_and_not_at_the
         ] {
             let answer = bench.gateway.raw(raw).unwrap();
             statuses.push(answer.status);
-            let _ = write!(answers, "{answer:?}");
+            write!(answers, "{answer:?}").unwrap();
             bench.remember(&answer);
         }
     }

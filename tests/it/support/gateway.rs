@@ -98,19 +98,42 @@ impl TestGateway {
         }
     }
 
-    /// Writes the configuration.
+    /// Writes the configuration, in place.
     pub fn configure(&self, yaml: &str) {
+        std::fs::write(self.config(), self.full(yaml)).unwrap();
+    }
+
+    /// A whole configuration: listeners, `data_dir` and `database` are added.
+    pub fn full(&self, yaml: &str) -> String {
         let database = if self.embedded {
             String::new()
         } else {
             format!("database: {{ url: \"{}\" }}\n", self.postgres.gateway_url())
         };
-        let text = format!(
+        format!(
             "version: 1\nlog: {{ format: json, level: info }}\nlisten: 127.0.0.1:0\n\
              private_listen: 127.0.0.1:0\ndata_dir: {}\n{database}{yaml}",
             self.data_dir().display(),
-        );
-        std::fs::write(self.config(), text).unwrap();
+        )
+    }
+
+    /// How many reloads ended in `success` or `failed`.
+    pub fn reloads(&self, result: &str) -> u64 {
+        let name = format!("portcullis_config_reloads_total{{result=\"{result}\"}}");
+        self.metric(&name)
+    }
+
+    /// Asks for a reload and waits until it has ended in this.
+    pub fn reload(&self, result: &str) {
+        let before = self.reloads(result);
+        self.signal(Signal::HUP);
+        until("the reload", || self.reloads(result) > before);
+    }
+
+    /// Writes the configuration and has it loaded, which must succeed.
+    pub fn reconfigure(&self, yaml: &str) {
+        self.configure(yaml);
+        self.reload("success");
     }
 
     /// The configuration file.
@@ -376,7 +399,7 @@ impl TestGateway {
         let mut connection = PgConnection::connect(&self.postgres.owner_url())
             .await
             .unwrap();
-        let sql = "SELECT to_jsonb(e) FROM audit_events e WHERE method IS NOT NULL \
+        let sql = "SELECT to_jsonb(e) FROM audit_events e WHERE request_id IS NOT NULL \
                    ORDER BY occurred_at, id";
         sqlx::query_scalar(sql)
             .fetch_all(&mut connection)

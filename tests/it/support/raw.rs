@@ -4,6 +4,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use rustix::net::{AddressFamily, SocketType};
+
 /// Long enough for the slowest machine; a hang is a failure.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -44,13 +46,29 @@ pub struct Connection {
 impl Connection {
     /// Opens one.
     pub fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
+        Self::over(TcpStream::connect(address).unwrap())
+    }
+
+    /// Opens one from this local address, so that it counts as another client's.
+    pub fn from(local: [u8; 4], address: SocketAddr) -> Self {
+        let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        rustix::net::bind(&socket, &SocketAddr::from((local, 0))).unwrap();
+        rustix::net::connect(&socket, &address).unwrap();
+        Self::over(socket.into())
+    }
+
+    fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         Self {
             stream,
             ahead: Vec::new(),
         }
+    }
+
+    /// The same connection, to write to from another thread.
+    pub fn sender(&self) -> TcpStream {
+        self.stream.try_clone().unwrap()
     }
 
     /// Sends bytes as they are. The other side may have closed: then the answer tells.
