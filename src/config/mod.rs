@@ -4,7 +4,8 @@
 //! `node` reads any YAML and keeps places and duplicate keys; `variables` fills in
 //! `${VAR}`; `reader` takes typed values out of the tree; one file a section checks
 //! what they mean; `load` puts the sections together; `files` notes what was read, and
-//! `fixed` tells what of a change must wait for a new process. Nothing ambient is read: the
+//! `fixed` tells what of a change must wait for a new process. `openapi` reads, in the same
+//! way, what a backend says of itself. Nothing ambient is read: the
 //! environment is a parameter. A value that came from a variable is never shown.
 
 mod body;
@@ -16,6 +17,7 @@ mod identity;
 mod limits;
 mod load;
 mod node;
+mod openapi;
 mod preset;
 mod rate;
 mod reader;
@@ -33,6 +35,7 @@ pub use diagnostic::Diagnostic;
 pub use files::{Digest, Files};
 pub use fixed::FIXED;
 pub use load::{BuiltIn, ConfigFile, Loaded};
+pub use openapi::{Description, Operation, Part, Template, Unread};
 pub use settings::{
     Address, Audit, Cache, Database, Essentials, Exists, Health, HostRewrite, Limits, Log,
     Provision, RateLimits, Settings, Shutdown, Timeouts, Upstream, UpstreamTls,

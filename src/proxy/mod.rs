@@ -9,6 +9,7 @@
 //! | `stages.rs` | canonical request, verdict, refusal |
 //! | `rules.rs` | what the configuration says |
 //! | `target.rs` | the request target as it was sent |
+//! | `cookies.rs` | which cookies pass |
 //! | `rate.rs` | rate limits |
 //! | `headers.rs` | the upstream request, rebuilt from the permit |
 //! | `upstream.rs`, `addresses.rs` | where it goes |
@@ -19,6 +20,7 @@
 mod addresses;
 mod answer;
 mod client;
+pub mod cookies;
 mod dialect;
 mod exchange;
 mod front;

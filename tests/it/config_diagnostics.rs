@@ -629,3 +629,11 @@ fn anchors_are_fine_but_bombs_are_not() {
     assert_eq!(diagnostics.len(), 1, "{diagnostics:?}");
     assert!(diagnostics[0].message.starts_with("not valid YAML"));
 }
+
+/// The reader keeps the comments that stand before a value; there may be many.
+#[test]
+fn a_long_part_that_is_commented_out_is_no_mistake() {
+    let comments = "  # - route: GET /later\n".repeat(10_000);
+    let text = format!("version: 1\nroutes:\n{comments}  - {{ route: GET /, deny: no }}\n");
+    assert_eq!(diagnose(&text), []);
+}

@@ -66,13 +66,14 @@ impl HeadReader {
             self.seen = end;
             self.line = end;
             let head = self.line(line, end, limits)?;
-            self.bounded(end, limits)?;
+            bounded(end, limits)?;
             if head.is_some() {
                 return Ok(head);
             }
         }
         self.seen = bytes.len();
-        self.bounded(bytes.len(), limits)?;
+        self.bounded_line(&bytes[self.line..], limits)?;
+        bounded(bytes.len(), limits)?;
         Ok(None)
     }
 
@@ -113,16 +114,23 @@ impl HeadReader {
         Ok(None)
     }
 
-    /// Bounds what has come, complete or not.
-    fn bounded(&self, end: usize, limits: &HeadLimits) -> Result<(), Malformed> {
-        if self.request_line.is_none() && end - self.line > limits.request_line {
+    /// Bounds a request line that is not complete. Its carriage return may have come without
+    /// its line feed.
+    fn bounded_line(&self, line: &[u8], limits: &HeadLimits) -> Result<(), Malformed> {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if self.request_line.is_none() && line.len() > limits.request_line {
             return Err(Malformed::RequestLineLength);
-        }
-        if end > limits.bytes {
-            return Err(Malformed::HeadSize);
         }
         Ok(())
     }
+}
+
+/// Bounds what has come, complete or not.
+const fn bounded(end: usize, limits: &HeadLimits) -> Result<(), Malformed> {
+    if end > limits.bytes {
+        return Err(Malformed::HeadSize);
+    }
+    Ok(())
 }
 
 impl RequestLine {
@@ -179,6 +187,19 @@ mod tests {
     fn framing(fields: &str) -> Framing {
         let head = format!("POST /a HTTP/1.1\r\nHost: h\r\n{fields}\r\n\r\n");
         read(head.as_bytes()).unwrap().unwrap().framing
+    }
+
+    #[test]
+    fn the_longest_request_line_may_come_in_any_pieces() {
+        let line = |length: usize| {
+            let target = "x".repeat(length - "GET / HTTP/1.1".len());
+            read(format!("GET /{target} HTTP/1.1\r\n\r\n").as_bytes())
+        };
+        assert!(line(LIMITS.request_line).unwrap().is_some());
+        assert_eq!(
+            line(LIMITS.request_line + 1),
+            Err(Malformed::RequestLineLength)
+        );
     }
 
     #[test]
