@@ -77,12 +77,19 @@ impl Generation {
         &self.path
     }
 
-    /// Removes it; fails if there is more in it than the lock.
+    /// Removes it, once it holds no events any more.
     pub(super) fn remove(&self) -> io::Result<()> {
         fs::remove_file(self.path.join(LOCK))?;
         match fs::remove_dir(&self.path) {
-            // Somebody found it without its lock.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            // Without its lock it was nobody's: somebody has removed it, or made it theirs.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty
+                ) =>
+            {
+                Ok(())
+            }
             removed => removed,
         }
     }

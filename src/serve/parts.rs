@@ -56,13 +56,9 @@ impl Parts {
                 return Err(UpgradeError::Database.into());
             }
         };
-        let (entrance, predecessor) = if let Some(entrance) = entrance {
-            (entrance, None)
-        } else {
-            tokio::select! {
-                taken = self.take_over(database, tasks) => taken?,
-                () = stop.requested() => return Ok(()),
-            }
+        let (entrance, predecessor) = tokio::select! {
+            entered = self.enter(entrance, database, tasks) => entered?,
+            () = stop.requested() => return Ok(()),
         };
         let in_force = self.in_force(&rules, &tables, &gateway);
         let shutdown = Arc::clone(&in_force.shutdown);
@@ -153,12 +149,16 @@ impl Parts {
         limiter
     }
 
-    /// The entrance of the gateway that runs, if one does.
-    async fn take_over(
+    /// Our own entrance, else that of the gateway that runs, if one does.
+    async fn enter(
         &self,
+        own: Option<Entrance>,
         database: &mut Database,
         tasks: &mut JoinSet<io::Result<()>>,
     ) -> Result<(Entrance, Option<Predecessor>), ServeError> {
+        if let Some(own) = own {
+            return Ok((own, None));
+        }
         let data_dir = &self.settings.data_dir;
         let (mut inherited, predecessor) = upgrade::take_over(data_dir, &self.desk.spool).await?;
         let doors = Doors::bind(&self.settings, &mut inherited)?;
