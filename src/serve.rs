@@ -22,10 +22,11 @@ use crate::audit::{AuditWriter, Spool, SpoolError, SpoolOptions};
 use crate::authn::Authenticator;
 use crate::cache::{KeyCache, Refresh, RoleTables};
 use crate::clock::Clock;
-use crate::config::Settings;
+use crate::config::{Listen, Settings};
 use crate::control::{self, Health};
 use crate::proxy::{
-    Core, Gateway, InFlight, Listener, Provisioner, Rules, UpstreamError, Upstreams,
+    CertificateWatch, Core, Gateway, InFlight, Listener, Protocol, Provisioner, Rules,
+    UpstreamError, Upstreams,
 };
 use crate::store::private_postgres::PrivatePostgresError;
 use crate::store::{Db, MalformedDatabaseUrl, StoreError};
@@ -42,6 +43,9 @@ pub enum ServeError {
     /// An address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The certificates of an address cannot be used.
+    #[error("TLS: {0}")]
+    Tls(#[from] openssl::error::ErrorStack),
     /// The private Postgres does not start.
     #[error(transparent)]
     Postgres(#[from] PrivatePostgresError),
@@ -86,7 +90,8 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     let clock = Clock::system();
     let metrics = Arc::new(Metrics::new());
     let health = Arc::new(Health::default());
-    let public = Bound::new(settings.listen)?;
+    let public = settings.listen.iter().map(|it| Bound::new(it.address));
+    let public = public.collect::<Result<Vec<_>, _>>()?;
     let private = Bound::new(settings.private_listen)?.listen("private")?;
     let spool = Spool::open(&settings.data_dir.join("spool"), spool_options(&settings))?;
     let mut tasks = JoinSet::new();
@@ -137,7 +142,7 @@ struct Parts {
 impl Parts {
     async fn serve(
         mut self,
-        public: Bound,
+        public: Vec<Bound>,
         mut stop: Stop,
         tasks: &mut JoinSet<io::Result<()>>,
     ) -> Result<(), ServeError> {
@@ -149,11 +154,9 @@ impl Parts {
         };
         let usage = Arc::clone(&gateway.authenticator.usage);
         let writer = AuditWriter::spawn(self.spool.clone(), self.db.clone());
-        let listener = Listener {
-            socket: public.listen("public")?.into_std()?,
-            http2: true,
-        };
-        let plane = DataPlane::start(&self.settings, gateway, listener);
+        let listeners = self.listeners(public)?;
+        self.watch_certificates(&listeners, tasks);
+        let plane = DataPlane::start(&self.settings, gateway, listeners);
         self.background(&tables, &upstreams, &plane, tasks);
         self.health.listening();
         let asked = tokio::select! {
@@ -175,6 +178,27 @@ impl Parts {
         } else {
             Err(ServeError::Background)
         }
+    }
+
+    /// Opens the addresses of clients.
+    fn listeners(&self, public: Vec<Bound>) -> Result<Vec<Listener>, ServeError> {
+        let open = |(bound, listen): (Bound, &Listen)| {
+            Ok(Listener {
+                protocol: Arc::new(Protocol::new(listen.clone())?),
+                socket: bound.listen("public")?.into_std()?,
+            })
+        };
+        public
+            .into_iter()
+            .zip(&self.settings.listen)
+            .map(open)
+            .collect()
+    }
+
+    fn watch_certificates(&self, listeners: &[Listener], tasks: &mut JoinSet<io::Result<()>>) {
+        let tls = listeners.iter().filter_map(|it| it.protocol.tls());
+        let (metrics, clock) = (Arc::clone(&self.metrics), self.clock.clone());
+        tasks.spawn(CertificateWatch::new(tls, metrics, clock).run());
     }
 
     fn tables(&mut self) -> Arc<RoleTables> {

@@ -6,8 +6,8 @@ use std::io::IsTerminal as _;
 use std::sync::Arc;
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -62,6 +62,9 @@ pub struct Metrics {
     requests: IntCounterVec,
     key_lookups: IntCounterVec,
     shed: IntCounterVec,
+    connection_failures: IntCounterVec,
+    tls_expiry: IntGaugeVec,
+    tls_reloads: IntCounterVec,
     /// Time to decide, credential look-up included.
     pub decision_seconds: Histogram,
     /// Time from forwarding to the backend's answer.
@@ -124,6 +127,24 @@ impl Metrics {
                 "portcullis_connections_shed_total",
                 "Connections turned away by the limit that was reached.",
                 &["limit"],
+            ),
+            connection_failures: counters(
+                &registry,
+                "portcullis_connections_failed_total",
+                "Connections that ended before a request could come, by reason.",
+                &["reason"],
+            ),
+            tls_expiry: gauges(
+                &registry,
+                "portcullis_tls_certificate_expiry_timestamp_seconds",
+                "When a certificate expires, in seconds since 1970.",
+                &["name"],
+            ),
+            tls_reloads: counters(
+                &registry,
+                "portcullis_tls_reloads_total",
+                "Times that changed certificates were read anew, by result.",
+                &["result"],
             ),
             decision_seconds: histogram(
                 &registry,
@@ -210,6 +231,24 @@ impl Metrics {
         self.shed.with_label_values(&[limit])
     }
 
+    /// The counter of connections that ended before a request could come.
+    #[must_use]
+    pub fn connection_failed(&self, reason: &str) -> IntCounter {
+        self.connection_failures.with_label_values(&[reason])
+    }
+
+    /// When the certificate in this file expires.
+    #[must_use]
+    pub fn tls_expiry(&self, certificate: &str) -> IntGauge {
+        self.tls_expiry.with_label_values(&[certificate])
+    }
+
+    /// The counter of certificates read anew, by `success` or `failed`.
+    #[must_use]
+    pub fn tls_reload(&self, result: &str) -> IntCounter {
+        self.tls_reloads.with_label_values(&[result])
+    }
+
     /// The counters of hits and misses of a cache.
     #[must_use]
     pub fn cache(&self, name: &str) -> (IntCounter, IntCounter) {
@@ -243,6 +282,11 @@ fn register<M: prometheus::core::Collector + Clone + 'static>(registry: &Registr
 
 fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
     let made = IntCounterVec::new(Opts::new(name, help), labels);
+    register(registry, made.expect("a valid metric"))
+}
+
+fn gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+    let made = IntGaugeVec::new(Opts::new(name, help), labels);
     register(registry, made.expect("a valid metric"))
 }
 

@@ -8,9 +8,11 @@
 
 mod body;
 mod catalogue;
+mod certificate;
 mod diagnostic;
 mod identity;
 mod limits;
+mod listen;
 mod load;
 mod node;
 mod preset;
@@ -25,10 +27,12 @@ mod upstream;
 mod variables;
 
 pub use body::BodyTemplate;
+pub use certificate::{Authorities, CertificateError, CertificateFiles, ServerCertificate};
 pub use diagnostic::Diagnostic;
 pub use load::BuiltIn;
 pub use settings::{
-    Address, Audit, Cache, Database, Essentials, Exists, Health, HostRewrite, Limits, Log,
-    Provision, Settings, Shutdown, Timeouts, Upstream, UpstreamTls,
+    Address, Audit, Cache, ClientCertificates, Database, Essentials, Exists, Health, HostRewrite,
+    Limits, Listen, ListenerTls, Log, Provision, Serves, Settings, Shutdown, Timeouts, TlsVersion,
+    UnknownName, Upstream, UpstreamTls,
 };
 pub use variables::Environment;

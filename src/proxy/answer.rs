@@ -1,7 +1,7 @@
 //! An answer of our own: built whole, then written.
 
 use bytes::Bytes;
-use http::{Method, StatusCode, header};
+use http::{HeaderName, Method, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
@@ -24,7 +24,8 @@ pub(super) struct Answer {
     content_type: &'static str,
     body: Bytes,
     request_id: String,
-    allow: Option<String>,
+    /// A field that only some answers have.
+    special: Option<(HeaderName, String)>,
 }
 
 impl Answer {
@@ -41,7 +42,7 @@ impl Answer {
             content_type,
             body: body.into(),
             request_id: request_id.to_owned(),
-            allow: None,
+            special: None,
         }
     }
 
@@ -51,7 +52,7 @@ impl Answer {
         let mut answer = Self::new(status, dialect, code, &denial.message(), request_id);
         if let DenialReason::WrongMethod(allowed) = denial.reason() {
             let names: Vec<_> = allowed.iter().map(Method::as_str).collect();
-            answer.allow = Some(names.join(", "));
+            answer.special = Some((header::ALLOW, names.join(", ")));
         }
         answer
     }
@@ -62,7 +63,18 @@ impl Answer {
             content_type: "application/json",
             body: Bytes::copy_from_slice(fixed.body.as_bytes()),
             request_id: request_id.to_owned(),
-            allow: None,
+            special: None,
+        }
+    }
+
+    /// Permanent, and the method stays what it was.
+    pub(super) fn redirect(location: String, request_id: &str) -> Self {
+        Self {
+            status: StatusCode::PERMANENT_REDIRECT,
+            content_type: "text/plain",
+            body: Bytes::new(),
+            request_id: request_id.to_owned(),
+            special: Some((header::LOCATION, location)),
         }
     }
 
@@ -111,8 +123,8 @@ impl Answer {
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             header.insert_header(header::RETRY_AFTER, RETRY_AFTER)?;
         }
-        if let Some(allow) = &self.allow {
-            header.insert_header(header::ALLOW, allow.as_str())?;
+        if let Some((name, value)) = &self.special {
+            header.insert_header(name.clone(), value.as_str())?;
         }
         Ok(header)
     }

@@ -7,6 +7,7 @@
 //! | `exchange.rs` | what is known of one request (Pingora's CTX) |
 //! | `gateway.rs` | the stages as Pingora calls them (`ProxyHttp`) |
 //! | `stages.rs` | canonical request, verdict, refusal |
+//! | `redirect.rs` | the way to TLS, where nothing else is told |
 //! | `rules.rs` | what the configuration says |
 //! | `target.rs` | the request target as it was sent |
 //! | `headers.rs` | the upstream request, rebuilt from the permit |
@@ -24,6 +25,7 @@ mod gateway;
 mod headers;
 mod provision;
 mod record;
+mod redirect;
 mod rescue;
 mod rules;
 mod stages;
@@ -31,7 +33,7 @@ mod target;
 mod upstream;
 
 pub use exchange::InFlight;
-pub use front::{Front, Listener};
+pub use front::{CertificateWatch, Front, Listener, Protocol};
 pub use gateway::{Core, Gateway};
 pub use provision::Provisioner;
 pub use rules::Rules;

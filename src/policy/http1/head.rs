@@ -72,6 +72,9 @@ impl HeadReader {
             }
         }
         self.seen = bytes.len();
+        if self.request_line.is_none() {
+            first_byte(&bytes[self.line..])?;
+        }
         self.bounded(bytes.len(), limits)?;
         Ok(None)
     }
@@ -122,6 +125,14 @@ impl HeadReader {
             return Err(Malformed::HeadSize);
         }
         Ok(())
+    }
+}
+
+/// What is no HTTP, such as TLS, may never send the line end that would tell.
+fn first_byte(line: &[u8]) -> Result<(), Malformed> {
+    match line.first() {
+        Some(byte) if *byte != b'\r' && !is_token(*byte) => Err(Malformed::RequestLine),
+        _ => Ok(()),
     }
 }
 

@@ -1,8 +1,10 @@
 //! What several subjects need.
 
+pub mod certificates;
 pub mod gateway;
 pub mod load;
 pub mod postgres;
 pub mod raw;
 pub mod store;
+pub mod tls;
 pub mod upstream;

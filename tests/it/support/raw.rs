@@ -34,9 +34,22 @@ impl Answer {
     }
 }
 
+/// A socket on which nothing takes longer than it may.
+pub fn socket(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream
+}
+
+/// What bytes go over.
+pub trait Wire: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Wire for T {}
+
 /// An open connection.
 pub struct Connection {
-    stream: TcpStream,
+    stream: Box<dyn Wire>,
     /// Bytes read beyond the last answer.
     ahead: Vec<u8>,
 }
@@ -44,11 +57,13 @@ pub struct Connection {
 impl Connection {
     /// Opens one.
     pub fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
+        Self::over(socket(address))
+    }
+
+    /// One over something else than TCP alone.
+    pub fn over(stream: impl Wire + 'static) -> Self {
         Self {
-            stream,
+            stream: Box::new(stream),
             ahead: Vec::new(),
         }
     }
