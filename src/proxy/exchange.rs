@@ -41,6 +41,8 @@ pub struct Exchange {
     pub(super) body_left: Option<u64>,
     pub(super) failure: Option<Failure>,
     pub(super) connection: Option<Arc<Connection>>,
+    /// Whether the backend was asked to switch protocols.
+    pub(super) upgrading: bool,
     /// Bytes that the client may still send.
     body_allowed: u64,
     _in_flight: InFlightGuard,
@@ -85,6 +87,7 @@ impl Exchange {
             body_left: None,
             failure: None,
             connection,
+            upgrading: false,
             body_allowed: u64::MAX,
             _in_flight: in_flight.enter(),
         }
@@ -121,6 +124,22 @@ impl Exchange {
         }
         self.failure = Some(Failure::BodyTooLarge);
         Err(Error::explain(ErrorType::HTTPStatus(413), "the body is too large").into_down())
+    }
+
+    /// The backend switched protocols: from here on bytes pass as they are, in any number.
+    ///
+    /// # Errors
+    ///
+    /// If it was not asked to.
+    pub(super) fn switch_protocols(&mut self) -> pingora::Result<()> {
+        let connection = self.connection.as_ref().filter(|_| self.upgrading);
+        let Some(connection) = connection else {
+            let error = Error::explain(ErrorType::InvalidHTTPHeader, "101 without being asked");
+            return Err(error.into_up());
+        };
+        connection.open_tunnel();
+        self.body_allowed = u64::MAX;
+        Ok(())
     }
 
     /// What went wrong; a cause that is known already is not guessed from the error.

@@ -162,7 +162,9 @@ impl ProxyHttp for Gateway {
             return Error::e_explain(ErrorType::InternalError, "no permit");
         };
         let sent = &session.req_header().headers;
-        *upstream_request_header = upstream_request(permit, request, sent, client, upstream)?;
+        let built = upstream_request(permit, request, sent, client, upstream)?;
+        exchange.upgrading = built.headers.contains_key(header::UPGRADE);
+        *upstream_request_header = built;
         Ok(())
     }
 
@@ -187,6 +189,9 @@ impl ProxyHttp for Gateway {
         if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(());
         }
+        if status == StatusCode::SWITCHING_PROTOCOLS {
+            exchange.switch_protocols()?;
+        }
         exchange.status = Some(status);
         if let Some(sent) = exchange.sent_upstream {
             let spent = self.clock.instant().duration_since(sent);
@@ -194,11 +199,6 @@ impl ProxyHttp for Gateway {
         }
         response.insert_header(X_REQUEST_ID, exchange.request_id())?;
         exchange.body_left = content_length(response);
-        if status == StatusCode::SWITCHING_PROTOCOLS
-            && let Some(connection) = &exchange.connection
-        {
-            connection.open_tunnel();
-        }
         if has_no_body(&session.req_header().method, response) {
             self.record(exchange);
         }

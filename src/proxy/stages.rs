@@ -196,6 +196,7 @@ impl Gateway {
         let denial = Denial::from(malformed);
         exchange.client = Some(Client::unread(connection.peer, exchange.event_id.0));
         let answer = Answer::of_denial(&denial, rules.dialect, exchange.request_id());
+        tracing::debug!(code = denial.code(), peer = ?connection.peer, "no request");
         exchange.slot = self.spool.reserve().ok();
         exchange.counters = rules.uncounted().cloned();
         exchange.status = Some(answer.status());

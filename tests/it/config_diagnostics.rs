@@ -162,6 +162,27 @@ fn sections() {
 }
 
 #[test]
+fn limits() {
+    let shown = with_head(
+        "version: 1\nlimits:\n  ",
+        &[
+            ("unknown key", "header_size: 1KiB"),
+            ("no unit", "header_bytes: 4096"),
+            ("too small", "header_bytes: 12B"),
+            ("too large", "header_bytes: 2MiB"),
+            ("too long a line", "request_line: 1MiB"),
+            ("more fields than the parser takes", "header_count: 257"),
+            ("none at all", "connections: 0"),
+            ("a word", "requests: many"),
+            ("too patient", "header_timeout: 1h"),
+            ("an unknown word for a size", "body: infinite"),
+            ("a negative number", "streams: -1"),
+        ],
+    );
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
 fn identity() {
     let shown = with_head(
         "version: 1\nidentity:\n  headers:\n    ",

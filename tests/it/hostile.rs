@@ -3,11 +3,14 @@
 
 mod credentials;
 mod forwarded;
+mod framing;
 mod host;
 mod identity_headers;
 mod leaks;
+mod limits;
 mod method;
 mod path;
+mod upgrade;
 mod wire;
 
 use std::sync::Mutex;
@@ -124,8 +127,7 @@ impl Bench {
         self.request_ids.lock().unwrap().extend(id);
     }
 
-    /// Every request has exactly one audit event. Pingora's own refusals have none:
-    /// there was no request that could be understood.
+    /// Every request has exactly one audit event, and so has what was no request.
     async fn audited(self) -> Vec<Value> {
         self.gateway.wait_for_audit();
         let events = self.gateway.events().await;

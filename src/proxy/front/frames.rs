@@ -52,7 +52,7 @@ pub(super) struct Frames {
     header_len: usize,
     window: Instant,
     resets: u32,
-    idle_frames: u32,
+    idle: u32,
     /// A header block has begun, and its last frame has not.
     in_block: bool,
     /// What is skipped belongs to the preface or to a header block.
@@ -76,7 +76,7 @@ impl Frames {
             header: [0; HEADER],
             header_len: 0,
             resets: 0,
-            idle_frames: 0,
+            idle: 0,
             in_block: false,
             in_header: true,
             deadline: None,
@@ -118,19 +118,19 @@ impl Frames {
         if now.saturating_duration_since(self.window) >= WINDOW {
             self.window = now;
             self.resets = 0;
-            self.idle_frames = 0;
+            self.idle = 0;
         }
         match kind {
             RST_STREAM => self.resets += 1,
             HEADERS | CONTINUATION => self.in_block = flags & END_HEADERS == 0,
-            SETTINGS | PING | PRIORITY => self.idle_frames += 1,
-            DATA if self.skip == 0 && flags & END_STREAM == 0 => self.idle_frames += 1,
+            SETTINGS | PING | PRIORITY => self.idle += 1,
+            DATA if self.skip == 0 && flags & END_STREAM == 0 => self.idle += 1,
             _ => {}
         }
         if self.resets > self.limits.resets {
             return Err(too_much("too many streams were reset"));
         }
-        if self.idle_frames > MAX_IDLE_FRAMES {
+        if self.idle > MAX_IDLE_FRAMES {
             return Err(too_much("too many frames that ask for nothing"));
         }
         Ok(())

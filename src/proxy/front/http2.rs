@@ -1,6 +1,7 @@
 //! HTTP/2: many requests at once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pingora::apps::HttpServerApp as _;
 use pingora::protocols::Digest;
@@ -45,30 +46,31 @@ impl Front {
     /// Serves requests until the client or the gateway has enough.
     pub(super) async fn serve_http2(&self, mut gate: Gate, mut shutdown: ShutdownWatch) {
         let limits = self.limits();
-        let scope = Arc::clone(gate.connection());
+        let connection = Arc::clone(gate.connection());
         let frames = Frames::new(frame_limits(&limits), self.gateway.clock.clone());
         if gate.open(Span::Frames(Box::new(frames))).is_err() {
             return;
         }
-        let connected = handshake(Box::new(gate), Some(h2_options(&limits)));
-        let Ok(Ok(mut connection)) = timeout(limits.header_timeout, connected).await else {
+        let handshake = handshake(Box::new(gate), Some(h2_options(&limits)));
+        let Ok(Ok(mut streams)) = timeout(limits.header_timeout, handshake).await else {
             return;
         };
         let digest = Arc::new(Digest::default());
         // Every request holds one: alone, the connection is idle.
         let alive = Arc::new(());
         let mut malformed = 0;
-        let mut closing = *shutdown.borrow();
+        let mut closing = false;
         let mut patience = Instant::now() + limits.idle;
         loop {
             let accepted = tokio::select! {
                 biased;
                 _ = shutdown.wait_for(|down| *down), if !closing => {
-                    connection.graceful_shutdown();
+                    // New requests go elsewhere; those that run are finished.
+                    streams.graceful_shutdown();
                     closing = true;
                     continue;
                 }
-                accepted = HttpSession::from_h2_conn(&mut connection, Arc::clone(&digest)) => accepted,
+                accepted = HttpSession::from_h2_conn(&mut streams, Arc::clone(&digest)) => accepted,
                 () = sleep_until(patience) => {
                     if Arc::strong_count(&alive) == 1 {
                         return;
@@ -80,18 +82,30 @@ impl Front {
             patience = Instant::now() + limits.idle;
             match accepted {
                 Ok(Some(H2Accept::Session(session))) => {
-                    let mut session = ServerSession::new_http2(session);
-                    session.set_write_timeout(Some(limits.idle));
-                    let (proxy, shutdown) = (Arc::clone(&self.proxy), shutdown.clone());
+                    let request = self.serve_stream(session, limits.idle, shutdown.clone());
                     let alive = Arc::clone(&alive);
-                    tokio::spawn(Arc::clone(&scope).scope(async move {
-                        proxy.process_new_http(session, &shutdown).await;
+                    tokio::spawn(Arc::clone(&connection).scope(async move {
+                        request.await;
                         drop(alive);
                     }));
                 }
                 Ok(Some(H2Accept::Rejected)) if malformed < MAX_MALFORMED => malformed += 1,
                 Ok(_) | Err(_) => return,
             }
+        }
+    }
+
+    fn serve_stream(
+        &self,
+        session: HttpSession,
+        idle: Duration,
+        shutdown: ShutdownWatch,
+    ) -> impl Future<Output = ()> + use<> {
+        let mut session = ServerSession::new_http2(session);
+        session.set_write_timeout(Some(idle));
+        let proxy = Arc::clone(&self.proxy);
+        async move {
+            proxy.process_new_http(session, &shutdown).await;
         }
     }
 }

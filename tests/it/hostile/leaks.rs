@@ -1,5 +1,6 @@
 //! Class 27: no credential of ours is ever seen again.
 
+use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::path::Path;
 
@@ -55,7 +56,7 @@ async fn class_27_a_key_is_in_no_log_no_answer_no_metric_no_event_and_not_at_the
         ] {
             let answer = bench.gateway.raw(raw).unwrap();
             statuses.push(answer.status);
-            answers += &format!("{answer:?}");
+            write!(answers, "{answer:?}").unwrap();
             bench.remember(&answer);
         }
     }

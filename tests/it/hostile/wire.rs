@@ -1,24 +1,6 @@
-//! What Pingora makes of bytes before there is a request: lines that are none, tails
-//! that are none.
+//! What follows a request that was refused: never another request.
 
 use super::{Bench, bearer, request};
-
-/// Pingora escapes what is illegal in a target. That is one path with an encoded
-/// blank, for the decision and for the backend alike, never two.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_blank_in_a_target_is_part_of_one_path() {
-    let bench = Bench::start().await;
-    let seen = bench.passes("a blank", bench.viewer("GET /things/a b", ""));
-    assert_eq!(seen.line(), "GET /things/a%20b HTTP/1.1");
-    let smuggled = "GET /things/7 HTTP/1.1 GET /closed";
-    bench.refused("a line in a line", 400, bench.viewer(smuggled, ""));
-    let seen = bench.passes("a last blank", bench.viewer("GET /things/7 ", ""));
-    assert_eq!(seen.line(), "GET /things/7%20 HTTP/1.1");
-    for line in ["GET  /things/7", "GET\t/things/7", " GET /things/7"] {
-        bench.refused(line, 400, bench.viewer(line, ""));
-    }
-    bench.audited().await;
-}
 
 /// Class 7.
 #[tokio::test(flavor = "multi_thread")]
@@ -82,35 +64,5 @@ async fn the_body_of_a_refused_request_is_never_a_request() {
     }
     let seen = bench.upstream.only();
     assert_eq!(seen.line(), "GET /things/next HTTP/1.1");
-    bench.audited().await;
-}
-
-/// Classes 1 to 3, as far as they hold already.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_ambiguous_length_is_refused() {
-    let bench = Bench::start().await;
-    let post = |fields: &str, body: &str| {
-        let fields = format!("{}{fields}", bearer(&bench.keys.editor));
-        request("POST /things", &fields) + body
-    };
-    for fields in [
-        "Content-Length: +3\r\n",
-        "Content-Length: 3,3\r\n",
-        "Content-Length: 3\r\nContent-Length: 4\r\n",
-        "Content-Length: 3\r\nContent-Length: 3\r\n",
-        "Content-Length: -3\r\n",
-        "Content-Length: 0x3\r\n",
-        "Content-Length: 3 \u{b}\r\n",
-        "Transfer-Encoding: gzip, chunked\r\n",
-        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
-        "Transfer-Encoding: identity\r\n",
-        "Transfer-Encoding: xchunked\r\n",
-    ] {
-        bench.refused(fields, 400, post(fields, "abc"));
-    }
-    let seen = bench.passes("a length", post("Content-Length: 3\r\n", "abc"));
-    assert_eq!(seen.body, b"abc");
-    let chunks = post("Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n0\r\n\r\n");
-    assert_eq!(bench.passes("chunks", chunks).body, b"abc");
     bench.audited().await;
 }

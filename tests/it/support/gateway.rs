@@ -43,6 +43,8 @@ struct Addresses {
 pub struct Keys {
     /// Superadmin, unlimited.
     pub admin: String,
+    /// Owner of acme/fraud, limited to it.
+    pub owner: String,
     /// Editor of acme/fraud, limited to it.
     pub editor: String,
     /// Viewer of acme/fraud, limited to it.
@@ -126,6 +128,11 @@ impl TestGateway {
         self.dir.path().join("data")
     }
 
+    /// Where the spool is.
+    pub fn spool_dir(&self) -> PathBuf {
+        self.data_dir().join("spool")
+    }
+
     /// Starts the gateway and waits until it takes requests.
     pub fn launch(&mut self) {
         let lines = self.spawn();
@@ -196,7 +203,9 @@ impl TestGateway {
     pub fn publics<const N: usize>(&self) -> [SocketAddr; N] {
         let opened = || -> Vec<SocketAddr> {
             let log = self.log.lock().unwrap();
-            log.iter().filter_map(|line| address(line, "public")).collect()
+            log.iter()
+                .filter_map(|line| address(line, "public"))
+                .collect()
         };
         until("all public listeners", || opened().len() >= N);
         opened().try_into().expect("so many public listeners")
@@ -306,6 +315,7 @@ impl TestGateway {
         add("globex/churn", "stranger@example.com", "editor");
         Keys {
             admin: self.key("admin@example.com", None),
+            owner: self.key("owner@example.com", Some("acme/fraud")),
             editor: self.key("editor@example.com", Some("acme/fraud")),
             viewer: self.key("viewer@example.com", Some("acme/fraud")),
             stranger: self.key("stranger@example.com", Some("globex/churn")),
@@ -384,7 +394,7 @@ impl TestGateway {
         let mut connection = PgConnection::connect(&self.postgres.owner_url())
             .await
             .unwrap();
-        let sql = "SELECT to_jsonb(e) FROM audit_events e WHERE method IS NOT NULL \
+        let sql = "SELECT to_jsonb(e) FROM audit_events e WHERE request_id IS NOT NULL \
                    ORDER BY occurred_at, id";
         sqlx::query_scalar(sql)
             .fetch_all(&mut connection)

@@ -4,6 +4,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use rustix::net::{AddressFamily, SocketType};
+
 /// Long enough for the slowest machine; a hang is a failure.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -35,17 +37,23 @@ impl Answer {
 }
 
 /// A socket on which nothing takes longer than it may.
-pub fn socket(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).unwrap();
+pub fn patient(stream: TcpStream) -> TcpStream {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_nodelay(true).unwrap();
     stream
 }
 
 /// What bytes go over.
-pub trait Wire: Read + Write + Send {}
+pub trait Wire: Read + Write + Send {
+    /// What is below it.
+    fn socket(&self) -> &TcpStream;
+}
 
-impl<T: Read + Write + Send> Wire for T {}
+impl Wire for TcpStream {
+    fn socket(&self) -> &TcpStream {
+        self
+    }
+}
 
 /// An open connection.
 pub struct Connection {
@@ -57,7 +65,15 @@ pub struct Connection {
 impl Connection {
     /// Opens one.
     pub fn open(address: SocketAddr) -> Self {
-        Self::over(socket(address))
+        Self::over(patient(TcpStream::connect(address).unwrap()))
+    }
+
+    /// Opens one from this local address, so that it counts as another client's.
+    pub fn from(local: [u8; 4], address: SocketAddr) -> Self {
+        let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        rustix::net::bind(&socket, &SocketAddr::from((local, 0))).unwrap();
+        rustix::net::connect(&socket, &address).unwrap();
+        Self::over(patient(socket.into()))
     }
 
     /// One over something else than TCP alone.
@@ -66,6 +82,11 @@ impl Connection {
             stream: Box::new(stream),
             ahead: Vec::new(),
         }
+    }
+
+    /// The same connection, to write to from another thread.
+    pub fn sender(&self) -> TcpStream {
+        self.stream.socket().try_clone().unwrap()
     }
 
     /// Sends bytes as they are. The other side may have closed: then the answer tells.

@@ -9,7 +9,7 @@ use openssl::ssl::{
 use openssl::x509::X509;
 
 use super::certificates::Pair;
-use super::raw::{Connection, socket};
+use super::raw::{Connection, Wire, patient};
 
 /// What a client asks for.
 #[derive(Clone, Copy, Default)]
@@ -41,7 +41,7 @@ pub struct Secured {
 impl Hello<'_> {
     /// Connects; the error is the handshake's.
     pub fn connect(&self, address: SocketAddr) -> Result<Secured, String> {
-        let mut socket = socket(address);
+        let mut socket = patient(TcpStream::connect(address).unwrap());
         socket.write_all(self.before).unwrap();
         let mut ssl = Ssl::new(&self.context()).unwrap();
         if let Some(name) = self.name {
@@ -81,7 +81,7 @@ fn version(ssl: &SslRef) -> SslVersion {
     ssl.version2().unwrap()
 }
 
-/// An end without a farewell is an end.
+/// An end without a farewell is an end too.
 struct Quiet(SslStream<TcpStream>);
 
 impl Read for Quiet {
@@ -90,6 +90,12 @@ impl Read for Quiet {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => error,
             _ => io::ErrorKind::ConnectionReset.into(),
         })
+    }
+}
+
+impl Wire for Quiet {
+    fn socket(&self) -> &TcpStream {
+        self.0.get_ref()
     }
 }
 

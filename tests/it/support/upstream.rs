@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// One request, as it came over the wire.
@@ -20,6 +21,7 @@ pub type Handler = dyn Fn(&Received, &mut TcpStream) -> io::Result<()> + Send + 
 pub struct Upstream {
     address: SocketAddr,
     received: Arc<Mutex<Vec<Received>>>,
+    begun: Arc<AtomicUsize>,
 }
 
 impl Received {
@@ -60,20 +62,32 @@ impl Upstream {
     ) -> Self {
         let address = listener.local_addr().unwrap();
         let received = Arc::new(Mutex::new(Vec::new()));
+        let begun = Arc::new(AtomicUsize::new(0));
         let (handler, log): (Arc<Handler>, _) = (Arc::new(handler), Arc::clone(&received));
+        let heads = Arc::clone(&begun);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (handler, log) = (Arc::clone(&handler), Arc::clone(&log));
+                let heads = Arc::clone(&heads);
                 // An error is a connection that ended: nothing to tell.
-                std::thread::spawn(move || serve(stream, &*handler, &log).ok());
+                std::thread::spawn(move || serve(stream, &*handler, &log, &heads).ok());
             }
         });
-        Self { address, received }
+        Self {
+            address,
+            received,
+            begun,
+        }
     }
 
     /// `127.0.0.1:port`.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How many requests have begun, complete or not.
+    pub fn begun(&self) -> usize {
+        self.begun.load(Ordering::Relaxed)
     }
 
     /// Everything received so far.
@@ -99,18 +113,23 @@ pub fn respond(stream: &mut TcpStream, status: &str, body: &[u8]) -> io::Result<
     stream.write_all(body)
 }
 
-fn serve(mut stream: TcpStream, handler: &Handler, log: &Mutex<Vec<Received>>) -> io::Result<()> {
+fn serve(
+    mut stream: TcpStream,
+    handler: &Handler,
+    log: &Mutex<Vec<Received>>,
+    begun: &AtomicUsize,
+) -> io::Result<()> {
     // Or an answer in two writes takes 40 ms: Nagle waits for a delayed ACK.
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream.try_clone()?);
-    while let Some(request) = read(&mut reader)? {
+    while let Some(request) = read(&mut reader, begun)? {
         log.lock().unwrap().push(request.clone());
         handler(&request, &mut stream)?;
     }
     Ok(())
 }
 
-fn read(reader: &mut impl BufRead) -> io::Result<Option<Received>> {
+fn read(reader: &mut impl BufRead, begun: &AtomicUsize) -> io::Result<Option<Received>> {
     let mut head = String::new();
     loop {
         let mut line = String::new();
@@ -122,6 +141,7 @@ fn read(reader: &mut impl BufRead) -> io::Result<Option<Received>> {
         }
         head.push_str(&line);
     }
+    begun.fetch_add(1, Ordering::Relaxed);
     let mut request = Received {
         head,
         body: Vec::new(),
