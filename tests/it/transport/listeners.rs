@@ -36,7 +36,7 @@ async fn all_are_open_and_all_are_closed_at_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_gateways_share_a_certificate_but_no_sessions() {
+async fn two_gateways_serve_the_same_certificate() {
     let office = Office::with(&[("a", &["a.test"])]);
     let (upstream, first) = start(&office.listen(&["a"], ""), "").await;
     let text = format!(
