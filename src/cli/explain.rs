@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use clap::Args;
-use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Uri, header};
 use serde::Serialize;
 
 use super::output::Output;
@@ -117,7 +117,7 @@ impl ExplainArgs {
         let request = CanonicalRequest::parse(&RawRequest {
             method: &self.method,
             target: target.as_bytes(),
-            version: Version::HTTP_11,
+            authority: None,
             headers: &headers,
         })
         .map_err(|malformed| CliError::failed(format!("400: {malformed}")))?;

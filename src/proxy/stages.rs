@@ -70,7 +70,11 @@ impl Gateway {
         CanonicalRequest::parse(&RawRequest {
             method: &sent.method,
             target: head.as_deref().map_or(sent.raw_path(), target::as_sent),
-            version: sent.version,
+            authority: sent
+                .uri
+                .authority()
+                .filter(|_| head.is_none())
+                .map(|it| it.as_str().as_bytes()),
             headers: &sent.headers,
         })
     }

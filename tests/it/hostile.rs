@@ -2,9 +2,11 @@
 //! reaches the backend (nothing), and the legal neighbour that must still pass.
 
 mod credentials;
+mod floods;
 mod forwarded;
 mod framing;
 mod host;
+mod http2;
 mod identity_headers;
 mod leaks;
 mod limits;

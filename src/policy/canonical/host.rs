@@ -24,18 +24,28 @@ impl CanonicalHost {
     }
 }
 
-/// The canonical host of a request; `authority` is that of an absolute-form target,
-/// which must agree with the Host field (RFC 9112 §3.2.2).
+/// The canonical host of a request. `pseudo` is `:authority`, with which a Host field must
+/// agree if there is one (RFC 9113 §8.3.1); `absolute` is the authority of an absolute-form
+/// target, which must name the same host (RFC 9112 §3.2.2).
 pub(super) fn canonical(
     headers: &HeaderMap,
-    authority: Option<&[u8]>,
+    pseudo: Option<&[u8]>,
+    absolute: Option<&[u8]>,
 ) -> Result<CanonicalHost, Malformed> {
     let mut hosts = headers.get_all(header::HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        return Err(Malformed::Host);
+    let host = match (pseudo, hosts.next(), hosts.next()) {
+        (None, Some(host), None) => normalise(host.as_bytes())?,
+        (Some(pseudo), None, None) => normalise(pseudo)?,
+        (Some(pseudo), Some(host), None) => {
+            let host = normalise(host.as_bytes())?;
+            if normalise(pseudo)? != host {
+                return Err(Malformed::Host);
+            }
+            host
+        }
+        _ => return Err(Malformed::Host),
     };
-    let host = normalise(host.as_bytes())?;
-    match authority {
+    match absolute {
         Some(other) if normalise(other)?.host() != host.host() => Err(Malformed::Host),
         _ => Ok(host),
     }

@@ -8,7 +8,7 @@ mod host;
 mod path;
 mod query;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 pub use credential::{PresentedSecret, X_PORTCULLIS_KEY};
 use host::CanonicalHost;
@@ -25,8 +25,8 @@ pub struct RawRequest<'a> {
     pub method: &'a Method,
     /// The request target as sent (RFC 9112 §3.2).
     pub target: &'a [u8],
-    /// The protocol version of the client's connection.
-    pub version: Version,
+    /// `:authority` of HTTP/2 (RFC 9113 §8.3.1), which takes the place of `Host`.
+    pub authority: Option<&'a [u8]>,
     /// The header fields as sent.
     pub headers: &'a HeaderMap,
 }
@@ -140,7 +140,7 @@ impl CanonicalRequest {
         check_method(raw.method)?;
         check_framing(raw.headers)?;
         let (authority, target) = split_target(raw.target)?;
-        let host = host::canonical(raw.headers, authority)?;
+        let host = host::canonical(raw.headers, raw.authority, authority)?;
         let (path, query) = match target.iter().position(|b| *b == b'?') {
             Some(at) => (&target[..at], &target[at + 1..]),
             None => (target, &[][..]),

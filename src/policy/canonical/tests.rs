@@ -1,4 +1,4 @@
-use http::{HeaderMap, HeaderValue, Method, Version, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
 
@@ -16,7 +16,7 @@ fn parse_with(target: &[u8], headers: &HeaderMap) -> Result<CanonicalRequest, Ma
     CanonicalRequest::parse(&RawRequest {
         method: &Method::GET,
         target,
-        version: Version::HTTP_11,
+        authority: None,
         headers,
     })
 }
@@ -246,7 +246,7 @@ fn methods_no_route_can_list_are_refused() {
         let got = CanonicalRequest::parse(&RawRequest {
             method: &Method::from_bytes(bad.as_bytes()).unwrap(),
             target: b"/",
-            version: Version::HTTP_11,
+            authority: None,
             headers: &headers(&[(header::HOST, "h")]),
         });
         assert_eq!(got.unwrap_err(), Malformed::Method, "{bad}");

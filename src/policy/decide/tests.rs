@@ -1,4 +1,4 @@
-use http::{HeaderMap, HeaderValue, Method, Version, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use uuid::Uuid;
 
 use super::super::{
@@ -187,7 +187,7 @@ impl Asking<'_> {
         let request = CanonicalRequest::parse(&RawRequest {
             method: &Method::GET,
             target: target.as_bytes(),
-            version: Version::HTTP_11,
+            authority: None,
             headers: &headers,
         })
         .unwrap();

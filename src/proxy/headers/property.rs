@@ -1,6 +1,5 @@
 //! Whatever fields a client sends, the upstream request is the gateway's own.
 
-use http::Version;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use uuid::Uuid;
@@ -180,7 +179,7 @@ impl World {
         let request = CanonicalRequest::parse(&RawRequest {
             method: &Method::GET,
             target: path.as_bytes(),
-            version: Version::HTTP_11,
+            authority: None,
             headers: &headers,
         })
         .expect("a request");

@@ -2,6 +2,7 @@
 
 pub mod certificates;
 pub mod gateway;
+pub mod http2;
 pub mod load;
 pub mod postgres;
 pub mod raw;
