@@ -22,7 +22,7 @@ use crate::audit::{AuditWriter, Spool, SpoolError, SpoolOptions};
 use crate::authn::Authenticator;
 use crate::cache::{KeyCache, Refresh, RoleTables};
 use crate::clock::Clock;
-use crate::config::{Listen, Settings};
+use crate::config::Settings;
 use crate::control::{self, Health};
 use crate::proxy::{
     CertificateWatch, Core, Gateway, InFlight, Listener, Protocol, Provisioner, Rules,
@@ -154,8 +154,8 @@ impl Parts {
         };
         let usage = Arc::clone(&gateway.authenticator.usage);
         let writer = AuditWriter::spawn(self.spool.clone(), self.db.clone());
-        let listeners = self.listeners(public)?;
-        self.watch_certificates(&listeners, tasks);
+        let protocols = self.protocols(tasks)?;
+        let listeners = open(public, protocols)?;
         let plane = DataPlane::start(&self.settings, gateway, listeners);
         self.background(&tables, &upstreams, &plane, tasks);
         self.health.listening();
@@ -180,25 +180,17 @@ impl Parts {
         }
     }
 
-    /// Opens the addresses of clients.
-    fn listeners(&self, public: Vec<Bound>) -> Result<Vec<Listener>, ServeError> {
-        let open = |(bound, listen): (Bound, &Listen)| {
-            Ok(Listener {
-                protocol: Arc::new(Protocol::new(listen.clone())?),
-                socket: bound.listen("public")?.into_std()?,
-            })
-        };
-        public
-            .into_iter()
-            .zip(&self.settings.listen)
-            .map(open)
-            .collect()
-    }
-
-    fn watch_certificates(&self, listeners: &[Listener], tasks: &mut JoinSet<io::Result<()>>) {
-        let tls = listeners.iter().filter_map(|it| it.protocol.tls());
+    /// What is spoken at each address. Certificates are followed from here on.
+    fn protocols(
+        &self,
+        tasks: &mut JoinSet<io::Result<()>>,
+    ) -> Result<Vec<Arc<Protocol>>, ServeError> {
+        let protocols = self.settings.listen.iter().cloned().map(Protocol::new);
+        let protocols = protocols.collect::<Result<Vec<_>, _>>()?;
+        let tls = protocols.iter().filter_map(Protocol::tls);
         let (metrics, clock) = (Arc::clone(&self.metrics), self.clock.clone());
         tasks.spawn(CertificateWatch::new(tls, metrics, clock).run());
+        Ok(protocols.into_iter().map(Arc::new).collect())
     }
 
     fn tables(&mut self) -> Arc<RoleTables> {
@@ -283,6 +275,17 @@ impl Parts {
             tasks.spawn(async move { provisioner.run(&tables).await });
         }
     }
+}
+
+/// Opens the addresses of clients.
+fn open(public: Vec<Bound>, protocols: Vec<Arc<Protocol>>) -> Result<Vec<Listener>, ServeError> {
+    let listener = |(bound, protocol): (Bound, Arc<Protocol>)| {
+        Ok(Listener {
+            socket: bound.listen("public")?.into_std()?,
+            protocol,
+        })
+    };
+    public.into_iter().zip(protocols).map(listener).collect()
 }
 
 /// Waits for a background task to end, which none does by itself: without it the

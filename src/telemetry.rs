@@ -2,6 +2,8 @@
 //!
 //! Label values are bounded: routes come from the route map, never from a path.
 
+mod transport;
+
 use std::io::IsTerminal as _;
 use std::sync::Arc;
 
@@ -10,6 +12,8 @@ use prometheus::{
     Registry, TextEncoder,
 };
 use tracing_subscriber::EnvFilter;
+
+pub use self::transport::TransportMetrics;
 
 /// Label of requests that met no route.
 pub const NO_ROUTE: &str = "none";
@@ -62,9 +66,8 @@ pub struct Metrics {
     requests: IntCounterVec,
     key_lookups: IntCounterVec,
     shed: IntCounterVec,
-    connection_failures: IntCounterVec,
-    tls_expiry: IntGaugeVec,
-    tls_reloads: IntCounterVec,
+    /// What comes before HTTP.
+    pub transport: TransportMetrics,
     /// Time to decide, credential look-up included.
     pub decision_seconds: Histogram,
     /// Time from forwarding to the backend's answer.
@@ -128,24 +131,7 @@ impl Metrics {
                 "Connections turned away by the limit that was reached.",
                 &["limit"],
             ),
-            connection_failures: counters(
-                &registry,
-                "portcullis_connections_failed_total",
-                "Connections that ended before a request could come, by reason.",
-                &["reason"],
-            ),
-            tls_expiry: gauges(
-                &registry,
-                "portcullis_tls_certificate_expiry_timestamp_seconds",
-                "When a certificate expires, in seconds since 1970.",
-                &["name"],
-            ),
-            tls_reloads: counters(
-                &registry,
-                "portcullis_tls_reloads_total",
-                "Times that changed certificates were read anew, by result.",
-                &["result"],
-            ),
+            transport: TransportMetrics::new(&registry),
             decision_seconds: histogram(
                 &registry,
                 "portcullis_decision_seconds",
@@ -229,24 +215,6 @@ impl Metrics {
     #[must_use]
     pub fn shed(&self, limit: &str) -> IntCounter {
         self.shed.with_label_values(&[limit])
-    }
-
-    /// The counter of connections that ended before a request could come.
-    #[must_use]
-    pub fn connection_failed(&self, reason: &str) -> IntCounter {
-        self.connection_failures.with_label_values(&[reason])
-    }
-
-    /// When the certificate in this file expires.
-    #[must_use]
-    pub fn tls_expiry(&self, certificate: &str) -> IntGauge {
-        self.tls_expiry.with_label_values(&[certificate])
-    }
-
-    /// The counter of certificates read anew, by `success` or `failed`.
-    #[must_use]
-    pub fn tls_reload(&self, result: &str) -> IntCounter {
-        self.tls_reloads.with_label_values(&[result])
     }
 
     /// The counters of hits and misses of a cache.

@@ -82,21 +82,37 @@ impl CertificateFiles {
     ///
     /// # Errors
     ///
-    /// [`CertificateError`]: the message names no path.
-    pub fn load(&self) -> Result<ServerCertificate, CertificateError> {
+    /// Everything that is wrong with them; no message names a path.
+    pub fn load(&self) -> Result<ServerCertificate, Vec<CertificateError>> {
         let blame = |part| move |problem| CertificateError { part, problem };
-        let chain = certificates(&self.certificate).map_err(blame(Part::Certificate))?;
-        let (key, key_is_open) = private_key(&self.key).map_err(blame(Part::Key))?;
+        let chain = certificates(&self.certificate).map_err(blame(Part::Certificate));
+        let key = private_key(&self.key).map_err(blame(Part::Key));
+        let (chain, (key, key_is_open)) = match (chain, key) {
+            (Ok(chain), Ok(key)) => (chain, key),
+            (chain, key) => return Err(chain.err().into_iter().chain(key.err()).collect()),
+        };
         let fits = chain[0].public_key().is_ok_and(|own| own.public_eq(&key));
         if !fits {
             let problem = "the key does not fit the certificate".to_owned();
-            return Err(blame(Part::Key)(problem));
+            return Err(vec![blame(Part::Key)(problem)]);
         }
-        let certificate = ServerCertificate {
-            files: self.clone(),
+        ServerCertificate::new(self.clone(), chain, key, key_is_open)
+            .map_err(|problem| vec![blame(Part::Certificate)(problem)])
+    }
+}
+
+impl ServerCertificate {
+    fn new(
+        files: CertificateFiles,
+        chain: Vec<X509>,
+        key: PKey<Private>,
+        key_is_open: bool,
+    ) -> Result<Self, String> {
+        let certificate = Self {
+            files,
             names: names(&chain[0]),
-            not_before: time(chain[0].not_before()).map_err(blame(Part::Certificate))?,
-            not_after: time(chain[0].not_after()).map_err(blame(Part::Certificate))?,
+            not_before: time(chain[0].not_before())?,
+            not_after: time(chain[0].not_after())?,
             chain,
             key,
             key_is_open,
@@ -104,12 +120,10 @@ impl CertificateFiles {
         // What OpenSSL thinks too weak shows here, not at the first handshake.
         SslContextBuilder::new(SslMethod::tls())
             .and_then(|mut context| certificate.install(&mut context))
-            .map_err(|error| blame(Part::Certificate)(format!("cannot be used: {error}")))?;
+            .map_err(|error| format!("cannot be used: {}", reason(&error)))?;
         Ok(certificate)
     }
-}
 
-impl ServerCertificate {
     /// Where it came from.
     #[must_use]
     pub const fn files(&self) -> &CertificateFiles {
@@ -192,7 +206,10 @@ fn certificates(path: &Path) -> Result<Vec<X509>, String> {
     match X509::stack_from_pem(&pem) {
         Ok(chain) if !chain.is_empty() => Ok(chain),
         Ok(_) => Err("no PEM certificate in it".to_owned()),
-        Err(error) => Err(format!("a certificate in it is malformed: {error}")),
+        Err(error) => {
+            let reason = reason(&error);
+            Err(format!("a certificate in it is malformed: {reason}"))
+        }
     }
 }
 
@@ -203,6 +220,15 @@ fn private_key(path: &Path) -> Result<(PKey<Private>, bool), String> {
     let key = PKey::private_key_from_pem_passphrase(&pem, b"")
         .map_err(|_| "no PEM private key in it, or an encrypted one".to_owned())?;
     Ok((key, mode & OTHERS != 0))
+}
+
+/// The first cause, without places in OpenSSL's sources.
+fn reason(error: &ErrorStack) -> String {
+    let first = error
+        .errors()
+        .first()
+        .and_then(openssl::error::Error::reason);
+    first.unwrap_or("an unknown reason").to_owned()
 }
 
 /// A file's content and mode.
@@ -228,6 +254,6 @@ fn time(told: &Asn1TimeRef) -> Result<DateTime<Utc>, String> {
     let since_epoch = Asn1Time::from_unix(0).and_then(|epoch| epoch.diff(told));
     let seconds = since_epoch
         .map(|it| i64::from(it.days) * 86_400 + i64::from(it.secs))
-        .map_err(|error| format!("its time of validity is malformed: {error}"))?;
+        .map_err(|error| format!("its time of validity is malformed: {}", reason(&error)))?;
     DateTime::from_timestamp(seconds, 0).ok_or_else(|| "its time of validity is absurd".to_owned())
 }

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 
 use ipnet::IpNet;
 
-use super::certificate::{Authorities, CertificateFiles, Part, ServerCertificate};
+use super::certificate::{
+    Authorities, CertificateError, CertificateFiles, Part, ServerCertificate,
+};
 use super::diagnostic::Place;
 use super::node::{Node, Value};
 use super::reader::{Fields, Reader};
@@ -199,15 +201,16 @@ fn certificate(reader: Reader<'_>, node: &Node) -> Option<ServerCertificate> {
         certificate: certificate_path?,
         key: key_path?,
     };
-    files
-        .load()
-        .map_err(|error| {
-            let node = match error.part {
-                Part::Certificate => certificate,
-                Part::Key => key,
-            };
-            report_file(reader, node?, &error.to_string())
-        })
+    let report = |error: CertificateError| {
+        let node = match error.part {
+            Part::Certificate => certificate,
+            Part::Key => key,
+        };
+        report_file(reader, node, &error);
+    };
+    let loaded = files.load();
+    loaded
+        .map_err(|errors| errors.into_iter().for_each(report))
         .ok()
 }
 
@@ -217,7 +220,7 @@ fn client_certificates_of(reader: Reader<'_>, node: &Node) -> Option<ClientCerti
         let path = reader.path(node)?;
         let loaded = Authorities::load(&path);
         loaded
-            .map_err(|error| report_file(reader, node, &error.to_string()))
+            .map_err(|error| report_file(reader, Some(node), &error))
             .ok()
     });
     let required = match fields.get("required") {
@@ -231,12 +234,14 @@ fn client_certificates_of(reader: Reader<'_>, node: &Node) -> Option<ClientCerti
 }
 
 /// A path that came from a variable is never shown.
-fn report_file(reader: Reader<'_>, node: &Node, problem: &str) -> Option<()> {
-    let Value::Text(text) = &node.value else {
-        return None;
-    };
-    reader.report(node.place, format!("`{}`: {problem}", text.as_written()));
-    Some(())
+fn report_file(reader: Reader<'_>, node: Option<&Node>, error: &CertificateError) {
+    if let Some(Node {
+        value: Value::Text(path),
+        place,
+    }) = node
+    {
+        reader.report(*place, format!("`{}`: {error}", path.as_written()));
+    }
 }
 
 /// Port 0 is a fresh one each time.

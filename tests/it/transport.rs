@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 use crate::support::certificates::{Pair, Request};
-use crate::support::gateway::{TestGateway, yaml};
+use crate::support::gateway::{TestGateway, until, yaml};
 use crate::support::raw::Answer;
 use crate::support::tls::{Hello, Secured};
 use crate::support::upstream::Upstream;
@@ -103,7 +103,18 @@ fn status(hello: &Hello<'_>, address: SocketAddr) -> Option<u16> {
     secured.connection.answer().map(|answer| answer.status)
 }
 
-fn common_name(secured: &Secured) -> Vec<String> {
+/// Waits until so many connections have ended early for this reason: they are counted
+/// just after they are closed.
+fn wait_for_failures(gateway: &TestGateway, reason: &str, times: usize) {
+    let name = format!("portcullis_connections_failed_total{{reason=\"{reason}\"}}");
+    let line = format!("{name} {times}");
+    until(&line, || {
+        let text = gateway.private_get("/metrics").body;
+        text.lines().any(|told| told == line)
+    });
+}
+
+fn names_in(secured: &Secured) -> Vec<String> {
     let names = secured.certificate.subject_alt_names().unwrap();
     let names = names.iter().filter_map(|name| name.dnsname());
     names.map(str::to_owned).collect()

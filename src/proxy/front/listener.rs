@@ -23,7 +23,7 @@ pub struct Protocol {
     /// Whether HTTP/2 is spoken besides HTTP/1.1.
     pub(super) http2: bool,
     /// Whether each connection begins with a PROXY header.
-    pub(super) proxy_protocol: bool,
+    pub(super) proxied: bool,
     pub(super) tls: Option<Arc<Tls>>,
     /// The port that all requests are sent to instead.
     pub(super) redirect: Option<u16>,
@@ -38,7 +38,7 @@ impl Protocol {
     pub fn new(listen: Listen) -> Result<Self, ErrorStack> {
         let Listen {
             http2,
-            proxy_protocol,
+            proxy_protocol: proxied,
             ..
         } = listen;
         let (tls, redirect) = match listen.serves {
@@ -48,7 +48,7 @@ impl Protocol {
         };
         Ok(Self {
             http2,
-            proxy_protocol,
+            proxied,
             tls,
             redirect,
         })

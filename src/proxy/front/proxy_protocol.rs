@@ -1,6 +1,6 @@
 //! The PROXY protocol: a proxy of the transport layer tells who its client is.
 //!
-//! Version 1 is a line, version 2 is binary (`proxy-protocol.txt` of HAProxy). What is
+//! Version 1 is a line, version 2 is binary (`proxy-protocol.txt` of `HAProxy`). What is
 //! read here never reaches beyond the header: the byte after it is the client's.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

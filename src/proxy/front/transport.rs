@@ -59,12 +59,12 @@ impl Front {
         protocol: &Protocol,
     ) -> Option<(Stream, Arc<Connection>)> {
         let establish = async {
-            let peer = if protocol.proxy_protocol {
+            let peer = if protocol.proxied {
                 self.told(&mut socket, peer).await?
             } else {
                 Some(peer)
             };
-            if let (true, Some(client)) = (protocol.proxy_protocol, peer)
+            if let (true, Some(client)) = (protocol.proxied, peer)
                 && let Err(full) = self.seat_for(&mut seat, client)
             {
                 self.shed(socket, full, protocol);
@@ -85,7 +85,8 @@ impl Front {
         established
             .unwrap_or(Err(Failure::Timeout))
             .unwrap_or_else(|failure| {
-                self.gateway.metrics.connection_failed(failure.code()).inc();
+                let metrics = &self.gateway.metrics.transport;
+                metrics.failed(failure.code()).inc();
                 tracing::debug!(%peer, %failure, "a connection ended before a request");
                 None
             })

@@ -1,5 +1,6 @@
 //! Certificates, made for one test.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use openssl::asn1::{Asn1Integer, Asn1Time};
@@ -65,7 +66,11 @@ impl Pair {
 
     /// A certificate that this authority vouches for.
     pub fn issue(&self, request: &Request<'_>) -> Self {
-        let key = key();
+        self.issue_for(key(), request)
+    }
+
+    /// The same for a key of choice.
+    pub fn issue_for(&self, key: PKey<Private>, request: &Request<'_>) -> Self {
         let mut builder = begin(request, &key);
         let issuer = self.certificate.subject_name();
         builder.set_issuer_name(issuer).unwrap();
@@ -88,6 +93,8 @@ impl Pair {
             let file = directory.join(format!("{name}.{extension}"));
             let fresh = file.with_extension("new");
             std::fs::write(&fresh, pem).unwrap();
+            let own = std::fs::Permissions::from_mode(0o600);
+            std::fs::set_permissions(&fresh, own).unwrap();
             std::fs::rename(fresh, file).unwrap();
         };
         write("key", self.key.private_key_to_pem_pkcs8().unwrap());

@@ -82,7 +82,8 @@ async fn the_certificate_is_in_the_audit_trail_and_makes_nobody_known() {
     gateway.wait_for_audit();
     let events = gateway.events().await;
     let digest = alice.certificate.digest(MessageDigest::sha256()).unwrap();
-    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = openssl::bn::BigNum::from_slice(&digest).unwrap();
+    let digest = format!("{:0>64}", digest.to_hex_str().unwrap().to_lowercase());
     for event in &events[..2] {
         let told = &event["details"]["client_certificate"];
         assert_eq!(told["subject"], r"CN=alice\,O\=evil,O=test");

@@ -1,6 +1,7 @@
 //! An address that knows nothing but the way to TLS.
 
 use super::{Office, start};
+use crate::support::http2::{Fate, Http2};
 use crate::support::raw::Connection;
 
 const REDIRECT: &str = "  - { address: '127.0.0.1:0', redirect_to_https: 443 }\n";
@@ -92,13 +93,60 @@ async fn nothing_else_can_be_reached() {
     }
     // A body never becomes a request.
     let mut connection = gateway.connect();
-    connection.send(
-        "POST /open HTTP/1.1\r\nHost: gw\r\nContent-Length: 41\r\n\r\n\
-         GET /open HTTP/1.1\r\nHost: inner\r\nA: bc\r\n\r\n\
+    let inner = "GET /open HTTP/1.1\r\nHost: inner\r\n\r\n";
+    connection.send(format!(
+        "POST /open HTTP/1.1\r\nHost: gw\r\nContent-Length: {}\r\n\r\n{inner}\
          GET /last HTTP/1.1\r\nHost: gw\r\n\r\n",
-    );
-    for expected in ["https://gw/open", "https://gw/last"] {
-        assert_eq!(connection.answer().unwrap().header("location"), [expected]);
+        inner.len()
+    ));
+    let answer = connection.answer().unwrap();
+    assert_eq!(answer.header("location"), ["https://gw/open"]);
+    assert!(connection.is_closed());
+    assert!(upstream.received().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_over_http_2() {
+    let (upstream, gateway) = start(REDIRECT, "").await;
+    let keys = gateway.seed();
+    let key = format!("Bearer {}", keys.admin);
+    let fate = |method: &str, path: &str, more: &[(&str, &str)]| {
+        let mut fields = vec![
+            (":method", method),
+            (":scheme", "http"),
+            (":authority", "gw"),
+        ];
+        fields.extend([(":path", path), ("authorization", &key)]);
+        fields.extend(more);
+        let mut connection = Http2::open(gateway.public());
+        connection.headers(1, &fields, true);
+        connection.fate(1)
+    };
+    for (method, path) in [
+        ("GET", "/open"),
+        ("GET", "/things"),
+        ("PURGE", "/.portcullis/"),
+    ] {
+        assert_eq!(
+            fate(method, path, &[]),
+            Fate::Answered(308),
+            "{method} {path}"
+        );
     }
+    for (method, path, more) in [
+        ("CONNECT", "/open", &[(":protocol", "websocket")][..]),
+        ("TRACE", "/open", &[]),
+        ("GET", "/open", &[("host", "other")]),
+        ("GET", "//evil.test/", &[]),
+        ("OPTIONS", "*", &[]),
+    ] {
+        let fate = fate(method, path, more);
+        let refused = matches!(fate, Fate::Answered(400) | Fate::Reset(_));
+        assert!(refused, "{method} {path}: {fate:?}");
+    }
+    let mut connection = Http2::open(gateway.public());
+    let connect = [(":method", "CONNECT"), (":authority", "gw:80")];
+    connection.headers(1, &connect, false);
+    assert_eq!(connection.fate(1), Fate::Answered(400));
     assert!(upstream.received().is_empty());
 }

@@ -1,6 +1,6 @@
 //! Certificates that change while they serve.
 
-use super::{Office, ask, common_name, get, start};
+use super::{Office, ask, get, names_in, start};
 use crate::support::certificates::{Pair, Request};
 use crate::support::gateway::until;
 use crate::support::tls::Hello;
@@ -43,7 +43,7 @@ async fn a_changed_certificate_serves_without_an_open_connection_being_dropped()
     new.write(office.dir.path(), "a");
     until("the new certificate", || serial(&A) != old_a);
     assert_eq!(
-        common_name(&A.connect(address).unwrap()),
+        names_in(&A.connect(address).unwrap()),
         ["a.test", "new.test"]
     );
     assert_eq!(ask(&mut open).status, 200);
@@ -91,7 +91,7 @@ async fn a_bad_file_keeps_the_old_certificate_and_is_told() {
         ..A
     };
     assert_eq!(
-        common_name(&b2.connect(address).unwrap()),
+        names_in(&b2.connect(address).unwrap()),
         ["b.test", "b2.test"]
     );
 

@@ -1,8 +1,12 @@
 //! Versions, names, protocols, and what is no TLS.
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
 use openssl::ssl::SslVersion;
 
-use super::{GET, Office, ask, common_name, get, start, status};
+use super::{GET, Office, ask, get, names_in, start, status, wait_for_failures};
+use crate::support::certificates::Request;
 use crate::support::raw::Connection;
 use crate::support::tls::Hello;
 
@@ -45,8 +49,7 @@ async fn tls_1_2_and_1_3_pass_and_nothing_lower_does() {
     }
     assert!(of_version(SslVersion::TLS1_2).connect(only_1_3).is_err());
     assert_eq!(get(&of_version(SslVersion::TLS1_3), only_1_3).status, 200);
-    let failed = "portcullis_connections_failed_total{reason=\"tls_handshake\"}";
-    assert_eq!(gateway.metric(failed), 3);
+    wait_for_failures(&gateway, "tls_handshake", 3);
     // What every scanner does is no news.
     assert!(!gateway.log().contains("\"ERROR\""), "{}", gateway.log());
     assert!(!gateway.log().contains("handshake"), "{}", gateway.log());
@@ -98,7 +101,7 @@ async fn the_name_that_is_asked_for_picks_the_certificate() {
     ] {
         for address in [lenient, strict] {
             let mut secured = named(asked).connect(address).unwrap();
-            assert_eq!(common_name(&secured), expected, "{asked}");
+            assert_eq!(names_in(&secured), expected, "{asked}");
             assert_eq!(ask(&mut secured).status, 200);
         }
     }
@@ -109,7 +112,7 @@ async fn the_name_that_is_asked_for_picks_the_certificate() {
         Hello::default(),
     ] {
         let mut secured = unknown.connect(lenient).unwrap();
-        assert_eq!(common_name(&secured), ["first.test"]);
+        assert_eq!(names_in(&secured), ["first.test"]);
         assert_eq!(ask(&mut secured).status, 200);
         let refused = unknown.connect(strict).err().unwrap();
         assert!(refused.contains("unrecognized name"), "{refused}");
@@ -157,8 +160,7 @@ async fn http_on_a_tls_port_is_closed_without_noise() {
     assert!(plain.is_closed());
     assert_eq!(get(&named("a.test"), gateway.public()).status, 200);
     assert_eq!(upstream.received().len(), 1);
-    let failed = "portcullis_connections_failed_total{reason=\"tls_handshake\"}";
-    assert_eq!(gateway.metric(failed), 1);
+    wait_for_failures(&gateway, "tls_handshake", 1);
     for loud in ["\"ERROR\"", "\"WARN\",\"message\":\"a conn", "handshake"] {
         assert!(!gateway.log().contains(loud), "{}", gateway.log());
     }
@@ -189,7 +191,33 @@ async fn a_handshake_has_a_deadline_and_a_seat() {
     let mut silent = Connection::open(gateway.public());
     assert!(dripping.is_closed());
     assert!(silent.is_closed());
-    let failed = "portcullis_connections_failed_total{reason=\"timeout\"}";
-    assert_eq!(gateway.metric(failed), 2);
+    wait_for_failures(&gateway, "timeout", 2);
     assert_eq!(get(&named("a.test"), gateway.public()).status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_deserves_a_look_is_told_but_served() {
+    let office = Office::with(&[]);
+    let expired = Request {
+        days: [-2, -1],
+        ..Request::server(&["a.test"])
+    };
+    office
+        .authority
+        .issue(&expired)
+        .write(office.dir.path(), "a");
+    let open = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(office.file("a.key"), open).unwrap();
+    let (_upstream, gateway) = start(&office.listen(&["a"], ""), "").await;
+    assert_eq!(get(&named("a.test"), gateway.public()).status, 200);
+    let checked = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        .args(["check".as_ref(), gateway.config().as_os_str()])
+        .output()
+        .unwrap();
+    assert!(checked.status.success());
+    let told = String::from_utf8(checked.stderr).unwrap();
+    for warning in ["a.crt: expired at ", "a.key: the key is open to every user"] {
+        assert!(told.contains(warning), "{told}");
+        assert!(gateway.log().contains(warning), "{}", gateway.log());
+    }
 }

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 pub(in crate::proxy) use self::client::ClientCertificate;
 pub use self::watch::CertificateWatch;
-use crate::config::{Authorities, CertificateError, ListenerTls};
+use crate::config::{Authorities, CertificateError, ListenerTls, ServerCertificate};
 
 /// TLS of an address; what is in force is swapped whole when its files change.
 pub struct Tls {
@@ -79,7 +79,10 @@ impl Tls {
             let files = certificate.files();
             match files.load() {
                 Ok(new) => *certificate = new,
-                Err(error) => unusable.push(Unusable::new(error.of(files), error)),
+                Err(errors) => {
+                    let of = |error: CertificateError| Unusable::new(error.of(files), error);
+                    unusable.extend(errors.into_iter().map(of));
+                }
             }
         }
         if let Some(client) = &mut settings.client_certificates {
@@ -98,8 +101,9 @@ impl Tls {
     fn digest(&self) -> [u8; 32] {
         let in_force = self.in_force.load();
         let settings = &in_force.settings;
-        let certificates = settings.certificates.iter().map(|it| it.files());
+        let certificates = settings.certificates.iter();
         let mut paths: Vec<&Path> = certificates
+            .map(ServerCertificate::files)
             .flat_map(|files| [&*files.certificate, &*files.key])
             .collect();
         if let Some(client) = &settings.client_certificates {

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus::IntCounter;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Tls;
@@ -16,6 +17,8 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Follows the files of all addresses with TLS.
 pub struct CertificateWatch {
     watched: Vec<Watched>,
+    succeeded: IntCounter,
+    failed: IntCounter,
     metrics: Arc<Metrics>,
     clock: Clock,
 }
@@ -46,6 +49,8 @@ impl CertificateWatch {
         });
         let watch = Self {
             watched: watched.collect(),
+            succeeded: metrics.transport.reload("success"),
+            failed: metrics.transport.reload("failed"),
             metrics,
             clock,
         };
@@ -99,20 +104,20 @@ impl CertificateWatch {
         for failure in &failures {
             tracing::error!(%failure, "a certificate was not reloaded: the old one serves on");
         }
-        let result = if failures.is_empty() {
+        if failures.is_empty() {
+            self.succeeded.inc();
             tracing::info!("certificates were reloaded");
-            "success"
         } else {
-            "failed"
-        };
-        self.metrics.tls_reload(result).inc();
+            self.failed.inc();
+        }
         self.tell(tls);
     }
 
     fn tell(&self, tls: &Tls) {
         for (certificate, expiry) in tls.expiries() {
             self.metrics
-                .tls_expiry(&certificate)
+                .transport
+                .expiry(&certificate)
                 .set(expiry.timestamp());
         }
         for warning in tls.warnings(self.clock.now()) {
