@@ -15,6 +15,7 @@ pub mod control;
 pub mod domain;
 pub mod policy;
 pub mod proxy;
+pub mod rate;
 pub mod serve;
 pub mod store;
 pub mod telemetry;

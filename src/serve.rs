@@ -5,32 +5,38 @@
 
 mod data_plane;
 mod database;
+mod descriptors;
 mod listener;
+mod reload;
 mod stop;
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 use self::data_plane::DataPlane;
 use self::database::Database;
 use self::listener::Bound;
+use self::reload::{InForce, Reloader, Reporter};
 use self::stop::Stop;
 use crate::audit::{AuditWriter, Spool, SpoolError, SpoolOptions};
 use crate::authn::Authenticator;
 use crate::cache::{KeyCache, Refresh, RoleTables};
 use crate::clock::Clock;
-use crate::config::Settings;
+use crate::config::{ConfigFile, Files, Settings};
 use crate::control::{self, Health};
 use crate::proxy::{
-    CertificateWatch, Core, Gateway, InFlight, Listener, Protocol, Provisioner, Rules,
-    UpstreamError, Upstreams,
+    CertificateWatch, Core, Gateway, InFlight, Listener, LiveRules, Protocol, Provisioner, Rules,
+    UpstreamError,
 };
+use crate::rate::RateLimiter;
 use crate::store::private_postgres::PrivatePostgresError;
 use crate::store::{Db, MalformedDatabaseUrl, StoreError};
-use crate::telemetry::Metrics;
+use crate::telemetry::{LogLevel, Metrics};
 
 pub use self::listener::ListenError;
 
@@ -69,25 +75,53 @@ pub enum ServeError {
     Io(#[from] io::Error),
 }
 
+/// What a gateway is started with.
+#[derive(Debug)]
+pub struct Start {
+    /// Its configuration.
+    pub settings: Settings,
+    /// What that was read from.
+    pub files: Files,
+    /// Where to read it anew.
+    pub config: ConfigFile,
+    /// The level of the log, which is part of it.
+    pub level: LogLevel,
+}
+
 /// Runs the gateway until a signal ends it.
 ///
 /// # Errors
 ///
 /// [`ServeError`]: before any request was taken, or because a task failed on the way.
-pub fn run(settings: Settings) -> Result<(), ServeError> {
+pub fn run(start: Start) -> Result<(), ServeError> {
     let control = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("control")
         .enable_all()
         .build()?;
-    let ran = control.block_on(serve(settings));
+    let ran = control.block_on(serve(start));
     control.shutdown_timeout(Duration::from_secs(1));
     ran
 }
 
-async fn serve(settings: Settings) -> Result<(), ServeError> {
+async fn serve(start: Start) -> Result<(), ServeError> {
     let mut stop = Stop::new()?;
+    // Before anything is ready to be reloaded: by default the signal would end us.
+    let hangup = signal(SignalKind::hangup())?;
+    let Start {
+        settings,
+        files,
+        config,
+        level,
+    } = start;
+    let source = reload::Source {
+        config,
+        files,
+        level,
+        hangup,
+    };
     let clock = Clock::system();
+    descriptors::raise(&settings.limits);
     let metrics = Arc::new(Metrics::new());
     let health = Arc::new(Health::default());
     let public = settings.listen.iter().map(|it| Bound::new(it.address));
@@ -114,7 +148,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
         metrics,
         clock,
     };
-    let served = parts.serve(public, stop, &mut tasks).await;
+    let served = parts.serve(public, stop, source, &mut tasks).await;
     tasks.shutdown().await;
     database.close().await;
     served
@@ -144,27 +178,42 @@ impl Parts {
         mut self,
         public: Vec<Bound>,
         mut stop: Stop,
+        source: reload::Source,
         tasks: &mut JoinSet<io::Result<()>>,
     ) -> Result<(), ServeError> {
-        let upstreams = Arc::new(Upstreams::new(self.settings.upstreams.values()).await?);
+        let rules = Rules::new(&mut self.settings, None, &self.metrics).await?;
+        rules.watch_upstreams();
+        let rules: LiveRules = Arc::new(ArcSwap::from_pointee(rules));
         let tables = self.tables();
         let gateway = tokio::select! {
-            gateway = self.gateway(&tables, &upstreams, tasks) => gateway,
+            gateway = self.gateway(&tables, &rules, tasks) => gateway,
             () = stop.requested() => return Ok(()),
         };
         let usage = Arc::clone(&gateway.authenticator.usage);
+        let in_force = InForce {
+            rules: Arc::clone(&rules),
+            tables: Arc::clone(&tables),
+            keys: Arc::clone(&gateway.authenticator.keys),
+            shutdown: Arc::new(ArcSwap::from_pointee(self.settings.shutdown)),
+            protocols: self.protocols(tasks)?,
+            metrics: Arc::clone(&self.metrics),
+        };
+        let shutdown = Arc::clone(&in_force.shutdown);
         let writer = AuditWriter::spawn(self.spool.clone(), self.db.clone());
-        let protocols = self.protocols(tasks)?;
-        let listeners = open(public, protocols)?;
+        let listeners = open(public, &in_force.protocols)?;
         let plane = DataPlane::start(&self.settings, gateway, listeners);
-        self.background(&tables, &upstreams, &plane, tasks);
+        self.background(tables, rules, &plane, tasks);
+        let reporter = self.reporter(&source.config);
+        reporter.started();
+        let reloader = Reloader::new(source, self.settings, in_force, reporter);
+        tasks.spawn(async move { reloader.run().await });
         self.health.listening();
         let asked = tokio::select! {
             () = stop.requested() => true,
             () = first_to_end(tasks) => false,
         };
         self.health.draining();
-        plane.stop(&self.settings.shutdown, &mut stop).await;
+        plane.stop(&shutdown.load(), &mut stop).await;
         usage.flush(&self.db).await;
         let left = writer.drain(DRAIN, &self.clock).await;
         if left.depth_events > 0 {
@@ -194,7 +243,7 @@ impl Parts {
     }
 
     fn tables(&mut self) -> Arc<RoleTables> {
-        let catalogue = Arc::new(std::mem::take(&mut self.settings.catalogue));
+        let catalogue = std::mem::take(&mut self.settings.catalogue);
         Arc::new(RoleTables::new(
             self.db.clone(),
             catalogue,
@@ -207,7 +256,7 @@ impl Parts {
     async fn gateway(
         &mut self,
         tables: &Arc<RoleTables>,
-        upstreams: &Arc<Upstreams>,
+        rules: &LiveRules,
         tasks: &mut JoinSet<io::Result<()>>,
     ) -> Gateway {
         let pepper = database::wait_for(tables, &self.db).await;
@@ -231,10 +280,10 @@ impl Parts {
             &self.metrics,
         );
         Gateway::new(Core {
-            rules: Arc::new(self.rules()).into(),
-            upstreams: Arc::clone(upstreams),
+            rules: Arc::clone(rules),
             authenticator,
             tables: Arc::clone(tables),
+            limiter: self.limiter(tasks),
             spool: self.spool.clone(),
             metrics: Arc::clone(&self.metrics),
             clock: self.clock.clone(),
@@ -242,47 +291,44 @@ impl Parts {
         })
     }
 
-    fn rules(&mut self) -> Rules {
-        Rules::new(
-            std::mem::take(&mut self.settings.routes),
-            self.settings.errors,
-            self.settings.trusted_proxies.clone(),
-            self.settings.limits,
-            &self.metrics,
-        )
+    fn limiter(&mut self, tasks: &mut JoinSet<io::Result<()>>) -> Arc<RateLimiter> {
+        let redis = self.settings.rate_limits.redis.take();
+        let limiter = Arc::new(RateLimiter::new(redis, self.clock.clone(), &self.metrics));
+        let running = Arc::clone(&limiter);
+        tasks.spawn(async move { running.run().await });
+        limiter
     }
 
     fn background(
-        &mut self,
-        tables: &Arc<RoleTables>,
-        upstreams: &Arc<Upstreams>,
+        &self,
+        tables: Arc<RoleTables>,
+        rules: LiveRules,
         plane: &DataPlane,
         tasks: &mut JoinSet<io::Result<()>>,
     ) {
         let (db, usage) = (self.db.clone(), plane.usage());
         tasks.spawn(async move { usage.run(&db).await });
-        let watched = Arc::clone(upstreams);
-        let shutdown = plane.shutdown();
-        tasks.spawn(async move {
-            watched.watch(shutdown).await;
-            // An upstream without checks has nothing to watch: that is no failure.
-            std::future::pending().await
-        });
-        let provisions = std::mem::take(&mut self.settings.provisions);
-        if !provisions.is_empty() {
-            let provisioner = Provisioner::new(provisions, Arc::clone(upstreams));
-            let tables = Arc::clone(tables);
-            tasks.spawn(async move { provisioner.run(&tables).await });
+        let provisioner = Provisioner::new(rules);
+        tasks.spawn(async move { provisioner.run(&tables).await });
+    }
+
+    fn reporter(&self, config: &ConfigFile) -> Reporter {
+        Reporter {
+            path: config.path.clone(),
+            actor: database::own_actor(),
+            spool: self.spool.clone(),
+            metrics: Arc::clone(&self.metrics),
+            clock: self.clock.clone(),
         }
     }
 }
 
 /// Opens the addresses of clients.
-fn open(public: Vec<Bound>, protocols: Vec<Arc<Protocol>>) -> Result<Vec<Listener>, ServeError> {
-    let listener = |(bound, protocol): (Bound, Arc<Protocol>)| {
+fn open(public: Vec<Bound>, protocols: &[Arc<Protocol>]) -> Result<Vec<Listener>, ServeError> {
+    let listener = |(bound, protocol): (Bound, &Arc<Protocol>)| {
         Ok(Listener {
             socket: bound.listen("public")?.into_std()?,
-            protocol,
+            protocol: Arc::clone(protocol),
         })
     };
     public.into_iter().zip(protocols).map(listener).collect()

@@ -2,17 +2,19 @@
 //!
 //! Label values are bounded: routes come from the route map, never from a path.
 
+mod configuration;
+mod logging;
 mod transport;
 
-use std::io::IsTerminal as _;
 use std::sync::Arc;
 
 use prometheus::{
     Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
 };
-use tracing_subscriber::EnvFilter;
 
+pub use self::configuration::ConfigMetrics;
+pub use self::logging::{LogFormat, LogLevel, init_logging};
 pub use self::transport::TransportMetrics;
 
 /// Label of requests that met no route.
@@ -59,12 +61,60 @@ impl RouteCounters {
     }
 }
 
+/// Metrics of the rate limits.
+#[derive(Debug)]
+pub struct RateMetrics {
+    limited: IntCounterVec,
+    /// Counters forgotten before they were unused, for lack of room.
+    pub displaced: IntCounter,
+    /// Questions to the shared counters that Redis did not answer.
+    pub fallbacks: IntCounter,
+    /// Whether Redis counts.
+    pub redis_up: IntGauge,
+}
+
+impl RateMetrics {
+    fn new(registry: &Registry) -> Self {
+        Self {
+            limited: counters(
+                registry,
+                "portcullis_rate_limited_total",
+                "Requests refused by a rate limit.",
+                &["limit"],
+            ),
+            displaced: counter(
+                registry,
+                "portcullis_rate_counters_displaced_total",
+                "Rate counters forgotten before they were unused, for lack of room.",
+            ),
+            fallbacks: counter(
+                registry,
+                "portcullis_rate_fallbacks_total",
+                "Questions to the shared rate counters that Redis did not answer.",
+            ),
+            redis_up: gauge(
+                registry,
+                "portcullis_rate_redis_up",
+                "Whether rate limits are counted in Redis.",
+            ),
+        }
+    }
+
+    /// The counter of what a rate limit refuses.
+    #[must_use]
+    pub fn limited(&self, limit: &str) -> IntCounter {
+        self.limited.with_label_values(&[limit])
+    }
+}
+
 /// All metrics of the process.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
     key_lookups: IntCounterVec,
+    /// Of the rate limits.
+    pub rate: RateMetrics,
     shed: IntCounterVec,
     /// What comes before HTTP.
     pub transport: TransportMetrics,
@@ -94,6 +144,8 @@ pub struct Metrics {
     pub audit_torn: IntGauge,
     /// Audit events that the disk did not take.
     pub audit_failed: IntGauge,
+    /// Reloads of the configuration.
+    pub config: ConfigMetrics,
 }
 
 impl Metrics {
@@ -125,6 +177,7 @@ impl Metrics {
                 "Look-ups in a cache by result.",
                 &["cache", "result"],
             ),
+            rate: RateMetrics::new(&registry),
             shed: counters(
                 &registry,
                 "portcullis_connections_shed_total",
@@ -199,6 +252,7 @@ impl Metrics {
                 "portcullis_audit_failed_events",
                 "Audit events that the disk did not take.",
             ),
+            config: ConfigMetrics::new(&registry),
             registry,
         }
     }
@@ -258,6 +312,13 @@ fn gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntGa
     register(registry, made.expect("a valid metric"))
 }
 
+fn counter(registry: &Registry, name: &str, help: &str) -> IntCounter {
+    register(
+        registry,
+        IntCounter::new(name, help).expect("a valid metric"),
+    )
+}
+
 fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {
     register(registry, IntGauge::new(name, help).expect("a valid metric"))
 }
@@ -268,38 +329,6 @@ fn histogram(registry: &Registry, name: &str, help: &str, buckets: &[f64]) -> Hi
         registry,
         Histogram::with_opts(options).expect("a valid metric"),
     )
-}
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One JSON object a line.
-    Json,
-    /// For people.
-    Pretty,
-}
-
-/// Starts logging to standard error at this level.
-///
-/// Pingora's own lines stay at `info` whatever is asked: below that it logs whole
-/// request headers, credentials included.
-///
-/// # Panics
-///
-/// If called twice in one process.
-pub fn init_logging(format: LogFormat, level: &str) {
-    let filter = EnvFilter::new(format!(
-        "{level},pingora=info,pingora_core=info,pingora_proxy=info,pingora_pool=info,\
-         pingora_load_balancing=info,h2=info,hyper=info,sqlx=warn"
-    ));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    match format {
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-        LogFormat::Pretty => builder.init(),
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@
 //!
 //! | what happens | what becomes of the events |
 //! |---|---|
-//! | the gateway is killed | answered requests: in the spool, sent by the next start |
+//! | the gateway is killed | answered requests: in the spool, sent by the next start, or by its successor |
+//! | another takes over while it runs | each sends what is its own; what the first leaves, the other adopts |
 //! | killed between forwarding and answering | recorded if the request left an intent |
 //! | Postgres is away | they wait in the spool |
 //! | sent twice | the second time nothing is inserted: same `id`, same `occurred_at` |
@@ -18,7 +19,9 @@
 mod bounds;
 mod directory;
 mod encode;
+mod generation;
 mod json;
+mod lock;
 mod reading;
 mod recovery;
 mod rejected;
@@ -31,6 +34,7 @@ mod sync;
 mod text;
 mod writer;
 
+pub use lock::SpoolLock;
 pub use slot::{CommitError, Slot};
 pub use spool::{Spool, SpoolError, SpoolFull, SpoolOptions};
 pub use stats::AuditStats;

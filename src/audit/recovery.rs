@@ -7,6 +7,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,30 +18,38 @@ use super::encode::{Kind, Record};
 use super::segment::{HEADER, Segment, header};
 use super::stats::Counters;
 
+/// What is in a file.
 struct Found {
     path: PathBuf,
-    bytes: Vec<u8>,
     /// Up to here it holds whole records.
-    whole: usize,
+    whole: u64,
+    events: u64,
+    /// Ids of its intents.
+    intents: HashSet<Vec<u8>>,
 }
 
-/// Segments with something to send; those without are deleted.
+/// Segments with something to send; those without are deleted. `place` tells where a
+/// file is to be from here on, once it is known that all of them can be read.
 pub(super) fn recover(
     directory: &Directory,
     files: Vec<PathBuf>,
     counters: &Counters,
+    place: impl Fn(PathBuf) -> io::Result<PathBuf>,
 ) -> Result<Vec<Arc<Segment>>, SpoolError> {
-    let found: Vec<Found> = files
+    let mut events = HashSet::new();
+    let mut found: Vec<Found> = files
         .into_iter()
-        .map(|path| read(path, counters))
+        .map(|path| read(path, &mut events, counters))
         .collect::<Result<_, _>>()?;
-    let events: HashSet<Vec<u8>> = ids(&found, Kind::Event).collect();
-    let mut interrupted: HashSet<Vec<u8>> = ids(&found, Kind::Intent).collect();
-    interrupted.retain(|id| !events.contains(id));
-    report(&events, &interrupted);
+    for each in &mut found {
+        each.intents.retain(|id| !events.contains(id));
+        let path = std::mem::take(&mut each.path);
+        each.path = place(path).map_err(|source| SpoolError::io(directory.path(), source))?;
+    }
+    report(&found);
     let mut segments = Vec::new();
     for each in found {
-        let segment = Arc::new(each.into_segment(&interrupted, counters)?);
+        let segment = Arc::new(each.into_segment(counters)?);
         if segment.committed() > HEADER as u64 {
             segments.push(segment);
         } else {
@@ -50,9 +59,10 @@ pub(super) fn recover(
     Ok(segments)
 }
 
-fn report(events: &HashSet<Vec<u8>>, interrupted: &HashSet<Vec<u8>>) {
-    if !events.is_empty() || !interrupted.is_empty() {
-        let (events, interrupted) = (events.len(), interrupted.len());
+fn report(found: &[Found]) {
+    let events: u64 = found.iter().map(|it| it.events).sum();
+    let interrupted: usize = found.iter().map(|it| it.intents.len()).sum();
+    if events > 0 || interrupted > 0 {
         tracing::info!(
             events,
             interrupted,
@@ -61,70 +71,60 @@ fn report(events: &HashSet<Vec<u8>>, interrupted: &HashSet<Vec<u8>>) {
     }
 }
 
-fn ids(found: &[Found], kind: Kind) -> impl Iterator<Item = Vec<u8>> {
-    let records = found.iter().flat_map(Found::records);
-    records
-        .filter(move |record| record.kind == kind)
-        .map(|record| record.id().to_vec())
-}
-
-fn read(path: PathBuf, counters: &Counters) -> Result<Found, SpoolError> {
+fn read(
+    path: PathBuf,
+    all_events: &mut HashSet<Vec<u8>>,
+    counters: &Counters,
+) -> Result<Found, SpoolError> {
     let bytes = fs::read(&path).map_err(|source| SpoolError::io(&path, source))?;
-    // Killed before the header was written: all zeros, or not even that.
-    let blank = bytes.iter().all(|byte| *byte == 0);
-    if !blank && !bytes.starts_with(header().as_bytes()) {
-        return Err(SpoolError::OtherVersion(path));
-    }
     let mut found = Found {
         path,
-        bytes,
         whole: 0,
+        events: 0,
+        intents: HashSet::new(),
     };
-    if !blank {
-        found.whole = HEADER + found.measure();
-        found.check_tail(counters);
+    // Killed before the header was written: all zeros, or not even that.
+    if bytes.iter().all(|byte| *byte == 0) {
+        return Ok(found);
+    }
+    if !bytes.starts_with(header().as_bytes()) {
+        return Err(SpoolError::OtherVersion(found.path));
+    }
+    let mut whole = HEADER;
+    for record in Records(&bytes[HEADER..]) {
+        whole += record.len();
+        let id = record.id().to_vec();
+        if record.kind == Kind::Event {
+            found.events += 1;
+            all_events.insert(id);
+        } else {
+            found.intents.insert(id);
+        }
+    }
+    found.whole = whole as u64;
+    if bytes[whole..].iter().any(|byte| *byte != 0) {
+        counters.torn.fetch_add(1, Ordering::Relaxed);
+        let (file, at) = (found.path.display(), whole);
+        tracing::warn!(%file, at, "the audit spool ends in half a record, which is dropped");
     }
     Ok(found)
 }
 
 impl Found {
-    fn measure(&self) -> usize {
-        Records(&self.bytes[HEADER..]).map(|it| it.len()).sum()
-    }
-
-    fn records(&self) -> impl Iterator<Item = Record<'_>> {
-        Records(self.bytes.get(HEADER..self.whole).unwrap_or_default())
-    }
-
-    fn check_tail(&self, counters: &Counters) {
-        let tail = &self.bytes[self.whole..];
-        if tail.iter().any(|byte| *byte != 0) {
-            counters.torn.fetch_add(1, Ordering::Relaxed);
-            let (file, at) = (self.path.display(), self.whole);
-            tracing::warn!(%file, at, "the audit spool ends in half a record, which is dropped");
-        }
-    }
-
-    fn into_segment(
-        self,
-        interrupted: &HashSet<Vec<u8>>,
-        counters: &Counters,
-    ) -> Result<Segment, SpoolError> {
-        let mine: HashSet<Vec<u8>> = self
-            .records()
-            .filter(|record| record.kind == Kind::Intent && interrupted.contains(record.id()))
-            .map(|record| record.id().to_vec())
-            .collect();
-        let events = self.records().filter(|it| it.kind == Kind::Event).count() + mine.len();
-        let bytes = self.whole.saturating_sub(HEADER);
+    fn into_segment(self, counters: &Counters) -> Result<Segment, SpoolError> {
+        let events = self.events + self.intents.len() as u64;
+        let bytes = self.whole.saturating_sub(HEADER as u64);
         counters
             .recovered_events
-            .fetch_add(events as u64, Ordering::Relaxed);
-        counters
-            .recovered_bytes
-            .fetch_add(bytes as u64, Ordering::Relaxed);
+            .fetch_add(events, Ordering::Relaxed);
+        counters.recovered_bytes.fetch_add(bytes, Ordering::Relaxed);
         let file = open(&self.path)?;
-        Ok(Segment::recovered(self.path, file, self.whole as u64, mine))
+        Ok(Segment::recovered(
+            self.path,
+            file,
+            self.whole,
+            self.intents,
+        ))
     }
 }
 

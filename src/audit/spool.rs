@@ -1,13 +1,15 @@
 //! The local durable buffer that audit events wait in.
 
 use std::cell::Cell;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::directory::Directory;
+use super::lock::SpoolLock;
 use super::segment::Segment;
 use super::shard::Shard;
 use super::slot::Slot;
@@ -51,9 +53,9 @@ impl SpoolOptions {
         share.clamp(Self::SMALLEST_SEGMENT, Self::LARGEST_SEGMENT)
     }
 
-    fn segments(&self) -> i64 {
-        let least = 2 * self.shards as u64;
-        i64::try_from((self.max_bytes / self.segment_size()).max(least)).unwrap_or(i64::MAX)
+    fn budget(&self) -> u64 {
+        let least = 2 * self.shards as u64 * self.segment_size();
+        self.max_bytes.max(least)
     }
 }
 
@@ -104,20 +106,33 @@ struct Inner {
     when_full: WhenFull,
     /// Files of former processes that the writer has not taken yet.
     recovered: Mutex<Vec<Arc<Segment>>>,
+    /// Held by the gateway; during an upgrade first by one, then by the other.
+    lock: Mutex<Option<SpoolLock>>,
     _syncer: Syncer,
 }
 
 impl Spool {
-    /// Takes the directory, making it if need be, and recovers what a former process
+    /// Takes the directory, making it if need be, and recovers what former processes
     /// left in it.
     ///
     /// # Errors
     ///
     /// When another process uses it, another version wrote it, or it cannot be read.
     pub fn open(dir: &Path, options: SpoolOptions) -> Result<Self, SpoolError> {
-        let (directory, files) = Directory::take(dir, options.segment_size(), options.segments())?;
-        let counters = Arc::new(Counters::default());
-        let recovered = recovery::recover(&directory, files, &counters)?;
+        let lock = SpoolLock::take(dir)?;
+        let spool = Self::beside(dir, options)?;
+        spool.take_over()?;
+        spool.hold(lock);
+        Ok(spool)
+    }
+
+    /// Joins a spool that another gateway uses, for taking over from it.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written to.
+    pub fn beside(dir: &Path, options: SpoolOptions) -> Result<Self, SpoolError> {
+        let directory = Directory::open(dir, options.segment_size(), options.budget())?;
         let directory = Arc::new(directory);
         let shards: Vec<_> = (0..options.shards.max(1))
             .map(|_| Arc::new(Shard::new(Arc::clone(&directory))))
@@ -127,10 +142,82 @@ impl Spool {
                 .map_err(|source| SpoolError::io(dir, source))?,
             shards,
             directory,
-            counters,
+            counters: Arc::default(),
             when_full: options.when_full,
-            recovered: Mutex::new(recovered),
+            recovered: Mutex::default(),
+            lock: Mutex::default(),
         })))
+    }
+
+    /// The files of earlier versions, which had no generations, and those of processes
+    /// that have ended: together, for an intent may be in one and its event in another.
+    fn take_over(&self) -> Result<(), SpoolError> {
+        let directory = &self.0.directory;
+        let failed = |source| SpoolError::io(directory.path(), source);
+        let loose = directory.loose_files().map_err(failed)?;
+        let (generations, mut files) = directory.abandoned().map_err(failed)?;
+        files.extend(loose.iter().cloned());
+        directory.count(&files);
+        let segments = recovery::recover(directory, files, &self.0.counters, |file| {
+            if loose.contains(&file) {
+                directory.take_in(&file)
+            } else {
+                Ok(file)
+            }
+        })?;
+        self.follow(segments);
+        directory.adopt(generations);
+        Ok(())
+    }
+
+    /// What processes left that have ended since. What cannot be read is left as it is,
+    /// and ours, so that it is told once.
+    pub(super) fn adopt(&self) {
+        let directory = &self.0.directory;
+        let (generations, files) = match directory.abandoned() {
+            Ok((generations, _)) if generations.is_empty() => return,
+            Ok(abandoned) => abandoned,
+            Err(error) => return tracing::error!(%error, "cannot look through the audit spool"),
+        };
+        directory.count(&files);
+        match recovery::recover(directory, files, &self.0.counters, Ok) {
+            Ok(segments) => self.follow(segments),
+            Err(error) => tracing::error!(%error, "cannot recover audit events"),
+        }
+        directory.adopt(generations);
+    }
+
+    fn follow(&self, segments: Vec<Arc<Segment>>) {
+        let recovered = &self.0.recovered;
+        let mut recovered = recovered.lock().unwrap_or_else(PoisonError::into_inner);
+        recovered.extend(segments);
+    }
+
+    /// Holds the lock for as long as the spool is used, or until [`Self::release`].
+    pub fn hold(&self, lock: SpoolLock) {
+        *self.lock() = Some(lock);
+    }
+
+    /// Lets go of the lock: somebody else holds it by now. What is in our generation is
+    /// still ours.
+    pub fn release(&self) {
+        *self.lock() = None;
+    }
+
+    /// A copy of the lock, to be handed over; `None` without one.
+    ///
+    /// # Errors
+    ///
+    /// When the process has no more file descriptors.
+    pub fn share_lock(&self) -> io::Result<Option<File>> {
+        let lock = self.lock();
+        lock.as_ref()
+            .map(|lock| lock.file().try_clone())
+            .transpose()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<SpoolLock>> {
+        self.0.lock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Room for one event, to be had before the request is forwarded. Takes no lock

@@ -17,6 +17,9 @@ use crate::store::{AuditSink, Db, SinkError};
 /// How often the spool is looked at: requests wake nobody.
 const POLL: Duration = Duration::from_millis(25);
 
+/// Looks at the spool from one for what other processes left to the next.
+const ADOPT_EVERY: u32 = 20;
+
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -67,10 +70,14 @@ impl Writer {
     async fn run(mut self, mut stop: oneshot::Receiver<()>) {
         let mut batch = Batch::default();
         let mut stopping = false;
+        let mut looks: u32 = 0;
         loop {
             if stopping {
                 self.spool.seal();
+            } else if looks.is_multiple_of(ADOPT_EVERY) {
+                self.adopt().await;
             }
+            looks = looks.wrapping_add(1);
             self.follower.collect(&mut batch);
             if !batch.is_empty() {
                 self.deliver(&batch.rows).await;
@@ -85,6 +92,13 @@ impl Writer {
                     _ = &mut stop => stopping = true,
                 }
             }
+        }
+    }
+
+    async fn adopt(&self) {
+        let spool = self.spool.clone();
+        if let Err(error) = tokio::task::spawn_blocking(move || spool.adopt()).await {
+            tracing::error!(%error, "cannot recover audit events");
         }
     }
 
@@ -112,6 +126,7 @@ impl Writer {
                 Err(SinkError::Unavailable(why)) => {
                     tracing::warn!(why, "audit events wait in the spool");
                     pending.push(part);
+                    self.adopt().await;
                     tokio::time::sleep(jittered(pause)).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }

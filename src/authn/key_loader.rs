@@ -21,7 +21,7 @@ impl KeyLoader {
         let epoch = self.keys.epoch();
         let asked = self.clock.now().timestamp();
         let entry = match self.db.find_key(id).await? {
-            Some(key) => KeyEntry::Found(Arc::new(CachedKey::new(key, self.tables.catalogue()))),
+            Some(key) => KeyEntry::Found(Arc::new(CachedKey::new(key, &self.tables.catalogue()))),
             None => KeyEntry::Missing,
         };
         self.keys.fill(epoch, id, entry.clone(), asked);

@@ -15,7 +15,7 @@ use crate::store::{Db, StoreError};
 #[derive(Debug)]
 pub struct RoleTables {
     db: Db,
-    catalogue: Arc<Catalogue>,
+    catalogue: ArcSwap<Catalogue>,
     current: ArcSwap<RoleTable>,
     /// One reload at a time, so that none replaces the table by an older one.
     reload: tokio::sync::Mutex<()>,
@@ -30,11 +30,11 @@ pub struct RoleTables {
 impl RoleTables {
     /// An empty table that has never been confirmed: it admits nobody.
     #[must_use]
-    pub fn new(db: Db, catalogue: Arc<Catalogue>, clock: Clock, max_staleness: Duration) -> Self {
+    pub fn new(db: Db, catalogue: Catalogue, clock: Clock, max_staleness: Duration) -> Self {
         let origin = clock.instant();
         Self {
             db,
-            catalogue,
+            catalogue: Arc::new(catalogue).into(),
             current: ArcSwap::default(),
             reload: tokio::sync::Mutex::new(()),
             clock,
@@ -46,8 +46,8 @@ impl RoleTables {
 
     /// Every permission that exists.
     #[must_use]
-    pub fn catalogue(&self) -> &Catalogue {
-        &self.catalogue
+    pub fn catalogue(&self) -> Guard<Arc<Catalogue>> {
+        self.catalogue.load()
     }
 
     /// The table as of now.
@@ -97,8 +97,30 @@ impl RoleTables {
         Ok(())
     }
 
+    /// Adds permissions to those that exist, and builds the table anew if there are any;
+    /// returns whether there were. None is taken away: requests that began under rules
+    /// which ask for it still find it granted, and later rules cannot ask for it.
+    ///
+    /// # Errors
+    ///
+    /// As the store's; then nothing has changed.
+    pub async fn add(&self, permissions: &Catalogue) -> Result<bool, StoreError> {
+        let _one = self.reload.lock().await;
+        let known = self.catalogue.load_full();
+        let wider = known.union(permissions);
+        if wider == *known {
+            return Ok(false);
+        }
+        let asked = self.since_origin();
+        let rows = self.db.load_policy().await?;
+        self.catalogue.store(Arc::new(wider));
+        self.install(rows);
+        self.confirm(asked);
+        Ok(true)
+    }
+
     fn install(&self, rows: PolicyRows) {
-        let (table, unknown) = RoleTable::build(rows, &self.catalogue);
+        let (table, unknown) = RoleTable::build(rows, &self.catalogue());
         for (role, pattern) in unknown {
             tracing::warn!(role, pattern, "a role names permissions that do not exist");
         }

@@ -12,7 +12,7 @@ use crate::cache::CachedKey;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::domain::{
-    ApiKey, BindingId, Catalogue, KeyId, Principal, PrincipalName, ProjectPath, Scope,
+    ApiKey, BindingId, Catalogue, KeyId, Principal, PrincipalName, ProjectPath, Rates, Scope,
 };
 use crate::policy::{
     Authentication, CanonicalRequest, CredentialLimits, Decision, Facts, Grant, PathRef, Question,
@@ -59,6 +59,8 @@ struct Explanation {
     route: Option<String>,
     defined_at: Option<String>,
     requirement: Option<String>,
+    /// Rate limits that count such a request. This one is not counted.
+    limits: Vec<String>,
     tenant: Option<String>,
     project: Option<String>,
     resource: Option<String>,
@@ -137,7 +139,7 @@ impl ExplainArgs {
             authentication: &authentication(principal, key, &settings.catalogue, now),
             table: &table,
         });
-        Ok(Explanation::new(label, &decision, &table))
+        Ok(Explanation::new(label, &decision, &table, &settings.rate))
     }
 
     fn headers(&self) -> Result<HeaderMap, CliError> {
@@ -191,7 +193,7 @@ fn authentication(
 }
 
 impl Explanation {
-    fn new(principal: String, decision: &Decision, table: &RoleTable) -> Self {
+    fn new(principal: String, decision: &Decision, table: &RoleTable, of_all: &Rates) -> Self {
         let (facts, denial) = match decision {
             Decision::Permitted(permit) => (permit.facts(), None),
             Decision::Denied(denial, facts) => (facts, Some(denial)),
@@ -214,6 +216,7 @@ impl Explanation {
                 }
                 other => other.to_string(),
             }),
+            limits: limits(of_all, facts),
             tenant: facts.tenant.as_ref().map(|tenant| tenant.slug.to_string()),
             project: facts
                 .project
@@ -248,6 +251,8 @@ impl Explanation {
         );
         line("defined at", self.defined_at.clone());
         line("requires", self.requirement.clone());
+        let limits = self.limits.join(", ");
+        line("limited to", (!limits.is_empty()).then_some(limits));
         line("tenant", self.tenant.clone());
         line("project", self.project.clone());
         line("resource", self.resource.clone());
@@ -269,6 +274,13 @@ impl Held {
         );
         format!("role {} on {} {how}", self.role, self.scope)
     }
+}
+
+fn limits(of_all: &Rates, facts: &Facts) -> Vec<String> {
+    let of_route = facts.route.as_ref().map(|route| route.rate.iter());
+    let rules = of_all.iter().chain(of_route.into_iter().flatten());
+    let limits = rules.map(|rule| format!("{} {}", rule.name(), rule.quota));
+    limits.collect()
 }
 
 fn roles(facts: &Facts, table: &RoleTable) -> Vec<Held> {

@@ -8,7 +8,8 @@ use serde_json::json;
 use super::CliError;
 use super::session::{Run, Session};
 use crate::domain::{PrincipalName, Project, ProjectPath, Slug};
-use crate::proxy::{Provisioner, Upstreams};
+use crate::proxy::{Provisioner, Rules};
+use crate::telemetry::Metrics;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ProjectsCommand {
@@ -75,12 +76,12 @@ async fn create(
 /// Makes the project known to the backends at once, if a configuration says how. What
 /// fails here the gateway makes good when it runs.
 async fn provision(session: &Session, path: &ProjectPath) -> Result<(), CliError> {
-    let Some(config) = session.configuration() else {
+    let Some(mut config) = session.configuration() else {
         return Ok(());
     };
-    let upstreams = Upstreams::new(config.upstreams.values()).await;
-    let upstreams = upstreams.map_err(CliError::failed)?;
-    let provisioner = Provisioner::new(config.provisions, Arc::new(upstreams));
+    let rules = Rules::new(&mut config, None, &Metrics::new()).await;
+    let rules = Arc::new(rules.map_err(CliError::failed)?);
+    let provisioner = Provisioner::new(Arc::new(rules.into()));
     let (tenant, project) = session.db.project(path).await?;
     if !provisioner.provision(&tenant, &project).await {
         eprintln!(

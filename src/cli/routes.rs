@@ -21,17 +21,19 @@ struct Row {
     path: String,
     requirement: String,
     scope: &'static str,
+    rate: String,
     event: String,
     upstream: String,
     origin: String,
 }
 
-const COLUMNS: [Column<Row>; 8] = [
+const COLUMNS: [Column<Row>; 9] = [
     ("METHODS", |row| row.methods.clone()),
     ("HOSTS", |row| row.hosts.clone()),
     ("PATH", |row| row.path.clone()),
     ("REQUIREMENT", |row| row.requirement.clone()),
     ("SCOPE", |row| row.scope.to_owned()),
+    ("RATE", |row| row.rate.clone()),
     ("EVENT", |row| row.event.clone()),
     ("UPSTREAM", |row| row.upstream.clone()),
     ("DEFINED AT", |row| row.origin.clone()),
@@ -67,6 +69,7 @@ impl From<&Route> for Row {
             path: path.to_owned(),
             requirement: route.requirement.to_string(),
             scope,
+            rate: or_dash(&route.rate.to_string()),
             event: route.event.to_string(),
             upstream: or_dash(&route.upstream),
             origin: route.origin.to_string(),
@@ -90,7 +93,7 @@ mod tests {
 version: 1
 upstreams: { m: { url: 'http://h' } }
 routes:
-- { route: 'GET|PUT /runs/{id}', upstream: m, permission: runs:read, hosts: ['*.a.b'] }
+- { route: 'GET|PUT /runs/{id}', upstream: m, permission: runs:read, hosts: ['*.a.b'], rate: { key: 9/s } }
 - { route: DELETE /, deny: never }
 ";
         let settings = Settings::parse("p.yaml", text, &|_| None).unwrap();
@@ -100,8 +103,8 @@ routes:
             COLUMNS.map(|(_, cell)| cell(&row)).join(", ")
         });
         insta::assert_snapshot!(rows.collect::<Vec<_>>().join("\n"), @r"
-        GET|PUT, *.a.b, /runs/{id}, permission runs:read, project, runs.read, m, p.yaml:5
-        DELETE, -, /, deny: never, -, request.forwarded, -, p.yaml:6
+        GET|PUT, *.a.b, /runs/{id}, permission runs:read, project, key 9/s, runs.read, m, p.yaml:5
+        DELETE, -, /, deny: never, -, -, request.forwarded, -, p.yaml:6
         ");
     }
 }

@@ -9,7 +9,7 @@ use super::reader::Reader;
 use crate::policy::{Field, Template};
 
 /// A JSON value whose texts are templates.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BodyTemplate {
     /// Null, a number, true or false.
     Fixed(Json),

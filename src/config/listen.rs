@@ -1,6 +1,7 @@
 //! `listen:` and `private_listen:`.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use ipnet::IpNet;
 
@@ -209,6 +210,10 @@ fn certificate(reader: Reader<'_>, node: &Node) -> Option<ServerCertificate> {
         report_file(reader, node, &error);
     };
     let loaded = files.load();
+    if loaded.is_err() {
+        await_change(reader, &files.certificate);
+        await_change(reader, &files.key);
+    }
     loaded
         .map_err(|errors| errors.into_iter().for_each(report))
         .ok()
@@ -219,6 +224,9 @@ fn client_certificates_of(reader: Reader<'_>, node: &Node) -> Option<ClientCerti
     let authorities = fields.required("ca_file").and_then(|node| {
         let path = reader.path(node)?;
         let loaded = Authorities::load(&path);
+        if loaded.is_err() {
+            await_change(reader, &path);
+        }
         loaded
             .map_err(|error| report_file(reader, Some(node), &error))
             .ok()
@@ -231,6 +239,13 @@ fn client_certificates_of(reader: Reader<'_>, node: &Node) -> Option<ClientCerti
         authorities: authorities?,
         required: required?,
     })
+}
+
+/// Good files are followed by those that serve them. A bad one keeps the configuration
+/// from being taken, so a change of it is a reason to read that anew.
+fn await_change(reader: Reader<'_>, path: &Path) {
+    // Only that it was read, and what it held, is noted.
+    let _ = reader.reads.read(path);
 }
 
 /// A path that came from a variable is never shown.

@@ -1,10 +1,12 @@
 //! From a file's text to [`Settings`], or to all that is wrong with it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Findings, Place};
+use super::files::{Files, Reads};
 use super::identity;
 use super::node::{Node, Value};
 use super::preset::{self, Preset};
@@ -12,13 +14,13 @@ use super::reader::{Fields, Reader};
 use super::route::{self, Surroundings};
 use super::settings::{Essentials, Settings, Upstream};
 use super::variables::{self, Environment};
-use super::{catalogue, limits, listen, sections, upstream};
+use super::{catalogue, limits, listen, rate, sections, upstream};
 use crate::domain::{BuiltInRole, Catalogue, Permission};
 use crate::policy::{Conflict, Dialect, OwnedHeaders, Pattern, Route, RouteMap};
 
 const ROLES: &str = include_str!("../../config/roles.yaml");
 
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 20] = [
     "version",
     "listen",
     "private_listen",
@@ -31,6 +33,8 @@ const KEYS: [&str; 18] = [
     "shutdown",
     "cache",
     "audit",
+    "rate",
+    "rate_limits",
     "permissions",
     "upstreams",
     "presets",
@@ -46,8 +50,7 @@ impl Settings {
     ///
     /// Everything that is wrong with it, sorted by place.
     pub fn load(path: &Path, environment: &Environment<'_>) -> Result<Self, Vec<Diagnostic>> {
-        let (name, text) = read(path)?;
-        Self::parse(&name, &text, environment)
+        Loaded::from_file(path, environment).settings
     }
 
     /// Checks a text; `name` is its path, for diagnostics and relative paths.
@@ -60,10 +63,53 @@ impl Settings {
         text: &str,
         environment: &Environment<'_>,
     ) -> Result<Self, Vec<Diagnostic>> {
-        checked(name, text, |reader, mut node| {
-            variables::fill_in(reader, &mut node, environment);
-            settings(reader, &node)
-        })
+        checked(name, text, &Reads::default(), whole(environment))
+    }
+}
+
+/// Where a configuration is, and what fills in its variables.
+#[derive(Clone, Debug)]
+pub struct ConfigFile {
+    /// The file, as it was named.
+    pub path: PathBuf,
+    /// The process's own, usually.
+    pub environment: fn(&str) -> Option<String>,
+}
+
+impl ConfigFile {
+    /// Reads and checks it as it is now.
+    #[must_use]
+    pub fn load(&self) -> Loaded {
+        Loaded::from_file(&self.path, &self.environment)
+    }
+}
+
+/// What became of a file, and which files that rests on.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What it says, or everything that is wrong with it.
+    pub settings: Result<Settings, Vec<Diagnostic>>,
+    /// The file and those that it names: should one of them change, so may the rest.
+    pub files: Files,
+}
+
+impl Loaded {
+    fn from_file(path: &Path, environment: &Environment<'_>) -> Self {
+        let reads = Reads::default();
+        let settings = read(path, &reads)
+            .and_then(|(name, text)| checked(&name, &text, &reads, whole(environment)));
+        Self {
+            settings,
+            files: reads.into_files(),
+        }
+    }
+}
+
+/// Checks all of it.
+fn whole(environment: &Environment<'_>) -> impl FnOnce(Reader<'_>, Node) -> Option<Settings> {
+    |reader, mut node| {
+        variables::fill_in(reader, &mut node, environment);
+        settings(reader, &node)
     }
 }
 
@@ -75,8 +121,9 @@ impl Essentials {
     ///
     /// What is wrong with these keys, or with the YAML as a whole.
     pub fn load(path: &Path, environment: &Environment<'_>) -> Result<Self, Vec<Diagnostic>> {
-        let (name, text) = read(path)?;
-        checked(&name, &text, |reader, mut node| {
+        let reads = Reads::default();
+        let (name, text) = read(path, &reads)?;
+        checked(&name, &text, &reads, |reader, mut node| {
             node.retain(&["data_dir", "database", "permissions"]);
             variables::fill_in(reader, &mut node, environment);
             let fields = reader.fields(&node, &KEYS)?;
@@ -105,16 +152,20 @@ impl BuiltIn {
     ///
     /// Never with the file that is compiled in, which a test loads.
     pub fn with(additions: Vec<Permission>) -> Result<Self, Vec<Diagnostic>> {
-        checked("preset:roles", ROLES, |reader, node| {
+        checked("preset:roles", ROLES, &Reads::default(), |reader, node| {
             built_in_of(reader, &node, additions)
         })
     }
 }
 
 /// The file's name and text.
-fn read(path: &Path) -> Result<(String, String), Vec<Diagnostic>> {
+fn read(path: &Path, reads: &Reads) -> Result<(String, String), Vec<Diagnostic>> {
     let name = path.to_string_lossy().into_owned();
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = reads.read(path).and_then(|bytes| {
+        String::from_utf8(bytes)
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
+    });
+    let text = text.map_err(|error| {
         let findings = Findings::default();
         let file = name.as_str().into();
         findings.add(&file, Place::START, format!("cannot read: {error}"));
@@ -127,6 +178,7 @@ fn read(path: &Path) -> Result<(String, String), Vec<Diagnostic>> {
 fn checked<T>(
     name: &str,
     text: &str,
+    reads: &Reads,
     check: impl FnOnce(Reader<'_>, Node) -> Option<T>,
 ) -> Result<T, Vec<Diagnostic>> {
     let findings = Findings::default();
@@ -135,6 +187,7 @@ fn checked<T>(
         file: &file,
         directory: Path::new(name).parent().unwrap_or(Path::new("")),
         findings: &findings,
+        reads,
     };
     let result = tree(reader, text).and_then(|node| check(reader, node));
     result
@@ -170,6 +223,8 @@ fn settings(reader: Reader<'_>, node: &Node) -> Option<Settings> {
     let listeners = listen::read(reader, &fields, &trusted_proxies);
     let limits = limits::read(reader, &fields);
     let workers = sections::workers(reader, &fields);
+    let rate = rate::of_all(reader, &fields);
+    let rate_limits = rate::limits(reader, &fields);
     let backends = backends(reader, &fields);
     let (listen, private_listen) = listeners?;
     let backends = backends?;
@@ -185,6 +240,8 @@ fn settings(reader: Reader<'_>, node: &Node) -> Option<Settings> {
         shutdown: shutdown?,
         cache: cache?,
         audit: audit?,
+        rate,
+        rate_limits,
         catalogue: backends.catalogue,
         roles: backends.roles,
         upstreams: backends.upstreams,

@@ -3,19 +3,23 @@
 //!
 //! `node` reads any YAML and keeps places and duplicate keys; `variables` fills in
 //! `${VAR}`; `reader` takes typed values out of the tree; one file a section checks
-//! what they mean; `load` puts the sections together. Nothing ambient is read: the
+//! what they mean; `load` puts the sections together; `files` notes what was read, and
+//! `fixed` tells what of a change must wait for a new process. Nothing ambient is read: the
 //! environment is a parameter. A value that came from a variable is never shown.
 
 mod body;
 mod catalogue;
 mod certificate;
 mod diagnostic;
+mod files;
+mod fixed;
 mod identity;
 mod limits;
 mod listen;
 mod load;
 mod node;
 mod preset;
+mod rate;
 mod reader;
 mod requirement;
 mod route;
@@ -29,10 +33,11 @@ mod variables;
 pub use body::BodyTemplate;
 pub use certificate::{Authorities, CertificateError, CertificateFiles, ServerCertificate};
 pub use diagnostic::Diagnostic;
-pub use load::BuiltIn;
+pub use files::{Digest, Files};
+pub use load::{BuiltIn, ConfigFile, Loaded};
 pub use settings::{
     Address, Audit, Cache, ClientCertificates, Database, Essentials, Exists, Health, HostRewrite,
-    Limits, Listen, ListenerTls, Log, Provision, Serves, Settings, Shutdown, Timeouts, TlsVersion,
-    UnknownName, Upstream, UpstreamTls,
+    Limits, Listen, ListenerTls, Log, Provision, RateLimits, Serves, Settings, Shutdown, Timeouts,
+    TlsVersion, UnknownName, Upstream, UpstreamTls,
 };
 pub use variables::Environment;

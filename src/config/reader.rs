@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::diagnostic::{Findings, Place, did_you_mean};
+use super::files::Reads;
 use super::node::{Node, Value};
 use super::units;
 use crate::policy::Origin;
@@ -22,6 +23,8 @@ pub(super) struct Reader<'a> {
     /// What relative paths are relative to.
     pub directory: &'a Path,
     pub findings: &'a Findings,
+    /// Through which every file that the configuration names is read: it is watched.
+    pub reads: &'a Reads,
 }
 
 impl<'a> Reader<'a> {
@@ -37,7 +40,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn wrong_type<T>(self, node: &Node, expected: &str) -> Option<T> {
+    /// Reports a value of another kind.
+    pub fn wrong_type<T>(self, node: &Node, expected: &str) -> Option<T> {
         if !matches!(node.value, Value::Unresolved) {
             let found = node.value.kind();
             let (expected, help) = expected.split_at(expected.find(';').unwrap_or(expected.len()));

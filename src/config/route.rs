@@ -10,13 +10,13 @@ use super::diagnostic::did_you_mean;
 use super::node::Node;
 use super::reader::{Fields, Reader};
 use super::requirement;
-use super::{body, catalogue, identity, limits, sections, source, upstream};
+use super::{body, catalogue, identity, limits, rate, sections, source, upstream};
 use crate::domain::{Catalogue, RoleScope};
 use crate::policy::{
     Dialect, FixedResponse, HostPattern, OwnedHeaders, Pattern, Requirement, Route, RouteTimeouts,
 };
 
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "route",
     "hosts",
     "upstream",
@@ -32,6 +32,7 @@ const KEYS: [&str; 17] = [
     "forward_headers",
     "websocket",
     "timeouts",
+    "rate",
     "max_body",
     "respond",
 ];
@@ -93,13 +94,15 @@ fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Op
     let respond = fields.get("respond").and_then(|node| respond(reader, node));
     let scope = scope(reader, &fields, requirement.as_ref());
     let websocket = websocket(reader, &fields);
+    let quotas = rate::of_route(reader, &fields, requirement.as_ref());
     let upstream = upstream_name(reader, &fields, surroundings);
-    let (line, requirement) = (line?, requirement?);
+    let (line, requirement, hosts) = (line?, requirement?, hosts?);
     Some(Route {
         event: event.unwrap_or_else(|| requirement.default_event(resource.as_ref())),
+        rate: rate::named(&quotas, &line.label, &hosts),
         label: line.label,
         methods: line.methods,
-        hosts: hosts?,
+        hosts,
         patterns: line.patterns,
         upstream: upstream?,
         respond,

@@ -13,8 +13,9 @@ use secrecy::SecretString;
 
 use super::body::BodyTemplate;
 use super::certificate::{Authorities, ServerCertificate};
-use crate::domain::{BuiltInRole, Catalogue, Permission, WhenFull};
+use crate::domain::{BuiltInRole, Catalogue, Permission, Rates, WhenFull};
 use crate::policy::{Dialect, HeadLimits, Origin, OwnedHeaders, RouteMap, Template};
+use crate::rate::RedisOptions;
 use crate::telemetry::LogFormat;
 
 /// Everything that a configuration file says, with defaults filled in.
@@ -42,6 +43,10 @@ pub struct Settings {
     pub cache: Cache,
     /// The audit spool.
     pub audit: Audit,
+    /// How often anything may be asked.
+    pub rate: Rates,
+    /// Where rate limits are counted.
+    pub rate_limits: RateLimits,
     /// Every permission that exists.
     pub catalogue: Catalogue,
     /// The roles built in.
@@ -203,6 +208,13 @@ pub struct Audit {
     pub max_bytes: u64,
 }
 
+/// Where rate limits are counted.
+#[derive(Clone, Debug, Default)]
+pub struct RateLimits {
+    /// `None`: each instance counts for itself.
+    pub redis: Option<RedisOptions>,
+}
+
 /// A backend.
 #[derive(Clone, Debug)]
 pub struct Upstream {
@@ -243,7 +255,7 @@ impl fmt::Display for Address {
 }
 
 /// TLS to a backend.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamTls {
     /// PEM bundle of the certificate authorities to trust; `None`: the system's.
     pub ca: Option<Arc<[u8]>>,
@@ -293,7 +305,7 @@ pub struct Health {
 }
 
 /// What to do in a backend when a project appears.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provision {
     /// Name of the upstream.
     pub upstream: Arc<str>,

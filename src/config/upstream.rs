@@ -5,10 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use http::Uri;
 use http::uri::{Authority, Scheme};
+use openssl::x509::X509;
 
 use super::node::{Node, Value};
 use super::reader::{Fields, Reader};
@@ -296,7 +295,7 @@ fn authorities(reader: Reader<'_>, node: &Node, path: &Path) -> Option<Arc<[u8]>
         Value::Text(text) => text.as_written(),
         _ => "",
     };
-    let problem = match std::fs::read(path) {
+    let problem = match reader.reads.read(path) {
         Ok(pem) if has_certificate(&pem) => return Some(pem.into()),
         Ok(_) => format!("no PEM certificate in the CA file `{shown}`"),
         Err(error) => format!("cannot read the CA file `{shown}`: {error}"),
@@ -305,18 +304,7 @@ fn authorities(reader: Reader<'_>, node: &Node, path: &Path) -> Option<Arc<[u8]>
     None
 }
 
-/// Whether every certificate block is base64, and there is one.
+/// Whether there is one, and none that cannot be read.
 fn has_certificate(pem: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(pem) else {
-        return false;
-    };
-    let mut blocks = text.split("-----BEGIN CERTIFICATE-----").skip(1).peekable();
-    blocks.peek().is_some()
-        && blocks.all(|block| {
-            let body = block.split_once("-----END CERTIFICATE-----");
-            body.is_some_and(|(body, _)| {
-                let base64: String = body.split_whitespace().collect();
-                !base64.is_empty() && STANDARD.decode(base64).is_ok()
-            })
-        })
+    X509::stack_from_pem(pem).is_ok_and(|certificates| !certificates.is_empty())
 }

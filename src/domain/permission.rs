@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
@@ -68,12 +68,25 @@ impl Serialize for Permission {
     }
 }
 
-/// The place of a permission in its [`Catalogue`]: what a decision compares.
+/// The number of a permission: what a decision compares.
+///
+/// It is the same in every [`Catalogue`] of this process, and no other permission ever
+/// gets it. So around a reload a route of the new catalogue can be held against a set of
+/// the old one: at worst the set lacks what is new, it never holds something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PermissionIndex(usize);
 
+impl PermissionIndex {
+    fn of(permission: &Permission) -> Self {
+        static NUMBERS: Mutex<BTreeMap<Permission, usize>> = Mutex::new(BTreeMap::new());
+        let mut numbers = NUMBERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = numbers.len();
+        Self(*numbers.entry(permission.clone()).or_insert(next))
+    }
+}
+
 /// Every permission that exists. What is not in it cannot be required or granted.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalogue {
     by_name: BTreeMap<Permission, PermissionIndex>,
 }
@@ -81,13 +94,22 @@ pub struct Catalogue {
 impl Catalogue {
     /// The catalogue of these permissions.
     pub fn new(permissions: impl IntoIterator<Item = Permission>) -> Self {
-        let sorted: std::collections::BTreeSet<_> = permissions.into_iter().collect();
-        let by_name = sorted
-            .into_iter()
-            .enumerate()
-            .map(|(at, permission)| (permission, PermissionIndex(at)))
-            .collect();
-        Self { by_name }
+        let numbered = permissions.into_iter().map(|permission| {
+            let index = PermissionIndex::of(&permission);
+            (permission, index)
+        });
+        Self {
+            by_name: numbered.collect(),
+        }
+    }
+
+    /// What is in either.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        let both = self.by_name.iter().chain(&other.by_name);
+        Self {
+            by_name: both.map(|(name, index)| (name.clone(), *index)).collect(),
+        }
     }
 
     /// The index of a permission, if it exists.
@@ -129,7 +151,7 @@ impl Catalogue {
     }
 }
 
-/// A set of permissions of one catalogue.
+/// A set of permissions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PermissionSet(Vec<u64>);
 
@@ -178,6 +200,17 @@ mod tests {
             .collect();
         assert_eq!(held, ["models:read", "runs:read"]);
         assert_eq!(unknown, ["models:write"]);
+    }
+
+    #[test]
+    fn a_set_of_one_catalogue_answers_for_another() {
+        let old = catalogue();
+        let (held, _) = old.expand(["models:*"]);
+        let more = ["aardvarks:read", "models:read", "zebras:read"];
+        let new = Catalogue::new(more.map(|text| text.parse().unwrap()));
+        let holds = |name: &str| held.contains(new.index(&name.parse().unwrap()).unwrap());
+        assert_eq!(more.map(holds), [false, true, false]);
+        assert_eq!(old.union(&new).iter().count(), 5);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use http::Method;
 
 use super::{Malformed, Rejection};
-use crate::domain::{Permission, Scope};
+use crate::domain::{Permission, RateRule, Scope};
 
 /// Why a request is refused. Exhaustive: every error, time-out and missing answer
 /// of the pipeline becomes one of these.
@@ -41,6 +41,15 @@ pub enum DenialReason {
         /// What the credential lacks.
         permission: Permission,
     },
+    /// A rate limit has nothing left.
+    RateLimited {
+        /// Which.
+        rule: RateRule,
+        /// Seconds until one more request passes.
+        retry_after: u64,
+    },
+    /// The shared rate counters cannot be asked, and nobody may pass uncounted.
+    RateUnknown,
     /// Nobody can be asked.
     TruthUnavailable,
     /// The audit spool is full.
@@ -68,6 +77,18 @@ impl Denial {
     #[must_use]
     pub const fn audit_full() -> Self {
         Self::new(DenialReason::AuditFull)
+    }
+
+    /// Refuses because a rate limit has nothing left.
+    #[must_use]
+    pub const fn rate_limited(rule: RateRule, retry_after: u64) -> Self {
+        Self::new(DenialReason::RateLimited { rule, retry_after })
+    }
+
+    /// Refuses because nobody knows what the rate limits have left.
+    #[must_use]
+    pub const fn rate_unknown() -> Self {
+        Self::new(DenialReason::RateUnknown)
     }
 
     /// Refuses because the announced body is too large for the route.
@@ -104,6 +125,8 @@ impl Denial {
             DenialReason::CredentialScope => "credential_scope",
             DenialReason::PermissionMissing { .. } => "permission_missing",
             DenialReason::CredentialPermission { .. } => "credential_permission",
+            DenialReason::RateLimited { .. } => "rate_limited",
+            DenialReason::RateUnknown => "rate_unknown",
             DenialReason::TruthUnavailable => "truth_unavailable",
             DenialReason::AuditFull => "audit_spool_full",
             DenialReason::BodyTooLarge => "body_too_large",
@@ -152,6 +175,11 @@ impl Denial {
             DenialReason::CredentialPermission { permission } => {
                 format!("This key is limited and does not include `{permission}`.")
             }
+            DenialReason::RateLimited { rule, retry_after } => format!(
+                "Too many requests of this {}; try again in {retry_after} s.",
+                rule.dimension.as_str()
+            ),
+            DenialReason::RateUnknown => "The rate limits cannot be reached; try again.".to_owned(),
             DenialReason::TruthUnavailable => {
                 "The authorization data cannot be reached; try again.".to_owned()
             }

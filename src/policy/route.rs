@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::{HeaderName, Method, StatusCode};
 
 use super::{HostPattern, Pattern};
-use crate::domain::{Permission, PermissionIndex, RoleScope};
+use crate::domain::{Permission, PermissionIndex, Rates, RoleScope};
 
 /// (methods, hosts, path patterns) → requirement, resource, event, upstream.
 #[derive(Clone, Debug)]
@@ -42,6 +42,8 @@ pub struct Route {
     pub websocket: bool,
     /// What it changes of its upstream's time-outs.
     pub timeouts: RouteTimeouts,
+    /// How often it may be asked, besides the limits on all requests.
+    pub rate: Rates,
     /// Longest body of a request, in bytes; `None`: `limits.body`.
     pub max_body: Option<u64>,
     /// Where it is written.

@@ -28,6 +28,7 @@ fn route(text: &str) -> Route {
         forward_headers: Vec::new(),
         websocket: false,
         timeouts: RouteTimeouts::default(),
+        rate: crate::domain::Rates::default(),
         max_body: None,
         origin: Origin {
             file: "test".into(),

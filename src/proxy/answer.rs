@@ -6,6 +6,7 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
 use super::client::X_REQUEST_ID;
+use super::rate::RateState;
 use super::{dialect, rescue};
 use crate::policy::{Denial, DenialReason, Dialect, FixedResponse};
 
@@ -15,8 +16,8 @@ const CHALLENGES: [&str; 2] = [
     r#"Bearer realm="Portcullis""#,
 ];
 
-/// Seconds after which a client may try again.
-const RETRY_AFTER: &str = "1";
+/// When a client may try again after an outage, in seconds.
+const RETRY_AFTER: u64 = 1;
 
 /// An answer, a refusal or a fixed one, ready to be sent.
 pub(super) struct Answer {
@@ -26,6 +27,8 @@ pub(super) struct Answer {
     request_id: String,
     /// A field that only some answers have.
     special: Option<(HeaderName, String)>,
+    /// Seconds after which a client may try again.
+    retry_after: Option<u64>,
 }
 
 impl Answer {
@@ -43,6 +46,7 @@ impl Answer {
             body: body.into(),
             request_id: request_id.to_owned(),
             special: None,
+            retry_after: (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER),
         }
     }
 
@@ -50,9 +54,15 @@ impl Answer {
         let status = rescue::status(denial.reason());
         let code = public_code(denial);
         let mut answer = Self::new(status, dialect, code, &denial.message(), request_id);
-        if let DenialReason::WrongMethod(allowed) = denial.reason() {
-            let names: Vec<_> = allowed.iter().map(Method::as_str).collect();
-            answer.special = Some((header::ALLOW, names.join(", ")));
+        match denial.reason() {
+            DenialReason::WrongMethod(allowed) => {
+                let names: Vec<_> = allowed.iter().map(Method::as_str).collect();
+                answer.special = Some((header::ALLOW, names.join(", ")));
+            }
+            DenialReason::RateLimited { retry_after, .. } => {
+                answer.retry_after = Some(*retry_after);
+            }
+            _ => {}
         }
         answer
     }
@@ -64,6 +74,7 @@ impl Answer {
             body: Bytes::copy_from_slice(fixed.body.as_bytes()),
             request_id: request_id.to_owned(),
             special: None,
+            retry_after: None,
         }
     }
 
@@ -75,6 +86,7 @@ impl Answer {
             body: Bytes::new(),
             request_id: request_id.to_owned(),
             special: Some((header::LOCATION, location)),
+            retry_after: None,
         }
     }
 
@@ -82,8 +94,13 @@ impl Answer {
         self.status
     }
 
-    pub(super) async fn write(self, session: &mut Session) -> pingora::Result<()> {
-        let header = self.header()?;
+    pub(super) async fn write(
+        self,
+        session: &mut Session,
+        rate: &RateState,
+    ) -> pingora::Result<()> {
+        let mut header = self.header()?;
+        rate.tell(&mut header)?;
         let is_head = session.req_header().method == Method::HEAD;
         let downstream = session.as_downstream_mut();
         downstream.write_response_header(Box::new(header)).await?;
@@ -120,8 +137,8 @@ impl Answer {
                 header.append_header(header::WWW_AUTHENTICATE, challenge)?;
             }
         }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            header.insert_header(header::RETRY_AFTER, RETRY_AFTER)?;
+        if let Some(seconds) = self.retry_after {
+            header.insert_header(header::RETRY_AFTER, seconds.to_string())?;
         }
         if let Some((name, value)) = &self.special {
             header.insert_header(name.clone(), value.as_str())?;

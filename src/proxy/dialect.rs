@@ -48,6 +48,7 @@ fn mlflow_code(status: StatusCode) -> &'static str {
         403 => "PERMISSION_DENIED",
         404 => "ENDPOINT_NOT_FOUND",
         405 => "NOT_IMPLEMENTED",
+        429 => "REQUEST_LIMIT_EXCEEDED",
         502..=504 => "TEMPORARILY_UNAVAILABLE",
         _ => "INTERNAL_ERROR",
     }
@@ -57,6 +58,7 @@ fn openai(status: StatusCode, code: &str, message: &str) -> Value {
     let kind = match status.as_u16() {
         401 => "authentication_error",
         403 => "permission_error",
+        429 => "rate_limit_error",
         400..=499 => "invalid_request_error",
         _ => "server_error",
     };
@@ -67,18 +69,31 @@ fn openai(status: StatusCode, code: &str, message: &str) -> Value {
 mod tests {
     use super::*;
 
-    #[test]
-    fn every_dialect_words_a_missing_permission() {
+    fn words(status: StatusCode, code: &str) -> String {
         let words = Dialect::ALL.map(|dialect| {
-            let status = StatusCode::FORBIDDEN;
-            let (kind, body) = body(dialect, status, "permission_missing", "No.", "id-1");
+            let (kind, body) = body(dialect, status, code, "No.", "id-1");
             format!(
                 "{} {kind} {}",
                 dialect.as_str(),
                 String::from_utf8(body).unwrap()
             )
         });
-        insta::assert_snapshot!(words.join("\n"), @r#"
+        words.join("\n")
+    }
+
+    #[test]
+    fn every_dialect_words_a_rate_limit() {
+        insta::assert_snapshot!(words(StatusCode::TOO_MANY_REQUESTS, "rate_limited"), @r#"
+        problem application/problem+json {"code":"rate_limited","detail":"No.","request_id":"id-1","status":429,"title":"Too Many Requests","type":"about:blank"}
+        mlflow application/json {"error_code":"REQUEST_LIMIT_EXCEEDED","message":"No."}
+        openai application/json {"error":{"code":"rate_limited","message":"No.","param":null,"type":"rate_limit_error"}}
+        kserve application/json {"error":"No."}
+        "#);
+    }
+
+    #[test]
+    fn every_dialect_words_a_missing_permission() {
+        insta::assert_snapshot!(words(StatusCode::FORBIDDEN, "permission_missing"), @r#"
         problem application/problem+json {"code":"permission_missing","detail":"No.","request_id":"id-1","status":403,"title":"Forbidden","type":"about:blank"}
         mlflow application/json {"error_code":"PERMISSION_DENIED","message":"No."}
         openai application/json {"error":{"code":"permission_missing","message":"No.","param":null,"type":"permission_error"}}

@@ -10,8 +10,10 @@ use prometheus::IntGauge;
 
 use super::client::Client;
 use super::front::Connection;
+use super::rate::RateState;
 use super::record;
 use super::rescue::Failure;
+use super::rules::Rules;
 use super::upstream::Upstream;
 use crate::audit::Slot;
 use crate::clock::Clock;
@@ -21,6 +23,8 @@ use crate::telemetry::{self, RouteCounters};
 
 /// One request, from its header to its audit event.
 pub struct Exchange {
+    /// Those in force when it arrived: it ends under them.
+    pub(super) rules: Arc<Rules>,
     pub(super) event_id: EventId,
     pub(super) arrived: Instant,
     clock: Clock,
@@ -40,6 +44,8 @@ pub struct Exchange {
     /// Bytes of the answer's body still to come, where its length is known.
     pub(super) body_left: Option<u64>,
     pub(super) failure: Option<Failure>,
+    /// What the rate limits say.
+    pub(super) rate: RateState,
     pub(super) connection: Option<Arc<Connection>>,
     /// Whether the backend was asked to switch protocols.
     pub(super) upgrading: bool,
@@ -66,9 +72,11 @@ impl Exchange {
         clock: Clock,
         occurred_at: DateTime<Utc>,
         in_flight: &InFlight,
+        rules: Arc<Rules>,
         connection: Option<Arc<Connection>>,
     ) -> Self {
         Self {
+            rules,
             event_id,
             arrived: clock.instant(),
             clock,
@@ -86,6 +94,7 @@ impl Exchange {
             status: None,
             body_left: None,
             failure: None,
+            rate: RateState::default(),
             connection,
             upgrading: false,
             body_allowed: u64::MAX,
@@ -153,9 +162,9 @@ impl Exchange {
     }
 
     /// How the route wants a refusal worded.
-    pub(super) fn dialect(&self, default: Dialect) -> Dialect {
+    pub(super) fn dialect(&self) -> Dialect {
         let route = self.facts().and_then(|facts| facts.route.as_ref());
-        route.map_or(default, |route| route.dialect)
+        route.map_or(self.rules.dialect, |route| route.dialect)
     }
 
     /// How it ended, as the metrics count it.

@@ -4,7 +4,6 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
@@ -18,14 +17,14 @@ use super::client::X_REQUEST_ID;
 use super::exchange::{Exchange, InFlight, Outcome};
 use super::front::Connection;
 use super::headers::upstream_request;
-use super::rules::Rules;
-use super::upstream::Upstreams;
+use super::rules::LiveRules;
 use crate::audit::Spool;
 use crate::authn::Authenticator;
 use crate::cache::RoleTables;
 use crate::clock::Clock;
 use crate::domain::EventId;
 use crate::policy::{Decision, Denial, Facts};
+use crate::rate::RateLimiter;
 use crate::telemetry::Metrics;
 
 /// Addresses of an upstream tried for one request.
@@ -38,13 +37,13 @@ pub struct Gateway(Arc<Core>);
 /// What a gateway is made of.
 pub struct Core {
     /// The rules in force.
-    pub rules: ArcSwap<Rules>,
-    /// The backends.
-    pub upstreams: Arc<Upstreams>,
+    pub rules: LiveRules,
     /// Who presents what.
     pub authenticator: Authenticator,
     /// Who may do what.
     pub tables: Arc<RoleTables>,
+    /// Who asks too often.
+    pub limiter: Arc<RateLimiter>,
     /// Where audit events go.
     pub spool: Spool,
     /// Counters.
@@ -66,7 +65,8 @@ impl Gateway {
     pub(super) fn new_exchange(&self, connection: Option<Arc<Connection>>) -> Exchange {
         let now = self.clock.now();
         let id = EventId::generate(now, &mut rand::rng());
-        Exchange::new(id, self.clock.clone(), now, &self.in_flight, connection)
+        let (clock, rules) = (self.clock.clone(), self.rules.load_full());
+        Exchange::new(id, clock, now, &self.in_flight, rules, connection)
     }
 }
 
@@ -94,7 +94,7 @@ impl ProxyHttp for Gateway {
         session: &mut Session,
         exchange: &mut Exchange,
     ) -> pingora::Result<bool> {
-        self.identify(session, exchange);
+        Self::identify(session, exchange);
         let Ok(slot) = self.spool.reserve() else {
             let denial = Denial::audit_full();
             self.refuse(session, exchange, denial, Facts::default())
@@ -198,6 +198,7 @@ impl ProxyHttp for Gateway {
             self.metrics.upstream_seconds.observe(spent.as_secs_f64());
         }
         response.insert_header(X_REQUEST_ID, exchange.request_id())?;
+        exchange.rate.tell(response)?;
         exchange.body_left = content_length(response);
         if has_no_body(&session.req_header().method, response) {
             self.record(exchange);
@@ -235,7 +236,7 @@ impl ProxyHttp for Gateway {
         exchange.failure = Some(failure);
         let mut error_code = 0;
         if let (None, Some((status, message))) = (session.response_written(), failure.answer()) {
-            let dialect = exchange.dialect(self.rules.load().dialect);
+            let dialect = exchange.dialect();
             let request_id = exchange.request_id();
             let answer = Answer::new(status, dialect, failure.code(), message, request_id);
             exchange.status = Some(status);
@@ -243,7 +244,7 @@ impl ProxyHttp for Gateway {
             self.record(exchange);
             // It closes, and its last answer says so.
             session.set_keepalive(None);
-            if let Err(error) = answer.write(session).await {
+            if let Err(error) = answer.write(session, &exchange.rate).await {
                 tracing::debug!(%error, "the client did not take the error");
             }
         }

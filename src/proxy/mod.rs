@@ -10,12 +10,14 @@
 //! | `redirect.rs` | the way to TLS, where nothing else is told |
 //! | `rules.rs` | what the configuration says |
 //! | `target.rs` | the request target as it was sent |
+//! | `rate.rs` | rate limits |
 //! | `headers.rs` | the upstream request, rebuilt from the permit |
-//! | `upstream.rs` | where it goes |
+//! | `upstream.rs`, `addresses.rs` | where it goes |
 //! | `rescue.rs`, `answer.rs`, `dialect.rs` | what the client hears when it does not |
 //! | `record.rs` | the audit event |
 //! | `provision.rs` | the gateway's own requests when a project appears |
 
+mod addresses;
 mod answer;
 mod client;
 mod dialect;
@@ -24,6 +26,7 @@ mod front;
 mod gateway;
 mod headers;
 mod provision;
+mod rate;
 mod record;
 mod redirect;
 mod rescue;
@@ -33,8 +36,8 @@ mod target;
 mod upstream;
 
 pub use exchange::InFlight;
-pub use front::{CertificateWatch, Front, Listener, Protocol};
+pub use front::{CertificateWatch, Front, Listener, Protocol, Renewal};
 pub use gateway::{Core, Gateway};
 pub use provision::Provisioner;
-pub use rules::Rules;
-pub use upstream::{UpstreamError, Upstreams};
+pub use rules::{LiveRules, Rules};
+pub use upstream::UpstreamError;

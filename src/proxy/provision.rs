@@ -2,10 +2,11 @@
 //!
 //! Whenever the role table changes, every project that this process has not yet seen
 //! provisioned is; "exists already" is success. So a backend that was away, or that
-//! lost its data, is made whole by the next attempt or the next start.
+//! lost its data, is made whole by the next attempt or the next start. Rules that
+//! prepare projects otherwise, or elsewhere, begin anew.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -15,7 +16,8 @@ use pingora::http::RequestHeader;
 use pingora::protocols::http::client::HttpSession;
 use pingora::{Error, ErrorType};
 
-use super::upstream::{Upstream, Upstreams};
+use super::rules::{LiveRules, Rules};
+use super::upstream::Upstream;
 use crate::cache::RoleTables;
 use crate::config::{HostRewrite, Provision};
 use crate::domain::{Project, ProjectId, Tenant};
@@ -32,33 +34,38 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Provisions projects in the backends.
 pub struct Provisioner {
-    rules: Vec<Provision>,
-    upstreams: Arc<Upstreams>,
+    rules: LiveRules,
     connector: Connector,
-    /// By (index of the rule, project).
+    /// By (index of the provision, project).
     done: Mutex<HashSet<(usize, ProjectId)>>,
 }
 
 impl Provisioner {
     /// A provisioner that has done nothing yet.
     #[must_use]
-    pub fn new(rules: Vec<Provision>, upstreams: Arc<Upstreams>) -> Self {
+    pub fn new(rules: LiveRules) -> Self {
         Self {
             rules,
-            upstreams,
             connector: Connector::new(None),
             done: Mutex::default(),
         }
     }
 
-    /// Follows the role table for ever.
+    /// Follows the role table and the rules for ever.
     pub async fn run(&self, tables: &RoleTables) -> ! {
+        let mut rules = self.rules.load_full();
         let mut seen = None;
         loop {
+            let in_force = self.rules.load_full();
+            if !in_force.provisions_like(&rules) {
+                seen = None;
+                self.done().clear();
+            }
+            rules = in_force;
             let version = tables.current().version();
             let pause = if seen == Some(version) {
                 EVERY
-            } else if self.provision_all(tables).await {
+            } else if self.provision_all(&rules, tables).await {
                 seen = Some(version);
                 EVERY
             } else {
@@ -69,28 +76,36 @@ impl Provisioner {
     }
 
     /// Whether all projects have what they need.
-    async fn provision_all(&self, tables: &RoleTables) -> bool {
+    async fn provision_all(&self, rules: &Rules, tables: &RoleTables) -> bool {
         let table = tables.current().clone();
         let mut complete = true;
         for project in table.projects() {
             let Some(tenant) = table.tenant(project.tenant) else {
                 continue;
             };
-            complete &= self.provision(tenant, project).await;
+            complete &= self.provision_by(rules, tenant, project).await;
         }
         complete
     }
 
-    /// Makes sure of one project; returns whether every rule succeeded.
+    /// Makes sure of one project; returns whether all of it succeeded.
     pub async fn provision(&self, tenant: &Tenant, project: &Project) -> bool {
+        let rules = self.rules.load_full();
+        self.provision_by(&rules, tenant, project).await
+    }
+
+    async fn provision_by(&self, rules: &Rules, tenant: &Tenant, project: &Project) -> bool {
         let mut complete = true;
-        for (at, rule) in self.rules.iter().enumerate() {
+        for (at, provision) in rules.provisions.iter().enumerate() {
             if self.done().contains(&(at, project.id)) {
                 continue;
             }
-            let asked = tokio::time::timeout(TIMEOUT, self.ask(rule, tenant, project)).await;
-            let (upstream, project_name) = (&rule.upstream, &project.slug);
-            match asked.unwrap_or_else(|_| Err(Error::new(ErrorType::ReadTimedout))) {
+            let (upstream, project_name) = (&provision.upstream, &project.slug);
+            let asked = match rules.upstreams.find(upstream) {
+                Some(upstream) => self.ask(provision, upstream, tenant, project).await,
+                None => Err(Error::new(ErrorType::InternalError)),
+            };
+            match asked {
                 Ok(()) => {
                     tracing::info!(%upstream, project = %project_name, "project provisioned");
                     self.done().insert((at, project.id));
@@ -111,12 +126,30 @@ impl Provisioner {
     async fn ask(
         &self,
         rule: &Provision,
+        upstream: &Upstream,
         tenant: &Tenant,
         project: &Project,
     ) -> pingora::Result<()> {
-        let upstream = self.upstreams.find(&rule.upstream);
-        let upstream = upstream.ok_or_else(|| Error::new(ErrorType::InternalError))?;
         let body = body(rule, tenant, project)?;
+        let asked = tokio::time::timeout(TIMEOUT, self.send(rule, upstream, body)).await;
+        let (status, answer) =
+            asked.unwrap_or_else(|_| Err(Error::new(ErrorType::ReadTimedout)))?;
+        if (200..300).contains(&status) || exists(rule, status, &answer) {
+            return Ok(());
+        }
+        Error::e_explain(
+            ErrorType::HTTPStatus(status),
+            String::from_utf8_lossy(&answer[..answer.len().min(300)]).into_owned(),
+        )
+    }
+
+    /// Status and body of the answer.
+    async fn send(
+        &self,
+        rule: &Provision,
+        upstream: &Upstream,
+        body: Bytes,
+    ) -> pingora::Result<(u16, Bytes)> {
         let peer = upstream.peer(&RouteTimeouts::default())?;
         let (mut session, _) = self.connector.get_http_session(&*peer).await?;
         let request = request(rule, upstream, body.len())?;
@@ -127,14 +160,7 @@ impl Provisioner {
         let status = session
             .response_header()
             .map_or(0, |header| header.status.as_u16());
-        let answer = read(&mut session).await?;
-        if (200..300).contains(&status) || exists(rule, status, &answer) {
-            return Ok(());
-        }
-        Error::e_explain(
-            ErrorType::HTTPStatus(status),
-            String::from_utf8_lossy(&answer[..answer.len().min(300)]).into_owned(),
-        )
+        Ok((status, read(&mut session).await?))
     }
 }
 

@@ -112,6 +112,9 @@ fn details(exchange: &Exchange) -> Map<String, Value> {
         {
             details.insert("permission".to_owned(), permission.as_str().into());
         }
+        if let DenialReason::RateLimited { rule, .. } = denial.reason() {
+            details.insert("limit".to_owned(), rule.name().into());
+        }
     }
     details
 }

@@ -8,7 +8,7 @@ use super::answer::Answer;
 use super::exchange::{Exchange, Outcome};
 use super::gateway::Gateway;
 use super::stages::drain;
-use crate::policy::{CanonicalRequest, Denial, Facts};
+use crate::policy::{CanonicalRequest, Facts};
 
 /// What `https://` means without a port.
 const DEFAULT_PORT: u16 = 443;
@@ -21,9 +21,10 @@ impl Gateway {
         exchange: &mut Exchange,
         port: u16,
     ) -> pingora::Result<()> {
-        let request = self
-            .within_bounds(session)
-            .and_then(|()| Self::canonical(session).map_err(Denial::from));
+        let request = match self.within_bounds(session, exchange) {
+            Ok(()) => self.understood(session, exchange).await,
+            Err(denial) => Err(denial),
+        };
         let request = match request {
             Ok(request) => request,
             Err(denial) => {
@@ -37,7 +38,7 @@ impl Gateway {
         exchange.outcome = Outcome::Redirected;
         exchange.status = Some(answer.status());
         self.record(exchange);
-        answer.write(session).await?;
+        answer.write(session, &exchange.rate).await?;
         drain(session).await;
         Ok(())
     }

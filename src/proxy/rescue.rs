@@ -19,9 +19,11 @@ pub(super) fn status(reason: &DenialReason) -> StatusCode {
         | DenialReason::PermissionMissing { .. }
         | DenialReason::CredentialPermission { .. } => StatusCode::FORBIDDEN,
         DenialReason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        DenialReason::TruthUnavailable | DenialReason::AuditFull | DenialReason::Overloaded => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        DenialReason::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+        DenialReason::TruthUnavailable
+        | DenialReason::RateUnknown
+        | DenialReason::AuditFull
+        | DenialReason::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         DenialReason::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -3,44 +3,66 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use ipnet::IpNet;
 
-use crate::config::Limits;
+use super::upstream::{UpstreamError, Upstreams};
+use crate::config::{Limits, Provision, Settings};
+use crate::domain::Rates;
 use crate::policy::{Dialect, Lookup, RouteMap};
 use crate::telemetry::{Metrics, NO_ROUTE, RouteCounters};
+
+/// The rules in force, to be swapped by a reload. A request takes them once.
+pub type LiveRules = Arc<ArcSwap<Rules>>;
 
 /// The routes and all that is compiled with them; swapped whole.
 pub struct Rules {
     pub(super) routes: RouteMap,
     pub(super) dialect: Dialect,
     pub(super) trusted_proxies: Vec<IpNet>,
+    pub(super) upstreams: Upstreams,
+    pub(super) provisions: Vec<Provision>,
+    /// How often anything may be asked.
+    pub(super) rate: Rates,
     pub(super) limits: Limits,
     /// By index of the route; the last counts requests without a route.
     counters: Vec<Arc<RouteCounters>>,
 }
 
 impl Rules {
-    /// The rules of a route map.
-    #[must_use]
-    pub fn new(
-        routes: RouteMap,
-        dialect: Dialect,
-        trusted_proxies: Vec<IpNet>,
-        limits: Limits,
+    /// Takes the rules out of the settings. Upstreams whose addresses are those of
+    /// `former` rules keep what is known of their health.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError`] for a CA file that cannot be used.
+    pub async fn new(
+        settings: &mut Settings,
+        former: Option<&Self>,
         metrics: &Metrics,
-    ) -> Self {
+    ) -> Result<Self, UpstreamError> {
+        let routes = std::mem::take(&mut settings.routes);
         let labels = routes.routes().iter().map(|route| &*route.label);
         let counters = labels
             .chain([NO_ROUTE])
             .map(|label| metrics.route(label))
             .collect();
-        Self {
+        let former = former.map(|former| &former.upstreams);
+        Ok(Self {
+            upstreams: Upstreams::new(settings.upstreams.values(), former).await?,
             routes,
-            dialect,
-            trusted_proxies,
-            limits,
+            dialect: settings.errors,
+            trusted_proxies: std::mem::take(&mut settings.trusted_proxies),
+            provisions: std::mem::take(&mut settings.provisions),
+            rate: settings.rate.clone(),
+            limits: settings.limits,
             counters,
-        }
+        })
+    }
+
+    /// Starts the health checks of the upstreams, for as long as these rules are used.
+    pub fn watch_upstreams(&self) {
+        self.upstreams.watch();
     }
 
     /// Whether what this peer says of others is believed.
@@ -59,5 +81,14 @@ impl Rules {
     /// The counters of requests that met no route, or never got as far.
     pub(super) fn uncounted(&self) -> Option<&Arc<RouteCounters>> {
         self.counters.last()
+    }
+
+    /// Whether both prepare projects alike in the same backends.
+    pub(super) fn provisions_like(&self, other: &Self) -> bool {
+        self.provisions == other.provisions
+            && self.provisions.iter().all(|provision| {
+                self.upstreams
+                    .agree_on(&other.upstreams, &provision.upstream)
+            })
     }
 }

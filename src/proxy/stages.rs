@@ -26,12 +26,12 @@ const DRAIN: Duration = Duration::from_secs(2);
 impl Gateway {
     /// The verdict, within the bounds that hold for every request.
     pub(super) async fn admit(&self, session: &Session, exchange: &mut Exchange) -> Decision {
-        if let Err(denial) = self.within_bounds(session) {
+        if let Err(denial) = self.within_bounds(session, exchange) {
             return Decision::Denied(denial, Facts::default());
         }
         match self.consider(session, exchange).await {
             Decision::Permitted(permit) => {
-                let limit = self.rules.load().limits.body;
+                let limit = exchange.rules.limits.body;
                 let allowed = permit.route().max_body.unwrap_or(limit);
                 exchange.allow_body(allowed);
                 let announced = content_length(&session.req_header().headers);
@@ -46,8 +46,12 @@ impl Gateway {
     }
 
     /// The bounds that hold whatever is asked for.
-    pub(super) fn within_bounds(&self, session: &Session) -> Result<(), Denial> {
-        let limits = self.rules.load().limits;
+    pub(super) fn within_bounds(
+        &self,
+        session: &Session,
+        exchange: &Exchange,
+    ) -> Result<(), Denial> {
+        let limits = exchange.rules.limits;
         if self.in_flight.count() > limits.requests {
             return Err(Denial::overloaded());
         }
@@ -62,31 +66,32 @@ impl Gateway {
         }
     }
 
-    /// The request with its one meaning.
-    pub(super) fn canonical(session: &Session) -> Result<CanonicalRequest, Malformed> {
-        let sent = session.req_header();
-        let head = session.as_downstream().as_http1();
-        let head = head.map(HttpSession::get_headers_raw_bytes);
-        CanonicalRequest::parse(&RawRequest {
-            method: &sent.method,
-            target: head.as_deref().map_or(sent.raw_path(), target::as_sent),
-            authority: sent
-                .uri
-                .authority()
-                .filter(|_| head.is_none())
-                .map(|it| it.as_str().as_bytes()),
-            headers: &sent.headers,
-        })
+    /// The request with its one meaning, after it was counted for its address.
+    pub(super) async fn understood(
+        &self,
+        session: &Session,
+        exchange: &mut Exchange,
+    ) -> Result<CanonicalRequest, Denial> {
+        let rules = Arc::clone(&exchange.rules);
+        let limited = self.limit_address(&rules, exchange).await;
+        // Counted, but told that it is malformed in any case: then it closes.
+        let request = canonical(session)?;
+        match limited {
+            Ok(()) => Ok(request),
+            Err(denial) => {
+                exchange.request = Some(request);
+                Err(denial)
+            }
+        }
     }
 
     /// From the header to the verdict.
     async fn consider(&self, session: &Session, exchange: &mut Exchange) -> Decision {
-        let rules = self.rules.load();
-        let sent = session.req_header();
-        let request = match Self::canonical(session) {
+        let request = match self.understood(session, exchange).await {
             Ok(request) => request,
-            Err(malformed) => return Decision::Denied(malformed.into(), Facts::default()),
+            Err(denial) => return Decision::Denied(denial, Facts::default()),
         };
+        let rules = Arc::clone(&exchange.rules);
         let ip = exchange.client.as_ref().and_then(|client| client.ip);
         let authentication = self
             .authenticator
@@ -102,17 +107,17 @@ impl Gateway {
         let decision = decide(&Question {
             request: &request,
             path,
-            headers: &sent.headers,
+            headers: &session.req_header().headers,
             lookup,
             authentication: &authentication,
             table: &self.tables.current(),
         });
         drop(segments);
         exchange.request = Some(request);
-        decision
+        self.limit_known(&rules, exchange, decision).await
     }
 
-    pub(super) fn identify(&self, session: &mut Session, exchange: &mut Exchange) {
+    pub(super) fn identify(session: &mut Session, exchange: &mut Exchange) {
         let connection = exchange.connection.as_deref();
         let (peer, tls) = connection.map_or((None, false), |it| (it.peer, it.tls));
         // Keeping an HTTP/1.0 connection rests on a header that its proxies pass on unread.
@@ -120,8 +125,7 @@ impl Gateway {
             session.set_keepalive(None);
         }
         let sent = session.req_header();
-        let rules = self.rules.load();
-        exchange.counters = rules.uncounted().cloned();
+        exchange.counters = exchange.rules.uncounted().cloned();
         exchange.method = Some(sent.method.clone());
         exchange.user_agent = sent
             .headers
@@ -131,7 +135,7 @@ impl Gateway {
             peer,
             tls,
             &sent.headers,
-            &rules.trusted_proxies,
+            &exchange.rules.trusted_proxies,
             || exchange.event_id.0,
         ));
     }
@@ -145,13 +149,14 @@ impl Gateway {
         permit: Permit,
     ) -> pingora::Result<bool> {
         let respond = permit.route().respond.clone();
-        exchange.upstream = self.upstreams.find(&permit.route().upstream).cloned();
+        let upstreams = &exchange.rules.upstreams;
+        exchange.upstream = upstreams.find(&permit.route().upstream).cloned();
         exchange.outcome = Outcome::Permitted(Box::new(permit));
         if let Some(fixed) = respond {
             exchange.status = Some(fixed.status);
             self.record(exchange);
             Answer::fixed(&fixed, exchange.request_id())
-                .write(session)
+                .write(session, &exchange.rate)
                 .await?;
             drain(session).await;
             return Ok(true);
@@ -172,7 +177,7 @@ impl Gateway {
         denial: Denial,
         facts: Facts,
     ) -> pingora::Result<()> {
-        let default = self.rules.load().dialect;
+        let default = exchange.rules.dialect;
         let dialect = facts.route.as_ref().map_or(default, |route| route.dialect);
         let answer = Answer::of_denial(&denial, dialect, exchange.request_id());
         let malformed = matches!(denial.reason(), DenialReason::Malformed(_));
@@ -182,7 +187,7 @@ impl Gateway {
         if malformed {
             session.set_keepalive(None);
         }
-        answer.write(session).await?;
+        answer.write(session, &exchange.rate).await?;
         if !malformed {
             drain(session).await;
         }
@@ -195,14 +200,13 @@ impl Gateway {
         connection: &Arc<Connection>,
         malformed: Malformed,
     ) -> Vec<u8> {
-        let rules = self.rules.load();
         let mut exchange = self.new_exchange(Some(Arc::clone(connection)));
         let denial = Denial::from(malformed);
         exchange.client = Some(Client::unread(connection.peer, exchange.event_id.0));
-        let answer = Answer::of_denial(&denial, rules.dialect, exchange.request_id());
+        let answer = Answer::of_denial(&denial, exchange.rules.dialect, exchange.request_id());
         tracing::debug!(code = denial.code(), peer = ?connection.peer, "no request");
         exchange.slot = self.spool.reserve().ok();
-        exchange.counters = rules.uncounted().cloned();
+        exchange.counters = exchange.rules.uncounted().cloned();
         exchange.status = Some(answer.status());
         exchange.outcome = Outcome::Denied(denial, Box::default());
         self.record(&mut exchange);
@@ -223,6 +227,23 @@ impl Gateway {
             counters.count(exchange.counted());
         }
     }
+}
+
+/// The request with its one meaning.
+fn canonical(session: &Session) -> Result<CanonicalRequest, Malformed> {
+    let sent = session.req_header();
+    let head = session.as_downstream().as_http1();
+    let head = head.map(HttpSession::get_headers_raw_bytes);
+    CanonicalRequest::parse(&RawRequest {
+        method: &sent.method,
+        target: head.as_deref().map_or(sent.raw_path(), target::as_sent),
+        authority: sent
+            .uri
+            .authority()
+            .filter(|_| head.is_none())
+            .map(|it| it.as_str().as_bytes()),
+        headers: &sent.headers,
+    })
 }
 
 /// Only digits come as far.

@@ -1,31 +1,18 @@
-//! Where requests go: upstreams with several addresses, health, time-outs and TLS.
+//! Where requests go: upstreams with their addresses, time-outs and TLS.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
-use std::time::Duration;
 
-use async_trait::async_trait;
 use http::HeaderName;
-use pingora::http::RequestHeader;
-use pingora::lb::discovery::ServiceDiscovery;
-use pingora::lb::health_check::{HealthCheck, HttpHealthCheck, TcpHealthCheck};
-use pingora::lb::selection::RoundRobin;
-use pingora::lb::{Backend, Backends, LoadBalancer};
 use pingora::protocols::tls::CaType;
-use pingora::server::ShutdownWatch;
-use pingora::services::background::BackgroundService as _;
 use pingora::tls::x509::X509;
 use pingora::upstreams::peer::{HttpPeer, PeerOptions};
-use pingora::{Error, ErrorType};
 
+use super::addresses::Addresses;
 use super::headers::PASSED;
-use crate::config::{self, Health, HostRewrite};
+use crate::config::{self, HostRewrite};
 use crate::policy::{OwnedHeaders, RouteTimeouts, Template};
-
-/// How often names are resolved anew.
-const RESOLVE_EVERY: Duration = Duration::from_secs(10);
-/// Addresses tried for a healthy one.
-const MAX_TRIES: usize = 64;
 
 /// The CA bundle of an upstream cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -42,64 +29,81 @@ pub(super) struct Upstream {
     pub(super) passed: Vec<&'static str>,
     tls: bool,
     server_name: String,
+    /// Connections are shared among those who trust the same authorities.
+    trust: u64,
     options: PeerOptions,
-    balancer: Arc<LoadBalancer<RoundRobin>>,
+    addresses: Arc<Addresses>,
 }
 
 /// All backends, by name.
-pub struct Upstreams {
+pub(super) struct Upstreams {
     by_name: HashMap<Arc<str>, Arc<Upstream>>,
+    hasher: RandomState,
 }
 
 impl Upstreams {
-    /// Sets all of them up and resolves their names once.
+    /// Sets all of them up; what `former` ones know of their addresses is kept where
+    /// nothing about these has changed.
     ///
     /// # Errors
     ///
-    /// [`UpstreamError`] for a CA file that cannot be used. A name that does not
-    /// resolve is no error: it is tried again, and requests get 502 until then.
-    pub async fn new<'s>(
+    /// [`UpstreamError`] for a CA file that cannot be used.
+    pub(super) async fn new<'s>(
         settings: impl IntoIterator<Item = &'s config::Upstream>,
+        former: Option<&Self>,
     ) -> Result<Self, UpstreamError> {
+        let hasher = former.map_or_else(RandomState::new, |former| former.hasher.clone());
         let mut by_name = HashMap::new();
         for settings in settings {
-            let upstream = Arc::new(Upstream::new(settings)?);
-            if let Err(error) = upstream.balancer.update().await {
-                tracing::warn!(upstream = %settings.name, %error, "no address yet");
-            }
-            by_name.insert(Arc::clone(&settings.name), upstream);
+            let former = former.and_then(|former| former.find(&settings.name));
+            let kept = former.map(|former| &former.addresses);
+            let kept = kept.filter(|addresses| addresses.are_of(settings));
+            let upstream = Upstream::new(settings, kept.cloned(), &hasher).await?;
+            by_name.insert(Arc::clone(&settings.name), Arc::new(upstream));
         }
-        Ok(Self { by_name })
+        Ok(Self { by_name, hasher })
     }
 
     pub(super) fn find(&self, name: &str) -> Option<&Arc<Upstream>> {
         self.by_name.get(name)
     }
 
-    /// Health checks and name resolution of all upstreams, until shutdown.
-    pub async fn watch(&self, shutdown: ShutdownWatch) {
-        let mut tasks = tokio::task::JoinSet::new();
+    /// Starts health checks and name resolution. They end with the upstream.
+    pub(super) fn watch(&self) {
         for upstream in self.by_name.values() {
-            let balancer = Arc::clone(&upstream.balancer);
-            let shutdown = shutdown.clone();
-            tasks.spawn(async move { balancer.start(shutdown).await });
+            upstream.addresses.watch();
         }
-        tasks.join_all().await;
+    }
+
+    /// Whether the name leads to the very same addresses in both.
+    pub(super) fn agree_on(&self, other: &Self, name: &str) -> bool {
+        let (own, other) = (self.find(name), other.find(name));
+        own.zip(other)
+            .is_some_and(|(own, other)| Arc::ptr_eq(&own.addresses, &other.addresses))
     }
 }
 
 impl Upstream {
-    fn new(settings: &config::Upstream) -> Result<Self, UpstreamError> {
-        let options = options(settings)?;
+    async fn new(
+        settings: &config::Upstream,
+        addresses: Option<Arc<Addresses>>,
+        hasher: &RandomState,
+    ) -> Result<Self, UpstreamError> {
+        let tls = tls_options(settings)?;
         let server_name = settings.tls.as_ref().map(|tls| tls.server_name.clone());
+        let trusted = settings.tls.as_ref().and_then(|tls| tls.ca.as_ref());
         Ok(Self {
             host: settings.host.clone(),
             identity: settings.identity.clone(),
             passed: passed(settings),
             tls: settings.tls.is_some(),
             server_name: server_name.unwrap_or_default(),
-            balancer: Arc::new(balancer(settings, &options)),
-            options,
+            trust: trusted.map_or(0, |pem| hasher.hash_one(pem)),
+            addresses: match addresses {
+                Some(addresses) => addresses,
+                None => Arc::new(Addresses::new(settings, &tls).await),
+            },
+            options: with_timeouts(tls, settings),
         })
     }
 
@@ -109,19 +113,16 @@ impl Upstream {
 
     /// Whether there is another address when one does not answer.
     pub(super) fn has_several_addresses(&self) -> bool {
-        self.balancer.backends().get_backend().len() > 1
+        self.addresses.are_several()
     }
 
     /// An address to connect to: the next healthy one in turn.
     pub(super) fn peer(&self, timeouts: &RouteTimeouts) -> pingora::Result<Box<HttpPeer>> {
-        let Some(backend) = self.balancer.select(b"", MAX_TRIES) else {
-            return Err(Error::explain(
-                ErrorType::ConnectError,
-                "no healthy address of the upstream",
-            )
-            .into_up());
-        };
+        let backend = self.addresses.next()?;
         let mut peer = HttpPeer::new(backend, self.tls, self.server_name.clone());
+        // Without it a connection that was verified by an authority of former rules
+        // could serve those who do not trust it.
+        peer.group_key = self.trust;
         peer.options = self.options.clone();
         let options = &mut peer.options;
         options.connection_timeout = timeouts.connect.or(options.connection_timeout);
@@ -140,13 +141,8 @@ fn passed(settings: &config::Upstream) -> Vec<&'static str> {
     passed.filter(|name| !owned.owns(name)).collect()
 }
 
-fn options(settings: &config::Upstream) -> Result<PeerOptions, UpstreamError> {
+fn tls_options(settings: &config::Upstream) -> Result<PeerOptions, UpstreamError> {
     let mut options = PeerOptions::new();
-    options.connection_timeout = Some(settings.timeouts.connect);
-    options.total_connection_timeout = Some(settings.timeouts.connect);
-    options.read_timeout = Some(settings.timeouts.read);
-    options.write_timeout = Some(settings.timeouts.write);
-    options.idle_timeout = Some(settings.timeouts.idle);
     if let Some(tls) = &settings.tls {
         options.verify_cert = tls.verify;
         options.verify_hostname = tls.verify;
@@ -157,107 +153,20 @@ fn options(settings: &config::Upstream) -> Result<PeerOptions, UpstreamError> {
     Ok(options)
 }
 
+fn with_timeouts(mut options: PeerOptions, settings: &config::Upstream) -> PeerOptions {
+    options.connection_timeout = Some(settings.timeouts.connect);
+    options.total_connection_timeout = Some(settings.timeouts.connect);
+    options.read_timeout = Some(settings.timeouts.read);
+    options.write_timeout = Some(settings.timeouts.write);
+    options.idle_timeout = Some(settings.timeouts.idle);
+    options
+}
+
 fn authorities(upstream: &Arc<str>, pem: &[u8]) -> Result<CaType, UpstreamError> {
     match X509::stack_from_pem(pem) {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates.into_boxed_slice()),
         _ => Err(UpstreamError {
             upstream: Arc::clone(upstream),
         }),
-    }
-}
-
-fn balancer(settings: &config::Upstream, options: &PeerOptions) -> LoadBalancer<RoundRobin> {
-    let resolver = Resolver {
-        addresses: settings.addresses.iter().map(ToString::to_string).collect(),
-    };
-    let by_name = resolver.has_names();
-    let several = by_name || settings.addresses.len() > 1;
-    let mut balancer = LoadBalancer::from_backends(Backends::new(Box::new(resolver)));
-    balancer.update_frequency = by_name.then_some(RESOLVE_EVERY);
-    // With one address there is nothing to choose: a mere connection attempt could
-    // only turn a slow answer into none.
-    if several || settings.health.path.is_some() {
-        balancer.health_check_frequency = Some(settings.health.interval);
-        balancer.set_health_check(health_check(settings, &settings.health, options));
-    }
-    balancer
-}
-
-fn health_check(
-    settings: &config::Upstream,
-    health: &Health,
-    options: &PeerOptions,
-) -> Box<dyn HealthCheck + Send + Sync> {
-    let mut options = options.clone();
-    options.connection_timeout = Some(health.timeout);
-    options.total_connection_timeout = Some(health.timeout);
-    options.read_timeout = Some(health.timeout);
-    let server_name = settings.tls.as_ref().map(|tls| tls.server_name.clone());
-    let (healthy, unhealthy) = (health.healthy as usize, health.unhealthy as usize);
-    let Some(path) = &health.path else {
-        let mut check = match &server_name {
-            Some(name) => TcpHealthCheck::new_tls(name),
-            None => TcpHealthCheck::new(),
-        };
-        check.consecutive_success = healthy;
-        check.consecutive_failure = unhealthy;
-        check.peer_template.options = options;
-        return check;
-    };
-    let host = match &settings.host {
-        HostRewrite::Upstream(host) | HostRewrite::Literal(host) => host.to_string(),
-        HostRewrite::Client => settings
-            .addresses
-            .first()
-            .map_or_else(String::new, |first| first.host.clone()),
-    };
-    let mut check = HttpHealthCheck::new(&host, server_name.is_some());
-    check.consecutive_success = healthy;
-    check.consecutive_failure = unhealthy;
-    check.peer_template.sni = server_name.unwrap_or_default();
-    check.peer_template.options = options;
-    if let Ok(mut request) = RequestHeader::build("GET", path.as_bytes(), Some(1))
-        && request.insert_header("Host", &host).is_ok()
-    {
-        check.req = request;
-    }
-    Box::new(check)
-}
-
-/// Addresses as configured, names resolved by the system.
-struct Resolver {
-    addresses: Vec<String>,
-}
-
-impl Resolver {
-    fn has_names(&self) -> bool {
-        self.addresses
-            .iter()
-            .any(|address| address.parse::<std::net::SocketAddr>().is_err())
-    }
-}
-
-#[async_trait]
-impl ServiceDiscovery for Resolver {
-    async fn discover(&self) -> pingora::Result<(BTreeSet<Backend>, HashMap<u64, bool>)> {
-        let mut backends = BTreeSet::new();
-        for address in &self.addresses {
-            match tokio::net::lookup_host(address).await {
-                Ok(found) => {
-                    for ip in found {
-                        backends.insert(Backend::new(&ip.to_string())?);
-                    }
-                }
-                Err(error) => tracing::warn!(address, %error, "name does not resolve"),
-            }
-        }
-        if backends.is_empty() {
-            // An error keeps what was known before.
-            return Err(Error::explain(
-                ErrorType::ConnectError,
-                "no address resolves",
-            ));
-        }
-        Ok((backends, HashMap::new()))
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pingora::server::ShutdownWatch;
 use pingora::server::configuration::ServerConf;
 use pingora_runtime::Runtime;
 use tokio::sync::watch;
@@ -75,11 +74,6 @@ impl DataPlane {
 
     pub(super) fn usage(&self) -> Arc<KeyUsage> {
         Arc::clone(&self.usage)
-    }
-
-    /// Turns true when the listener closes.
-    pub(super) fn shutdown(&self) -> ShutdownWatch {
-        self.shutdown.subscribe()
     }
 
     /// Takes no new connections, then waits for the accepted requests until their

@@ -57,8 +57,8 @@ impl Database {
     }
 }
 
-/// Who migrates a private Postgres: nobody asked for it by hand.
-fn own_actor() -> Actor {
+/// Who does what nobody asked for by hand, such as migrating a private Postgres.
+pub(super) fn own_actor() -> Actor {
     Actor {
         kind: "operator",
         id: Some("portcullis serve".to_owned()),

@@ -1,6 +1,7 @@
 //! Metrics of what comes before HTTP.
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
+use chrono::{DateTime, Utc};
+use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Registry};
 
 use super::{counters, gauges};
 
@@ -42,10 +43,13 @@ impl TransportMetrics {
         self.failures.with_label_values(&[reason])
     }
 
-    /// When the certificate in this file expires.
-    #[must_use]
-    pub fn expiry(&self, file: &str) -> IntGauge {
-        self.expiry.with_label_values(&[file])
+    /// When the certificates in these files expire; there are no others.
+    pub fn tell_expiries(&self, expiries: impl Iterator<Item = (String, DateTime<Utc>)>) {
+        self.expiry.reset();
+        for (file, expiry) in expiries {
+            let gauge = self.expiry.with_label_values(&[&file]);
+            gauge.set(expiry.timestamp());
+        }
     }
 
     /// The counter of certificates read anew, by `success` or `failed`.

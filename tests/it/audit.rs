@@ -5,6 +5,7 @@ mod full;
 mod hostile_text;
 mod kill;
 mod recovery;
+mod succession;
 
 use std::path::Path;
 use std::time::Duration;

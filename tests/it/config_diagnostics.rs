@@ -436,6 +436,84 @@ fn route_fields() {
 }
 
 #[test]
+fn rate_limits() {
+    let shown = with_head(
+        "version: 1\n",
+        &[
+            ("a number", "rate: 100"),
+            ("nothing limited", "rate: {}"),
+            ("unknown dimension", "rate: { adress: 1/s }"),
+            ("a number for a limit", "rate: { key: 100 }"),
+            ("no unit", "rate: { key: '100' }"),
+            ("unknown unit", "rate: { key: 100/min }"),
+            ("no number", "rate: { key: /s }"),
+            ("a fraction", "rate: { key: 0.5/s }"),
+            ("zero", "rate: { key: 0/s }"),
+            ("too many", "rate: { key: 1000001/s }"),
+            (
+                "beyond any number",
+                "rate: { key: 99999999999999999999999/s }",
+            ),
+            ("a variable", "rate: { key: '${BAD}' }"),
+            ("no limit", "rate: { key: { burst: 5 } }"),
+            ("burst of zero", "rate: { key: { limit: 1/s, burst: 0 } }"),
+            (
+                "burst as text",
+                "rate: { key: { limit: 1/s, burst: many } }",
+            ),
+            (
+                "burst for years",
+                "rate: { key: { limit: 1/d, burst: 366 } }",
+            ),
+            (
+                "unknown key of a limit",
+                "rate: { key: { limit: 1/s, bursts: 2 } }",
+            ),
+            (
+                "several mistakes",
+                "rate: { key: 0/s, address: 1/y, tenant: { limit: x, burst: 0 } }",
+            ),
+            ("no redis", "rate_limits: {}"),
+            (
+                "redis without url",
+                "rate_limits: { redis: { timeout: 50ms } }",
+            ),
+            ("redis as text", "rate_limits: { redis: 'redis://h' }"),
+            (
+                "other scheme",
+                "rate_limits: { redis: { url: 'http://:s3cret@h' } }",
+            ),
+            (
+                "redis port",
+                "rate_limits: { redis: { url: 'redis://:s3cret@h:port' } }",
+            ),
+            (
+                "redis of a variable",
+                "rate_limits: { redis: { url: '${BAD}' } }",
+            ),
+            (
+                "redis time-out",
+                "rate_limits: { redis: { url: 'redis://h', timeout: 6s } }",
+            ),
+            (
+                "redis away",
+                "rate_limits: { redis: { url: 'redis://h', when_away: locally } }",
+            ),
+            (
+                "closed route",
+                "routes: [ { route: GET /a, deny: x, rate: { address: 1/s } } ]",
+            ),
+            (
+                "tenant on a public route",
+                "routes: [ { route: GET /a, public: x, respond: { body: 1 }, rate: { tenant: 1/s } } ]",
+            ),
+        ],
+    );
+    assert!(!shown.contains("s3cret"), "{shown}");
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
 fn forwarding_a_configured_identity_header() {
     let text = format!(
         "{ROUTES}- {{ route: GET /a, upstream: m, public: x, forward_headers: [kubeflow_userid] }}

@@ -1,6 +1,7 @@
 //! Hostile input, class by class, over raw sockets: what is refused, what nevertheless
 //! reaches the backend (nothing), and the legal neighbour that must still pass.
 
+mod any_bytes;
 mod credentials;
 mod floods;
 mod forwarded;
@@ -12,6 +13,8 @@ mod leaks;
 mod limits;
 mod method;
 mod path;
+mod reload;
+mod state;
 mod upgrade;
 mod wire;
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const MODULES: [&str; 13] = [
+const MODULES: [&str; 14] = [
     "audit",
     "authn",
     "cache",
@@ -15,6 +15,7 @@ const MODULES: [&str; 13] = [
     "domain",
     "policy",
     "proxy",
+    "rate",
     "serve",
     "store",
     "telemetry",
@@ -111,6 +112,7 @@ fn each_library_has_its_place() {
     for (library, places) in [
         ("pingora", &["proxy", "serve"][..]),
         ("axum", &["control"]),
+        ("redis", &["rate"]),
         ("sqlx", &["store"]),
     ] {
         for module in MODULES.into_iter().filter(|name| !places.contains(name)) {

@@ -235,6 +235,7 @@ fn route(scope: RoleScope, requirement: Requirement) -> Route {
         forward_headers: Vec::new(),
         websocket: false,
         timeouts: RouteTimeouts::default(),
+        rate: crate::domain::Rates::default(),
         max_body: None,
         origin: Origin {
             file: "t".into(),

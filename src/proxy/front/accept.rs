@@ -153,7 +153,7 @@ impl Front {
         let chosen = matches!(stream.selected_alpn_proto(), Some(ALPN::H2));
         let may_begin_with_preface = http2 && !connection.tls;
         let scope = Arc::clone(&connection);
-        let mut gate = Gate::new(stream, connection);
+        let mut gate = Box::new(Gate::new(stream, connection));
         scope
             .scope(async move {
                 if chosen || may_begin_with_preface && self.begins_http2(&mut gate).await {

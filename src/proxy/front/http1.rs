@@ -21,15 +21,15 @@ enum End {
 
 impl Front {
     /// Serves requests until the client or the gateway has enough.
-    pub(super) async fn serve_http1(&self, mut gate: Gate, mut shutdown: ShutdownWatch) {
+    pub(super) async fn serve_http1(&self, mut gate: Box<Gate>, mut shutdown: ShutdownWatch) {
         loop {
             let limits = self.limits();
             let head = match next_head(&mut gate, &limits, &mut shutdown).await {
                 Ok(head) => head,
                 Err(End::Closed) => return,
-                Err(End::Refused(malformed)) => return self.refuse(gate, malformed).await,
+                Err(End::Refused(malformed)) => return self.refuse(*gate, malformed).await,
             };
-            let mut session = ServerSession::new_http1(Box::new(gate));
+            let mut session = ServerSession::new_http1(gate);
             session.set_pipelined_prefix(head);
             session.set_read_timeout(Some(limits.idle));
             session.set_write_timeout(Some(limits.idle));
@@ -38,7 +38,7 @@ impl Front {
                 return;
             };
             match reused.consume().0.into_any().downcast::<Gate>() {
-                Ok(next) if next.is_between_requests() => gate = *next,
+                Ok(next) if next.is_between_requests() => gate = next,
                 _ => return,
             }
         }

@@ -44,14 +44,14 @@ impl Front {
     }
 
     /// Serves requests until the client or the gateway has enough.
-    pub(super) async fn serve_http2(&self, mut gate: Gate, mut shutdown: ShutdownWatch) {
+    pub(super) async fn serve_http2(&self, mut gate: Box<Gate>, mut shutdown: ShutdownWatch) {
         let limits = self.limits();
         let connection = Arc::clone(gate.connection());
         let frames = Frames::new(frame_limits(&limits), self.gateway.clock.clone());
         if gate.open(Span::Frames(Box::new(frames))).is_err() {
             return;
         }
-        let handshake = handshake(Box::new(gate), Some(h2_options(&limits)));
+        let handshake = handshake(gate, Some(h2_options(&limits)));
         let Ok(Ok(mut streams)) = timeout(limits.header_timeout, handshake).await else {
             return;
         };

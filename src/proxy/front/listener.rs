@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use openssl::error::ErrorStack;
 
-use super::tls::Tls;
+use super::tls::{Renewal, Tls};
 use crate::config::{Listen, Serves};
 
 /// Where clients come in.
@@ -52,6 +52,19 @@ impl Protocol {
             tls,
             redirect,
         })
+    }
+
+    /// The TLS that these settings ask for, ready to come into force; none without TLS.
+    /// Nothing else about an address can change.
+    ///
+    /// # Errors
+    ///
+    /// If OpenSSL cannot use the certificates.
+    pub fn renewal(&self, listen: &Listen) -> Result<Option<Renewal>, ErrorStack> {
+        match (&self.tls, &listen.serves) {
+            (Some(tls), Serves::Tls(settings)) => tls.renewal(settings.clone()).map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// Its TLS, if that is spoken.

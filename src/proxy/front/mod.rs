@@ -37,4 +37,4 @@ mod wire;
 pub use accept::Front;
 pub(super) use connection::Connection;
 pub use listener::{Listener, Protocol};
-pub use tls::CertificateWatch;
+pub use tls::{CertificateWatch, Renewal};

@@ -207,7 +207,7 @@ impl World {
 #[tokio::test]
 async fn no_field_of_a_client_becomes_one_of_ours() {
     let world = World::new();
-    let upstreams = Upstreams::new(world.settings.upstreams.values()).await;
+    let upstreams = Upstreams::new(world.settings.upstreams.values(), None).await;
     let upstreams = upstreams.expect("an upstream");
     let upstream = upstreams.find("app").expect("the upstream");
     let known = Authentication::Authenticated(world.subject.clone());

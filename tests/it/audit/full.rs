@@ -43,10 +43,14 @@ pub async fn sent(spool: &Spool) {
     }
 }
 
-fn used(dir: &Path) -> u64 {
-    let files = std::fs::read_dir(dir).unwrap();
-    files
-        .map(|file| file.unwrap().metadata().unwrap().len())
+/// Bytes of the files of all generations.
+pub fn used(dir: &Path) -> u64 {
+    let there = std::fs::read_dir(dir).unwrap().map(|file| file.unwrap());
+    there
+        .map(|file| match file.metadata().unwrap() {
+            meta if meta.is_dir() => used(&file.path()),
+            meta => meta.len(),
+        })
         .sum()
 }
 

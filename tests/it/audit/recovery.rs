@@ -12,11 +12,13 @@ use super::full::{commit_patiently, sent, small};
 use super::{LONG, commit, drain, event, ids, one, open, options};
 use crate::support::postgres::TestPostgres;
 
+/// In all generations.
 fn files(dir: &Path) -> Vec<PathBuf> {
-    let files = fs::read_dir(dir).unwrap().map(|file| file.unwrap().path());
+    let there = fs::read_dir(dir).unwrap().map(|file| file.unwrap().path());
+    let (dirs, mut files): (Vec<_>, Vec<_>) = there.partition(|path| path.is_dir());
+    files.retain(|file| file.extension().is_some_and(|it| it == "spool"));
+    files.extend(dirs.iter().flat_map(|dir| self::files(dir)));
     files
-        .filter(|file| file.extension().is_some_and(|it| it == "spool"))
-        .collect()
 }
 
 /// The file that events were written to, and the end of what was written.
@@ -31,6 +33,7 @@ fn written(dir: &Path) -> (PathBuf, usize) {
     all.max_by_key(|(_, end)| *end).unwrap()
 }
 
+/// Next to the lock, as earlier versions left them.
 fn copy(from: &Path, to: &Path) {
     for file in files(from) {
         fs::copy(&file, to.join(file.file_name().unwrap())).unwrap();
@@ -50,6 +53,7 @@ async fn events_sent_before_a_crash_are_not_doubled() {
     // As if the files had not been deleted, and some more been written.
     let spool = open(before.path());
     assert_eq!(spool.stats(&Clock::system()).depth_events, 1000);
+    assert!(!before.path().join("0000000000000000.spool").exists());
     commit(&spool, 1000..1100);
     let stats = drain(&spool, &postgres).await;
     assert_eq!((stats.depth_events, stats.rejected), (0, 0));

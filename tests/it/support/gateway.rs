@@ -98,8 +98,13 @@ impl TestGateway {
         }
     }
 
-    /// Writes the configuration.
+    /// Writes the configuration, in place.
     pub fn configure(&self, yaml: &str) {
+        std::fs::write(self.config(), self.full(yaml)).unwrap();
+    }
+
+    /// A whole configuration: listeners, `data_dir` and `database` are added.
+    pub fn full(&self, yaml: &str) -> String {
         let database = if self.embedded {
             String::new()
         } else {
@@ -110,12 +115,30 @@ impl TestGateway {
         } else {
             "listen: 127.0.0.1:0\n"
         };
-        let text = format!(
+        format!(
             "version: 1\nlog: {{ format: json, level: info }}\n{listen}\
              private_listen: 127.0.0.1:0\ndata_dir: {}\n{database}{yaml}",
             self.data_dir().display(),
-        );
-        std::fs::write(self.config(), text).unwrap();
+        )
+    }
+
+    /// How many reloads ended in `success` or `failed`.
+    pub fn reloads(&self, result: &str) -> u64 {
+        let name = format!("portcullis_config_reloads_total{{result=\"{result}\"}}");
+        self.metric(&name)
+    }
+
+    /// Asks for a reload and waits until it has ended in this.
+    pub fn reload(&self, result: &str) {
+        let before = self.reloads(result);
+        self.signal(Signal::HUP);
+        until("the reload", || self.reloads(result) > before);
+    }
+
+    /// Writes the configuration and has it loaded, which must succeed.
+    pub fn reconfigure(&self, yaml: &str) {
+        self.configure(yaml);
+        self.reload("success");
     }
 
     /// The configuration file.

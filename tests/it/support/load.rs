@@ -1,6 +1,8 @@
 //! Clients that send as fast as they are answered.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::gateway::TestGateway;
 use super::raw::Answer;
@@ -28,6 +30,41 @@ pub fn send(
                 }
             });
         }
+    });
+    answers.into_inner().unwrap()
+}
+
+/// Sends on kept-alive connections while `work` goes on, one request after the other on
+/// each; `write` makes the request of a number. Returns number and answer of each.
+///
+/// # Panics
+///
+/// If one is not answered.
+pub fn during(
+    gateway: &TestGateway,
+    connections: usize,
+    write: impl Fn(usize) -> String + Sync,
+    work: impl FnOnce(),
+) -> Vec<(usize, Answer)> {
+    let (answers, done) = (Mutex::new(Vec::new()), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        for client in 0..connections {
+            let (write, answers, done) = (&write, &answers, &done);
+            scope.spawn(move || {
+                let mut connection = gateway.connect();
+                let mut number = client;
+                while !done.load(Ordering::Relaxed) {
+                    connection.send(write(number));
+                    let answer = connection.answer().expect("an answer");
+                    answers.lock().unwrap().push((number, answer));
+                    number += connections;
+                }
+            });
+        }
+        // Or a failure in it would leave the clients at work for ever.
+        let worked = catch_unwind(AssertUnwindSafe(work));
+        done.store(true, Ordering::Relaxed);
+        worked.unwrap_or_else(|panic| resume_unwind(panic));
     });
     answers.into_inner().unwrap()
 }

@@ -150,3 +150,11 @@ async fn nor_over_http_2() {
     assert_eq!(connection.fate(1), Fate::Answered(400));
     assert!(upstream.received().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redirects_are_limited_like_anything_else() {
+    let more = "rate: { address: 2/h }\n";
+    let (_upstream, gateway) = start(REDIRECT, more).await;
+    let statuses = [(); 3].map(|()| gateway.raw(super::GET).unwrap().status);
+    assert_eq!(statuses, [308, 308, 429]);
+}

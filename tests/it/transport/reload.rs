@@ -1,9 +1,12 @@
 //! Certificates that change while they serve.
 
+use openssl::ssl::SslVersion;
+
 use super::{Office, ask, get, names_in, start};
 use crate::support::certificates::{Pair, Request};
-use crate::support::gateway::until;
+use crate::support::gateway::{until, yaml};
 use crate::support::tls::Hello;
+use crate::support::upstream::Upstream;
 
 const A: Hello<'static> = Hello {
     name: Some("a.test"),
@@ -126,4 +129,70 @@ async fn an_authority_that_is_taken_away_lets_nobody_in_any_more() {
         ..A
     };
     assert_eq!(get(&hello, gateway.public()).status, 200);
+}
+
+/// The configuration of [`super::start`], to change it.
+fn config(upstream: &Upstream, entries: &str) -> String {
+    format!(
+        "listen:\n{entries}{}",
+        yaml(upstream.address(), super::ROUTES)
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_of_the_configuration_changes_tls_but_no_address() {
+    let office = Office::with(&[("a", &["a.test"]), ("b", &["b.test"])]);
+    let plain = "  - 127.0.0.1:0\n";
+    let entries = |names: &[&str], more: &str| plain.to_owned() + &office.listen(names, more);
+    let (upstream, gateway) = start(&entries(&["a"], ""), "").await;
+    let [_, tls] = gateway.publics();
+    let b = Hello {
+        name: Some("b.test"),
+        ..A
+    };
+    let served = |hello: &Hello<'_>| names_in(&hello.connect(tls).unwrap());
+    let mut open = A.connect(tls).unwrap();
+    assert_eq!(served(&b), ["a.test"]);
+    gateway.reconfigure(&config(&upstream, &entries(&["a", "b"], "")));
+    assert_eq!(served(&b), ["b.test"]);
+    let expiry = |name: &str| {
+        let file = office.file(name);
+        let gauge = "portcullis_tls_certificate_expiry_timestamp_seconds";
+        format!("{gauge}{{name=\"{}\"}}", file.display())
+    };
+    let has = |name: &str| gateway.private_get("/metrics").body.contains(&expiry(name));
+    until("the metric of b", || has("b.crt"));
+    gateway.reconfigure(&config(&upstream, &entries(&["b"], ", min_version: '1.3'")));
+    assert_eq!(served(&A), ["b.test"]);
+    let old = Hello {
+        version: Some(SslVersion::TLS1_2),
+        ..A
+    };
+    assert!(old.connect(tls).is_err());
+    until("the metric of a to go", || !has("a.crt"));
+    assert_eq!(ask(&mut open).status, 200);
+    let restart = "portcullis_config_restart_required{key=\"listen\"} 1";
+    let required = || gateway.private_get("/metrics").body.contains(restart);
+    assert!(!required());
+    // Another address takes a restart, and until then all stays as it is.
+    gateway.reconfigure(&config(&upstream, &office.listen(&["a"], "")));
+    assert!(required());
+    assert_eq!(served(&A), ["b.test"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_comes_after_the_configuration_is_not_missed() {
+    let office = Office::with(&[("a", &["a.test"])]);
+    let (upstream, gateway) = start(&office.listen(&["a"], ""), "").await;
+    let b = Hello {
+        name: Some("b.test"),
+        ..A
+    };
+    gateway.configure(&config(&upstream, &office.listen(&["a", "b"], "")));
+    gateway.reload("failed");
+    assert!(gateway.log().contains("b.crt`: cannot be read"));
+    office.issue("b", &["b.test"]);
+    until("the certificate", || {
+        names_in(&b.connect(gateway.public()).unwrap()) == ["b.test"]
+    });
 }

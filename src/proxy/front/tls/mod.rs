@@ -28,6 +28,19 @@ struct InForce {
     acceptor: SslAcceptor,
 }
 
+/// What is ready to come into force.
+pub struct Renewal {
+    tls: Arc<Tls>,
+    new: InForce,
+}
+
+impl Renewal {
+    /// From here on it holds. Open connections keep what they began with.
+    pub fn take_force(self) {
+        self.tls.in_force.store(Arc::new(self.new));
+    }
+}
+
 /// A file that has become unusable: what it held before stays in force.
 #[derive(Debug, thiserror::Error)]
 #[error("{file}: {error}")]
@@ -47,6 +60,15 @@ impl Tls {
         Ok(Self {
             http2,
             in_force: ArcSwap::from_pointee(InForce { settings, acceptor }),
+        })
+    }
+
+    /// What would be in force with these settings.
+    pub(super) fn renewal(self: &Arc<Self>, settings: ListenerTls) -> Result<Renewal, ErrorStack> {
+        let acceptor = context::acceptor(&settings, self.http2)?;
+        Ok(Renewal {
+            tls: Arc::clone(self),
+            new: InForce { settings, acceptor },
         })
     }
 
@@ -71,8 +93,8 @@ impl Tls {
         certificates.flat_map(|it| it.warnings(now)).collect()
     }
 
-    /// Reads all files anew. Open connections keep what they began with.
-    fn reload(&self) -> Result<Vec<Unusable>, ErrorStack> {
+    /// Reads all files anew.
+    fn reload(self: &Arc<Self>) -> Result<Vec<Unusable>, ErrorStack> {
         let mut unusable = Vec::new();
         let mut settings = self.in_force.load().settings.clone();
         for certificate in &mut settings.certificates {
@@ -91,9 +113,7 @@ impl Tls {
                 Err(error) => unusable.push(Unusable::new(&client.authorities.file, error)),
             }
         }
-        let acceptor = context::acceptor(&settings, self.http2)?;
-        let new = InForce { settings, acceptor };
-        self.in_force.store(Arc::new(new));
+        self.renewal(settings)?.take_force();
         Ok(unusable)
     }
 

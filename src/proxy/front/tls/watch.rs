@@ -54,9 +54,7 @@ impl CertificateWatch {
             metrics,
             clock,
         };
-        for watched in &watch.watched {
-            watch.tell(&watched.tls);
-        }
+        watch.tell();
         watch
     }
 
@@ -96,7 +94,7 @@ impl CertificateWatch {
     }
 
     /// Reads the files of one address; what is of no use stays as it was.
-    fn reload(&self, tls: &Tls) {
+    fn reload(&self, tls: &Arc<Tls>) {
         let failures: Vec<String> = match tls.reload() {
             Ok(unusable) => unusable.iter().map(ToString::to_string).collect(),
             Err(error) => vec![error.to_string()],
@@ -110,17 +108,15 @@ impl CertificateWatch {
         } else {
             self.failed.inc();
         }
-        self.tell(tls);
+        self.tell();
     }
 
-    fn tell(&self, tls: &Tls) {
-        for (certificate, expiry) in tls.expiries() {
-            self.metrics
-                .transport
-                .expiry(&certificate)
-                .set(expiry.timestamp());
-        }
-        for warning in tls.warnings(self.clock.now()) {
+    /// Tells what serves now.
+    fn tell(&self) {
+        let tls = || self.watched.iter().map(|watched| &watched.tls);
+        let expiries = tls().flat_map(|tls| tls.expiries());
+        self.metrics.transport.tell_expiries(expiries);
+        for warning in tls().flat_map(|tls| tls.warnings(self.clock.now())) {
             tracing::warn!(%warning, "a certificate needs attention");
         }
     }
