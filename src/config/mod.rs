@@ -16,6 +16,7 @@ mod fixed;
 mod identity;
 mod limits;
 mod listen;
+mod listen_tls;
 mod load;
 mod node;
 mod preset;

@@ -64,6 +64,9 @@ impl CertificateWatch {
     ///
     /// If a look panicked.
     pub async fn run(mut self) -> io::Result<()> {
+        if self.watched.is_empty() {
+            return std::future::pending().await;
+        }
         let mut tick = interval(LOOK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
