@@ -291,8 +291,8 @@ impl Parts {
         })
     }
 
-    fn limiter(&mut self, tasks: &mut JoinSet<io::Result<()>>) -> Arc<RateLimiter> {
-        let redis = self.settings.rate_limits.redis.take();
+    fn limiter(&self, tasks: &mut JoinSet<io::Result<()>>) -> Arc<RateLimiter> {
+        let redis = self.settings.rate_limits.redis.clone();
         let limiter = Arc::new(RateLimiter::new(redis, self.clock.clone(), &self.metrics));
         let running = Arc::clone(&limiter);
         tasks.spawn(async move { running.run().await });

@@ -18,6 +18,7 @@ impl Settings {
             log,
             cache,
             audit,
+            rate_limits,
             ..
         } = self;
         let same = [
@@ -29,6 +30,7 @@ impl Settings {
             ("log.format", log.format == new.log.format),
             ("cache", *cache == new.cache),
             ("audit", *audit == new.audit),
+            ("rate_limits", *rate_limits == new.rate_limits),
         ];
         let changed = same.into_iter().filter(|(_, same)| !same);
         changed.map(|(key, _)| key).collect()

@@ -209,7 +209,7 @@ pub struct Audit {
 }
 
 /// Where rate limits are counted.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RateLimits {
     /// `None`: each instance counts for itself.
     pub redis: Option<RedisOptions>,

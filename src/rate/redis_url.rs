@@ -4,10 +4,14 @@ use std::fmt;
 use std::str::FromStr;
 
 use redis::{Client, ConnectionAddr};
+use secrecy::{ExposeSecret as _, SecretString};
 
 /// A URL that was understood. Redacted in `Debug`: it may hold a password.
 #[derive(Clone)]
-pub struct RedisUrl(Client);
+pub struct RedisUrl {
+    client: Client,
+    text: SecretString,
+}
 
 /// No URL of a Redis. Says nothing of what was wrong: it may be the password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,12 +20,12 @@ pub struct MalformedRedisUrl;
 
 impl RedisUrl {
     pub(super) const fn client(&self) -> &Client {
-        &self.0
+        &self.client
     }
 
     /// Host and port, or the socket's path: fit for a log.
     pub(super) fn address(&self) -> &ConnectionAddr {
-        self.0.get_connection_info().addr()
+        self.client.get_connection_info().addr()
     }
 }
 
@@ -31,11 +35,21 @@ impl fmt::Debug for RedisUrl {
     }
 }
 
+impl PartialEq for RedisUrl {
+    fn eq(&self, other: &Self) -> bool {
+        self.text.expose_secret() == other.text.expose_secret()
+    }
+}
+
+impl Eq for RedisUrl {}
+
 impl FromStr for RedisUrl {
     type Err = MalformedRedisUrl;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Client::open(text).map(Self).map_err(|_| MalformedRedisUrl)
+        let client = Client::open(text).map_err(|_| MalformedRedisUrl)?;
+        let text = text.into();
+        Ok(Self { client, text })
     }
 }
 

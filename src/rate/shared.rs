@@ -35,7 +35,7 @@ pub enum WhenAway {
 }
 
 /// How to share counters.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedisOptions {
     /// Where.
     pub url: RedisUrl,

@@ -111,6 +111,7 @@ fn every_metric_is_in_its_reference_and_no_other() {
         .count(portcullis::telemetry::Outcome::Success);
     let _ = rendered.cache("api_keys");
     let _ = rendered.shed("connections");
+    rendered.config.restart_required(&["listen"]);
     let _ = rendered.rate.limited("address");
     let rendered = rendered.render();
     let names: BTreeSet<&str> = rendered

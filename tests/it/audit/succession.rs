@@ -78,7 +78,7 @@ fn be_the_predecessor(dir: &Path) -> ! {
 #[test]
 fn the_lock_has_one_holder_at_any_time() {
     let dir = tempfile::tempdir().unwrap();
-    let refused = |_| matches!(SpoolLock::take(dir.path()), Err(SpoolError::InUse(_)));
+    let refused = |()| matches!(SpoolLock::take(dir.path()), Err(SpoolError::InUse(_)));
     let old = open(dir.path());
     assert!(refused(()));
     let new = Spool::beside(dir.path(), options()).unwrap();

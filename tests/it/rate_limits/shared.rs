@@ -37,16 +37,16 @@ async fn two_gateways_admit_together_exactly_the_limit() {
     wait_until_up(&gateway);
     wait_until_up(&second);
     // Both know it from here on, or the database would be a part of the race.
-    assert_eq!(status(&gateway, "/things/1", &keys.viewer), 200);
-    assert_eq!(status(&second, "/things/1", &keys.viewer), 200);
+    let spent = gateway.make_known(&keys.viewer) + second.make_known(&keys.viewer);
     let request = |_| load::request("GET", "/things/1", &keys.viewer);
     let answers = std::thread::scope(|scope| {
         let both = [&gateway, &second]
             .map(|gateway| scope.spawn(move || load::send(gateway, 10, 12, request)));
         both.map(|answers| answers.join().unwrap()).concat()
     });
-    assert_eq!(split(&answers, [200, 429]), [99, 141]);
-    assert_eq!(upstream.received().len(), 101);
+    let passed = 101 - spent;
+    assert_eq!(split(&answers, [200, 429]), [passed, 240 - passed]);
+    assert_eq!(upstream.received().len(), passed);
     // What the key's limit refused, the principal's has not counted.
     let other = gateway.key("viewer@example.com", Some("acme/fraud"));
     let request = |_| load::request("GET", "/things/1", &other);
@@ -83,13 +83,15 @@ async fn what_a_key_is_refused_its_address_has_not_spent_in_redis_either() {
 #[tokio::test(flavor = "multi_thread")]
 async fn counters_end_with_their_use_and_a_flushed_script_is_loaded_anew() {
     let (upstream, redis) = (Upstream::ok(), TestRedis::start());
-    let rate = "{ address: { limit: 10/s, burst: 2 } }";
+    let rate = "{ address: { limit: 1/h, burst: 2 } }";
     let gateway = TestGateway::start(&text(&upstream, &redis, ", timeout: 5s", rate)).await;
     wait_until_up(&gateway);
     let open = || super::send(&gateway, "GET /open", "").status;
     assert_eq!(open(), 200);
     assert_eq!(redis.command("DBSIZE"), ":1");
-    until("the counter to be gone", || redis.command("DBSIZE") == ":0");
+    let left = redis.command("EVAL \"return redis.call('PTTL', redis.call('KEYS', '*')[1])\" 0");
+    let left: u32 = left[1..].parse().expect("milliseconds");
+    assert!((3_000_000..=3_600_000).contains(&left), "{left}");
     assert_eq!(redis.command("SCRIPT FLUSH"), "+OK");
     assert_eq!(open(), 200);
     assert_eq!(gateway.metric("portcullis_rate_fallbacks_total"), 0);
@@ -148,7 +150,7 @@ async fn with_redis_killed_each_gateway_counts_for_itself_until_it_is_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_hangs_keeps_no_request_longer_than_the_timeout() {
     let (upstream, redis) = (Upstream::ok(), TestRedis::start());
-    let text = text(&upstream, &redis, ", timeout: 200ms", "{ address: 100/d }");
+    let text = text(&upstream, &redis, ", timeout: 1s", "{ address: 100/d }");
     let gateway = TestGateway::start(&text).await;
     wait_until_up(&gateway);
     redis.hang();
@@ -161,7 +163,7 @@ async fn a_redis_that_hangs_keeps_no_request_longer_than_the_timeout() {
     redis.go_on();
     assert_eq!(split(&answers, [200, 429]), [40, 0]);
     // One wait, not ten in a row.
-    assert!(took < Duration::from_millis(1500), "{took:?}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
     wait_until_up(&gateway);
 }
 
@@ -188,5 +190,8 @@ async fn with_redis_away_limited_requests_are_refused_where_the_operator_wants_i
     redis.restart();
     wait_until_up(&gateway);
     assert_eq!(status(&gateway, "/things/1", &keys.viewer), 200);
+    gateway.reconfigure(&text.replace("when_away: refuse", "when_away: local"));
+    let waiting = "portcullis_config_restart_required{key=\"rate_limits\"}";
+    assert_eq!(gateway.metric(waiting), 1);
     assert!(!gateway.log().contains(PASSWORD), "{}", gateway.log());
 }

@@ -394,15 +394,18 @@ impl TestGateway {
     }
 
     /// Sends requests until the gateway knows this key by heart. (News of other keys may
-    /// keep it from remembering at first.)
-    pub fn make_known(&self, key: &str) {
+    /// keep it from remembering at first.) Tells how many it took.
+    pub fn make_known(&self, key: &str) -> usize {
         let hits =
             || self.metric("portcullis_cache_lookups_total{cache=\"api_keys\",result=\"hit\"}");
+        let mut sent = 0;
         until("the key to be remembered", || {
             let before = hits();
             self.get("/", key);
+            sent += 1;
             hits() > before
         });
+        sent
     }
 
     /// Waits until every committed event is in the database.
