@@ -111,8 +111,9 @@ impl Front {
             let Ok(stream) = TcpStream::from_std(stream) else {
                 return;
             };
-            let established = front.establish(stream, peer, seat, &protocol).await;
-            if let Some((stream, connection)) = established {
+            // In a box, which is gone when the connection waits for requests.
+            let established = Box::pin(front.establish(stream, peer, seat, &protocol));
+            if let Some((stream, connection)) = established.await {
                 let http2 = protocol.http2;
                 front.serve(stream, connection, http2, shutdown).await;
             }
