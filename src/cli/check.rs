@@ -36,7 +36,11 @@ impl CheckArgs {
             return Ok(());
         }
         let (routes, upstreams) = (settings.routes.routes().len(), settings.upstreams.len());
-        println!("ok: {routes} routes, {upstreams} upstreams");
+        println!(
+            "ok: {}, {}",
+            counted(routes, "route"),
+            counted(upstreams, "upstream")
+        );
         Ok(())
     }
 }
@@ -83,4 +87,9 @@ fn report(diagnostics: &[Diagnostic], json: bool) {
     for diagnostic in diagnostics {
         eprintln!("{diagnostic}");
     }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }

@@ -22,6 +22,12 @@ pub enum CliError {
     /// The output could not be written.
     #[error("cannot write: {0}")]
     Io(#[from] io::Error),
+    /// A file that would have been overwritten.
+    #[error("{0}")]
+    Exists(String),
+    /// `routes --uncovered`: some operation is not covered, as was printed.
+    #[error("")]
+    Uncovered,
     /// `explain`: the request would be denied, as was printed.
     #[error("")]
     Denied,
@@ -37,7 +43,7 @@ impl CliError {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Failed(_) | Self::Io(_) => 1,
+            Self::Failed(_) | Self::Io(_) | Self::Uncovered => 1,
             Self::Config(_) => 3,
             Self::NoDatabase(_) => 4,
             Self::Store(error) => match error {
@@ -46,6 +52,7 @@ impl CliError {
                 StoreError::NotFound { .. } => 5,
                 StoreError::Conflict(_) => 6,
             },
+            Self::Exists(_) => 6,
             Self::Denied => 7,
         }
     }

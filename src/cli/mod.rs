@@ -6,8 +6,10 @@
 
 mod audit;
 pub mod check;
+mod coverage;
 mod error;
 pub mod explain;
+pub mod import;
 mod keys;
 mod members;
 mod migrate;
@@ -34,9 +36,9 @@ pub use error::CliError;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  failed, or a rule forbids it
+  1  failed, a rule forbids it, or `routes --uncovered` found something
   2  wrong usage
-  3  the configuration is invalid
+  3  the configuration, or a description to import, is invalid
   4  the database cannot be reached
   5  what was named does not exist
   6  it exists already, or is so already
@@ -103,6 +105,9 @@ enum Command {
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
     Routes(routes::RoutesArgs),
+    /// Make a first route map from what a backend says of itself
+    #[command(subcommand)]
+    Import(import::ImportCommand),
     Migrate(migrate::MigrateArgs),
     Postgres(postgres::PostgresArgs),
     /// Tenants: the outer isolation boundary
@@ -137,6 +142,7 @@ impl Command {
             Self::Check(args) => args.run(global),
             Self::Routes(args) => args.run(global),
             Self::Explain(args) => args.run(global),
+            Self::Import(command) => command.run(global),
             Self::Migrate(args) => args.run(global),
             Self::Postgres(args) => session::block_on(async {
                 let essentials = settings::read(global)?;

@@ -1,17 +1,36 @@
 //! `portcullis routes`: what the configuration lets through, and on which terms.
 
+use std::path::{Path, PathBuf};
+
 use clap::Args;
 use serde::Serialize;
 
+use super::coverage::{self, Coverage, State};
 use super::output::{Column, Output};
 use super::{CliError, Global, check};
-use crate::policy::{Requirement, Route};
+use crate::config::{Description, Settings};
+use crate::policy::{HostPattern, Requirement, Route};
 
 /// List all routes, those of presets included, and what each requires
 ///
-/// A request that matches none of them is refused.
+/// A request that matches none of them is refused. With `--uncovered`, list instead the
+/// operations of a backend's OpenAPI description that the routes neither allow nor deny;
+/// exit code 1 if there are any.
 #[derive(Args, Debug)]
-pub struct RoutesArgs {}
+pub struct RoutesArgs {
+    /// An OpenAPI 3.0 or 3.1 description, in JSON or YAML
+    #[arg(long, value_name = "FILE")]
+    uncovered: Option<PathBuf>,
+    /// Where the paths begin, instead of what the description's servers say
+    #[arg(long, value_name = "PATH", requires = "uncovered")]
+    base_path: Option<String>,
+    /// Which host clients ask [default: any; a route with `hosts` covers a part only]
+    #[arg(long, value_name = "HOST", requires = "uncovered", value_parser = host)]
+    host: Option<String>,
+    /// List the covered operations too, with the routes that take them
+    #[arg(long, short, requires = "uncovered")]
+    verbose: bool,
+}
 
 /// One line of the table.
 #[derive(Serialize)]
@@ -48,10 +67,71 @@ impl RoutesArgs {
     pub fn run(self, global: &Global) -> Result<(), CliError> {
         let json = global.json();
         let settings = check::load(global.config(), json)?;
+        if let Some(file) = &self.uncovered {
+            return self.uncovered(file, &settings, json);
+        }
         let routes = settings.routes.routes().iter();
         let rows: Vec<Row> = routes.map(|route| Row::from(&**route)).collect();
         Ok(Output { json }.list(&rows, &COLUMNS)?)
     }
+
+    fn uncovered(&self, file: &Path, settings: &Settings, json: bool) -> Result<(), CliError> {
+        let described = Description::load(file, self.base_path.as_deref());
+        let description = described.map_err(|diagnostics| check::refuse(&diagnostics, json))?;
+        let mut rows = coverage::of(&description, &settings.routes, self.host.as_deref());
+        let (all, open) = (rows.len(), unsettled(&rows));
+        if !json && !self.verbose {
+            rows.retain(|row| !row.state.is_settled());
+        }
+        if json || !rows.is_empty() {
+            Output { json }.list(&rows, &OPERATIONS)?;
+        }
+        if open > 0 {
+            eprintln!("{open} of {all} operations are not covered");
+            return Err(CliError::Uncovered);
+        }
+        if !json {
+            println!("ok: all {all} operations are covered");
+        }
+        Ok(())
+    }
+}
+
+/// One host, as the routes have them.
+fn host(text: &str) -> Result<String, String> {
+    match text.parse() {
+        Ok(HostPattern::Exact(host)) => Ok(host.to_string()),
+        Ok(HostPattern::Below(_)) => Err("name one host".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn unsettled(rows: &[Coverage]) -> usize {
+    let open = |row: &&Coverage| !row.state.is_settled();
+    rows.iter().filter(open).count()
+}
+
+const OPERATIONS: [Column<Coverage>; 5] = [
+    ("STATE", |row| row.state.as_str().to_owned()),
+    ("METHOD", |row| row.method.clone()),
+    ("PATH", |row| row.path.clone()),
+    ("DESCRIBED AT", |row| row.described_at.clone()),
+    ("ROUTES", routes_of),
+];
+
+/// `GET /a at map.yaml:7 (permission a:read)`, for each.
+fn routes_of(row: &Coverage) -> String {
+    if row.state == State::Unread {
+        return row.note.clone().unwrap_or_default();
+    }
+    let routes = row.routes.iter();
+    let routes = routes.map(|taker| {
+        format!(
+            "{} at {} ({})",
+            taker.route, taker.defined_at, taker.requirement
+        )
+    });
+    or_dash(&routes.collect::<Vec<_>>().join(", "))
 }
 
 impl From<&Route> for Row {

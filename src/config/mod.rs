@@ -4,7 +4,8 @@
 //! `node` reads any YAML and keeps places and duplicate keys; `variables` fills in
 //! `${VAR}`; `reader` takes typed values out of the tree; one file a section checks
 //! what they mean; `load` puts the sections together; `files` notes what was read, and
-//! `fixed` tells what of a change must wait for a new process. Nothing ambient is read: the
+//! `fixed` tells what of a change must wait for a new process. `openapi` reads, in the same
+//! way, what a backend says of itself. Nothing ambient is read: the
 //! environment is a parameter. A value that came from a variable is never shown.
 
 mod body;
@@ -19,6 +20,7 @@ mod listen;
 mod listen_tls;
 mod load;
 mod node;
+mod openapi;
 mod preset;
 mod rate;
 mod reader;
@@ -36,6 +38,7 @@ pub use certificate::{Authorities, CertificateError, CertificateFiles, ServerCer
 pub use diagnostic::Diagnostic;
 pub use files::{Digest, Files};
 pub use load::{BuiltIn, ConfigFile, Loaded};
+pub use openapi::{Description, Operation, Part, Template, Unread};
 pub use settings::{
     Address, Audit, Cache, ClientCertificates, Database, Essentials, Exists, Health, HostRewrite,
     Limits, Listen, ListenerTls, Log, Provision, RateLimits, Serves, Settings, Shutdown, Timeouts,

@@ -69,10 +69,18 @@ impl Value {
 impl Node {
     /// Reads one YAML document. Aliases may not blow it up.
     pub fn parse(text: &str) -> Result<Self, (Place, String)> {
+        Self::parse_within(text, 32)
+    }
+
+    /// As [`Self::parse`], with another bound of the nesting.
+    pub fn parse_within(text: &str, max_depth: usize) -> Result<Self, (Place, String)> {
         let budget = serde_saphyr::budget! {
-            max_depth: 32,
+            max_depth: max_depth,
             max_events: 4_000_000,
             max_nodes: 2_000_000,
+            // Whole sections are commented out in files that people keep.
+            max_buffered_comment_events: 1_000_000,
+            max_total_comment_bytes: 32 << 20,
         };
         let options: Options = serde_saphyr::options! {
             budget: budget,
@@ -97,6 +105,28 @@ impl Node {
         match &self.value {
             Value::Text(text) => Some(&text.value),
             _ => None,
+        }
+    }
+
+    /// The value of a key, if this is a mapping that has it.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        let entry = self.pairs().iter().find(|(k, _)| k.text() == Some(key));
+        entry.map(|(_, value)| value)
+    }
+
+    /// Keys and values, if this is a mapping.
+    pub fn pairs(&self) -> &[(Self, Self)] {
+        match &self.value {
+            Value::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// The items, if this is a list.
+    pub fn items(&self) -> &[Self] {
+        match &self.value {
+            Value::List(items) => items,
+            _ => &[],
         }
     }
 }

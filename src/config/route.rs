@@ -94,6 +94,7 @@ fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Op
     let respond = fields.get("respond").and_then(|node| respond(reader, node));
     let scope = scope(reader, &fields, requirement.as_ref());
     let websocket = websocket(reader, &fields);
+    never_forwarded(reader, &fields);
     let quotas = rate::of_route(reader, &fields, requirement.as_ref());
     let upstream = upstream_name(reader, &fields, surroundings);
     let (line, requirement, hosts) = (line?, requirement?, hosts?);
@@ -268,14 +269,26 @@ fn scope(reader: Reader<'_>, fields: &Fields<'_>, requirement: Option<&Requireme
 
 fn websocket(reader: Reader<'_>, fields: &Fields<'_>) -> bool {
     let node = fields.get("websocket");
-    let websocket = node.is_some_and(|node| reader.boolean(node).unwrap_or_default());
-    let answered_here = ["deny", "respond"];
-    let contrary = answered_here.iter().find(|key| fields.get(key).is_some());
-    if let (true, Some(key)) = (websocket, contrary) {
-        let place = fields.key_place("websocket");
-        reader.report(place, format!("`websocket: true` on a route with `{key}`"));
+    node.is_some_and(|node| reader.boolean(node).unwrap_or_default())
+}
+
+/// What concerns the forwarding of requests does nothing where none is forwarded.
+fn never_forwarded(reader: Reader<'_>, fields: &Fields<'_>) {
+    let Some(by) = ["deny", "respond"]
+        .into_iter()
+        .find(|key| fields.get(key).is_some())
+    else {
+        return;
+    };
+    for key in ["websocket", "timeouts", "forward_headers", "max_body"] {
+        if fields.get(key).is_some() {
+            let place = fields.key_place(key);
+            reader.report(
+                place,
+                format!("`{key}` on a route with `{by}`: it forwards nothing"),
+            );
+        }
     }
-    websocket
 }
 
 fn timeouts(reader: Reader<'_>, fields: &Fields<'_>) -> RouteTimeouts {

@@ -76,7 +76,7 @@ fn location(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Location> {
         (Some(url), None) => {
             let location = self::url(reader, url);
             if let Some(location) = &location
-                && fields.get("tls").is_some()
+                && wants_tls(fields)
                 && !location.tls
             {
                 reader.report(

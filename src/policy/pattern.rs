@@ -143,6 +143,12 @@ impl Pattern {
             && mine.iter().zip(theirs).all(|(a, b)| a.is_within(b))
     }
 
+    /// Whether some path is matched by both.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.meet(other).is_some()
+    }
+
     /// What both match, if anything.
     pub(super) fn meet(&self, other: &Self) -> Option<PatternMeet> {
         let (short, long) = if self.segments.len() <= other.segments.len() {

@@ -8,6 +8,7 @@ use pingora::http::RequestHeader;
 use pingora::{ErrorType, OrErr as _};
 
 use super::client::{Client, X_REQUEST_ID};
+use super::cookies;
 use super::upstream::Upstream;
 use crate::config::HostRewrite;
 use crate::policy::{CanonicalRequest, Field, Permit, Template};
@@ -53,9 +54,6 @@ pub(super) const PASSED: [&str; 36] = [
     "x-requested-with",
 ];
 
-/// Cookies of ours, which no backend may see.
-const OWN_COOKIES: [&str; 2] = ["__Host-portcullis", "portcullis-dev"];
-
 /// Builds the request that is sent upstream.
 ///
 /// # Errors
@@ -73,7 +71,9 @@ pub(super) fn upstream_request(
     let mut built = RequestHeader::build(request.method().clone(), target.as_bytes(), Some(32))?;
     put_host(&mut built, request, sent, upstream)?;
     copy_passed(&mut built, sent, permit, &upstream.passed)?;
-    put_cookies(&mut built, sent)?;
+    if let Some(kept) = cookies::without_own(sent) {
+        built.insert_header(header::COOKIE, kept)?;
+    }
     if permit.route().websocket && is_websocket(request.method(), sent) {
         put_websocket(&mut built, sent)?;
     }
@@ -140,30 +140,6 @@ fn copy_passed(
         }
     }
     Ok(())
-}
-
-/// All cookies but ours, in one field.
-fn put_cookies(built: &mut RequestHeader, sent: &HeaderMap) -> pingora::Result<()> {
-    let mut kept = Vec::new();
-    for field in sent.get_all(header::COOKIE) {
-        for cookie in field.as_bytes().split(|b| *b == b';') {
-            let cookie = cookie.trim_ascii();
-            if !cookie.is_empty() && !is_own_cookie(cookie) {
-                kept.push(cookie);
-            }
-        }
-    }
-    if kept.is_empty() {
-        return Ok(());
-    }
-    built.insert_header(header::COOKIE, kept.join(&b"; "[..]))
-}
-
-fn is_own_cookie(cookie: &[u8]) -> bool {
-    let name = cookie.split(|b| *b == b'=').next().unwrap_or_default();
-    OWN_COOKIES
-        .iter()
-        .any(|own| name.trim_ascii().eq_ignore_ascii_case(own.as_bytes()))
 }
 
 /// RFC 6455 §4.1: GET, `Connection: Upgrade`, `Upgrade: websocket`.
@@ -281,13 +257,6 @@ mod tests {
         }
         assert!(!PASSED.iter().any(|name| name.starts_with("x-forwarded")));
         assert!(!PASSED.iter().any(|name| name.starts_with("x-portcullis")));
-    }
-
-    #[test]
-    fn own_cookies_are_recognised_in_any_case() {
-        assert!(is_own_cookie(b"__Host-portcullis=abc"));
-        assert!(is_own_cookie(b"__host-Portcullis =abc"));
-        assert!(!is_own_cookie(b"portcullis=abc"));
     }
 
     #[test]

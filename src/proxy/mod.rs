@@ -10,6 +10,7 @@
 //! | `redirect.rs` | the way to TLS, where nothing else is told |
 //! | `rules.rs` | what the configuration says |
 //! | `target.rs` | the request target as it was sent |
+//! | `cookies.rs` | which cookies pass |
 //! | `rate.rs` | rate limits |
 //! | `headers.rs` | the upstream request, rebuilt from the permit |
 //! | `upstream.rs`, `addresses.rs` | where it goes |
@@ -20,6 +21,7 @@
 mod addresses;
 mod answer;
 mod client;
+pub mod cookies;
 mod dialect;
 mod exchange;
 mod front;

@@ -408,7 +408,7 @@ fn route_fields() {
             ),
             (
                 "WebSocket on a denied route",
-                "deny: never\n  websocket: true",
+                "deny: never\n  websocket: true\n  timeouts: { read: 1s }\n  forward_headers: [X-A]\n  max_body: 1KiB",
             ),
             (
                 "time-out of a route",
@@ -630,4 +630,12 @@ fn anchors_are_fine_but_bombs_are_not() {
     let diagnostics = diagnose(&bomb);
     assert_eq!(diagnostics.len(), 1, "{diagnostics:?}");
     assert!(diagnostics[0].message.starts_with("not valid YAML"));
+}
+
+/// The reader keeps the comments that stand before a value; there may be many.
+#[test]
+fn a_long_part_that_is_commented_out_is_no_mistake() {
+    let comments = "  # - route: GET /later\n".repeat(10_000);
+    let text = format!("version: 1\nroutes:\n{comments}  - {{ route: GET /, deny: no }}\n");
+    assert_eq!(diagnose(&text), []);
 }

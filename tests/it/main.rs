@@ -12,6 +12,8 @@ mod hostile;
 mod layering;
 mod lifecycle;
 mod mlflow;
+mod model_servers;
+mod openapi;
 mod preset_mlflow;
 mod private_postgres;
 mod rate_limits;

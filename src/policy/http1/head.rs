@@ -66,7 +66,7 @@ impl HeadReader {
             self.seen = end;
             self.line = end;
             let head = self.line(line, end, limits)?;
-            self.bounded(end, limits)?;
+            bounded(end, limits)?;
             if head.is_some() {
                 return Ok(head);
             }
@@ -75,7 +75,8 @@ impl HeadReader {
         if self.request_line.is_none() {
             first_byte(&bytes[self.line..])?;
         }
-        self.bounded(bytes.len(), limits)?;
+        self.bounded_line(&bytes[self.line..], limits)?;
+        bounded(bytes.len(), limits)?;
         Ok(None)
     }
 
@@ -86,6 +87,9 @@ impl HeadReader {
         end: usize,
         limits: &HeadLimits,
     ) -> Result<Option<Head>, Malformed> {
+        if self.request_line.is_none() {
+            first_byte(line)?;
+        }
         let line = line.strip_suffix(b"\r\n").ok_or(Malformed::LineEnd)?;
         let Some(request_line) = &self.request_line else {
             if line.is_empty() {
@@ -116,13 +120,12 @@ impl HeadReader {
         Ok(None)
     }
 
-    /// Bounds what has come, complete or not.
-    fn bounded(&self, end: usize, limits: &HeadLimits) -> Result<(), Malformed> {
-        if self.request_line.is_none() && end - self.line > limits.request_line {
+    /// Bounds a request line that is not complete. Its carriage return may have come without
+    /// its line feed.
+    fn bounded_line(&self, line: &[u8], limits: &HeadLimits) -> Result<(), Malformed> {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if self.request_line.is_none() && line.len() > limits.request_line {
             return Err(Malformed::RequestLineLength);
-        }
-        if end > limits.bytes {
-            return Err(Malformed::HeadSize);
         }
         Ok(())
     }
@@ -131,9 +134,18 @@ impl HeadReader {
 /// What is no HTTP, such as TLS, may never send the line end that would tell.
 fn first_byte(line: &[u8]) -> Result<(), Malformed> {
     match line.first() {
-        Some(byte) if *byte != b'\r' && !is_token(*byte) => Err(Malformed::RequestLine),
-        _ => Ok(()),
+        Some(b'\r' | b'\n') | None => Ok(()),
+        Some(byte) if is_token(*byte) => Ok(()),
+        Some(_) => Err(Malformed::RequestLine),
     }
+}
+
+/// Bounds what has come, complete or not.
+const fn bounded(end: usize, limits: &HeadLimits) -> Result<(), Malformed> {
+    if end > limits.bytes {
+        return Err(Malformed::HeadSize);
+    }
+    Ok(())
 }
 
 impl RequestLine {
@@ -190,6 +202,29 @@ mod tests {
     fn framing(fields: &str) -> Framing {
         let head = format!("POST /a HTTP/1.1\r\nHost: h\r\n{fields}\r\n\r\n");
         read(head.as_bytes()).unwrap().unwrap().framing
+    }
+
+    #[test]
+    fn what_is_no_http_is_refused_with_its_first_byte() {
+        for start in ["\x16\x03\x01", "\x16\n", "\0", " GET", "\u{80}", "\r\n\x16"] {
+            assert_eq!(read(start.as_bytes()), Err(Malformed::RequestLine));
+        }
+        for start in ["", "\r", "\r\n", "\r\n\r\nG", "get", "!"] {
+            assert_eq!(read(start.as_bytes()), Ok(None));
+        }
+    }
+
+    #[test]
+    fn the_longest_request_line_may_come_in_any_pieces() {
+        let line = |length: usize| {
+            let target = "x".repeat(length - "GET / HTTP/1.1".len());
+            read(format!("GET /{target} HTTP/1.1\r\n\r\n").as_bytes())
+        };
+        assert!(line(LIMITS.request_line).unwrap().is_some());
+        assert_eq!(
+            line(LIMITS.request_line + 1),
+            Err(Malformed::RequestLineLength)
+        );
     }
 
     #[test]

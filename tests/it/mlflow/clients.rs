@@ -8,7 +8,8 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::Setup;
-use super::server::{from_environment, python};
+use super::server::python;
+use crate::support::from_environment;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e");
 

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::support::from_environment;
 use crate::support::gateway::until;
 use crate::support::raw::Connection;
 
@@ -103,16 +104,6 @@ pub fn python() -> PathBuf {
 
 fn executable() -> PathBuf {
     from_environment("PORTCULLIS_TEST_MLFLOW")
-}
-
-/// The path of a real part, which `make test` installs and names.
-pub fn from_environment(name: &str) -> PathBuf {
-    let path = std::env::var_os(name).map(PathBuf::from);
-    let path = path.unwrap_or_else(|| {
-        panic!("{name} is not set: run `make test`, or see CONTRIBUTING.md for how to set it")
-    });
-    assert!(path.exists(), "{name}: there is no {}", path.display());
-    path
 }
 
 fn is_healthy(address: SocketAddr) -> bool {
