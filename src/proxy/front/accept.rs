@@ -12,6 +12,7 @@ use pingora::server::ShutdownWatch;
 use pingora::server::configuration::ServerConf;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 
 use super::census::{Census, Full, Seat};
 use super::connection::Connection;
@@ -25,6 +26,8 @@ const SHED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\
     Content-Length: 0\r\nConnection: close\r\n\r\n";
 /// How long a client that was shed may take to read that.
 const LINGER: Duration = Duration::from_millis(500);
+/// Clients that were shed and are waited for.
+const MAX_LINGERING: usize = 64;
 /// Pause when the system gives no more sockets: others must be closed first.
 const OUT_OF_SOCKETS: Duration = Duration::from_millis(50);
 
@@ -33,6 +36,7 @@ pub struct Front {
     pub(super) gateway: Gateway,
     pub(super) proxy: Arc<HttpProxy<Gateway>>,
     census: Census,
+    lingering: Arc<Semaphore>,
 }
 
 impl Front {
@@ -44,6 +48,7 @@ impl Front {
         proxy.server_options = Some(options());
         Self {
             census: Census::new(gateway.metrics.connections.clone()),
+            lingering: Arc::new(Semaphore::new(MAX_LINGERING)),
             proxy: Arc::new(proxy),
             gateway,
         }
@@ -134,13 +139,18 @@ impl Front {
         };
         self.gateway.metrics.shed(reason).inc();
         // There are no words for it before a handshake.
-        if protocol.tls.is_none() && stream.try_write(SHED).is_ok() {
-            tokio::spawn(tokio::time::timeout(LINGER, async move {
-                let _ = stream.shutdown().await;
-                // Closing with unread bytes would take the answer back.
-                while matches!(stream.read(&mut [0; 1024]).await, Ok(1..)) {}
-            }));
+        if protocol.tls.is_some() || stream.try_write(SHED).is_err() {
+            return;
         }
+        // Closing with unread bytes would take the answer back. But a flood is not waited for.
+        let Ok(permit) = Arc::clone(&self.lingering).try_acquire_owned() else {
+            return;
+        };
+        tokio::spawn(tokio::time::timeout(LINGER, async move {
+            let _permit = permit;
+            let _ = stream.shutdown().await;
+            while matches!(stream.read(&mut [0; 1024]).await, Ok(1..)) {}
+        }));
     }
 
     /// Serves a connection to its end.
