@@ -44,6 +44,9 @@ pub enum ServeError {
     /// An address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The certificates of an address cannot be used.
+    #[error("TLS: {0}")]
+    Tls(#[from] openssl::error::ErrorStack),
     /// The private Postgres does not start.
     #[error(transparent)]
     Postgres(#[from] PrivatePostgresError),

@@ -4,16 +4,18 @@
 
 mod configuration;
 mod logging;
+mod transport;
 
 use std::sync::Arc;
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 pub use self::configuration::ConfigMetrics;
 pub use self::logging::{LogFormat, LogLevel, init_logging};
+pub use self::transport::TransportMetrics;
 
 /// Label of requests that met no route.
 pub const NO_ROUTE: &str = "none";
@@ -114,6 +116,8 @@ pub struct Metrics {
     /// Of the rate limits.
     pub rate: RateMetrics,
     shed: IntCounterVec,
+    /// What comes before HTTP.
+    pub transport: TransportMetrics,
     /// Time to decide, credential look-up included.
     pub decision_seconds: Histogram,
     /// Time from forwarding to the backend's answer.
@@ -180,6 +184,7 @@ impl Metrics {
                 "Connections turned away by the limit that was reached.",
                 &["limit"],
             ),
+            transport: TransportMetrics::new(&registry),
             decision_seconds: histogram(
                 &registry,
                 "portcullis_decision_seconds",
@@ -299,6 +304,11 @@ fn register<M: prometheus::core::Collector + Clone + 'static>(registry: &Registr
 
 fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
     let made = IntCounterVec::new(Opts::new(name, help), labels);
+    register(registry, made.expect("a valid metric"))
+}
+
+fn gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+    let made = IntGaugeVec::new(Opts::new(name, help), labels);
     register(registry, made.expect("a valid metric"))
 }
 

@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret as _;
 
-use super::settings::{Database, Settings};
+use super::settings::{Database, Listen, Serves, Settings};
 
 /// The keys that take a new process.
 pub const FIXED: [&str; 9] = [
@@ -35,7 +35,7 @@ impl Settings {
             ..
         } = self;
         let same = [
-            *listen == new.listen,
+            same_sockets(listen, &new.listen),
             *private_listen == new.private_listen,
             *data_dir == new.data_dir,
             same(database.as_ref(), new.database.as_ref()),
@@ -48,6 +48,20 @@ impl Settings {
         let changed = FIXED.into_iter().zip(same).filter(|(_, same)| !same);
         changed.map(|(key, _)| key).collect()
     }
+}
+
+/// Certificates and what else belongs to TLS may change.
+fn same_sockets(old: &[Listen], new: &[Listen]) -> bool {
+    let same = |(old, new): (&Listen, &Listen)| {
+        let serves = match (&old.serves, &new.serves) {
+            (Serves::Plain, Serves::Plain) | (Serves::Tls(_), Serves::Tls(_)) => true,
+            (Serves::Redirect(old), Serves::Redirect(new)) => old == new,
+            _ => false,
+        };
+        let told = |it: &Listen| (it.address, it.http2, it.proxy_protocol);
+        serves && told(old) == told(new)
+    };
+    old.len() == new.len() && old.iter().zip(new).all(same)
 }
 
 /// `migrate_url` is nothing to a running gateway.

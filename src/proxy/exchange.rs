@@ -60,6 +60,8 @@ pub(super) enum Outcome {
     Open,
     /// It may go on.
     Permitted(Box<Permit>),
+    /// It was sent elsewhere, undecided.
+    Redirected,
     /// It was refused.
     Denied(Denial, Box<Facts>),
 }
@@ -103,7 +105,7 @@ impl Exchange {
     /// What was found out so far.
     pub(super) fn facts(&self) -> Option<&Facts> {
         match &self.outcome {
-            Outcome::Open => None,
+            Outcome::Open | Outcome::Redirected => None,
             Outcome::Permitted(permit) => Some(permit.facts()),
             Outcome::Denied(_, facts) => Some(facts),
         }
@@ -112,7 +114,7 @@ impl Exchange {
     /// Takes back what was found out, to decide otherwise.
     pub(super) fn take_facts(&mut self) -> Facts {
         match std::mem::replace(&mut self.outcome, Outcome::Open) {
-            Outcome::Open => Facts::default(),
+            Outcome::Open | Outcome::Redirected => Facts::default(),
             Outcome::Permitted(permit) => permit.into_facts(),
             Outcome::Denied(_, facts) => *facts,
         }
@@ -172,7 +174,9 @@ impl Exchange {
             .is_some_and(|status| !status.is_client_error() && !status.is_server_error());
         match (&self.outcome, self.failure) {
             (Outcome::Denied(..), _) => telemetry::Outcome::Denied,
-            (Outcome::Permitted(_), None) if answered => telemetry::Outcome::Success,
+            (Outcome::Permitted(_) | Outcome::Redirected, None) if answered => {
+                telemetry::Outcome::Success
+            }
             _ => telemetry::Outcome::Failed,
         }
     }

@@ -7,7 +7,7 @@ use pingora::server::configuration::ServerConf;
 use pingora_runtime::Runtime;
 use prometheus::IntGauge;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::stop::Stop;
 use crate::authn::KeyUsage;
@@ -45,7 +45,7 @@ pub(super) fn workers(settings: &Settings) -> usize {
 
 impl DataPlane {
     /// Takes requests from here on.
-    pub(super) fn start(settings: &Settings, gateway: Gateway, listener: Listener) -> Self {
+    pub(super) fn start(settings: &Settings, gateway: Gateway, listeners: Vec<Listener>) -> Self {
         let conf = Arc::new(ServerConf {
             threads: workers(settings),
             upstream_keepalive_pool_size: UPSTREAM_POOL,
@@ -59,10 +59,16 @@ impl DataPlane {
         let (hang_up, patience) = watch::channel(false);
         let front = Arc::new(Front::new(gateway, conf, patience));
         let (shutdown, watch) = watch::channel(false);
-        let accepts = Arc::clone(&front).accept(listener, watch);
+        let mut open = JoinSet::new();
+        for listener in listeners {
+            let accept = Arc::clone(&front).accept(listener, watch.clone());
+            open.spawn_on(accept, runtime.get_handle());
+        }
         let accepting = runtime.get_handle().spawn(async move {
-            if let Err(error) = accepts.await {
-                tracing::error!(%error, "the public listener cannot be watched");
+            while let Some(ended) = open.join_next().await {
+                if let Ok(Err(error)) = ended {
+                    tracing::error!(%error, "a public listener cannot be watched");
+                }
             }
         });
         Self {

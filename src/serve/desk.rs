@@ -26,12 +26,12 @@ pub(super) struct Desk {
     pub(super) clock: Clock,
 }
 
-/// The private listener, open, and the public one, still to be opened.
+/// The private listener, open, and the public ones, still to be opened.
 pub(super) struct Entrance {
-    public: Bound,
-    close_private: oneshot::Sender<()>,
+    public: Vec<Bound>,
+    pub(super) close_private: oneshot::Sender<()>,
     /// Copies of what is open.
-    goods: Goods,
+    pub(super) goods: Goods,
 }
 
 impl Desk {
@@ -76,12 +76,12 @@ impl Desk {
 }
 
 impl Entrance {
-    /// Opens the public listener.
-    pub(super) fn open_public(
-        mut self,
-    ) -> Result<(std::net::TcpListener, oneshot::Sender<()>, Goods), ServeError> {
-        let socket = open(self.public, "public", &mut self.goods)?;
-        Ok((socket, self.close_private, self.goods))
+    /// Opens the public listeners.
+    pub(super) fn open_public(&mut self) -> Result<Vec<std::net::TcpListener>, ServeError> {
+        let public = std::mem::take(&mut self.public).into_iter();
+        public
+            .map(|bound| open(bound, "public", &mut self.goods))
+            .collect()
     }
 }
 

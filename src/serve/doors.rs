@@ -6,7 +6,8 @@ use crate::config::Settings;
 
 /// All of them, bound: what can go wrong has gone right.
 pub(super) struct Doors {
-    pub(super) public: Bound,
+    /// In the order of the settings.
+    pub(super) public: Vec<Bound>,
     pub(super) private: Bound,
 }
 
@@ -21,7 +22,11 @@ impl Doors {
             None => Bound::new(address),
         };
         Ok(Self {
-            public: bind("public", settings.listen)?,
+            public: settings
+                .listen
+                .iter()
+                .map(|listen| bind("public", listen.address))
+                .collect::<Result<_, _>>()?,
             private: bind("private", settings.private_listen)?,
         })
     }

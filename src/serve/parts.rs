@@ -20,7 +20,9 @@ use crate::audit::AuditWriter;
 use crate::authn::Authenticator;
 use crate::cache::{KeyCache, Refresh, RoleTables};
 use crate::config::{ConfigFile, Settings};
-use crate::proxy::{Core, Gateway, InFlight, Listener, LiveRules, Provisioner, Rules};
+use crate::proxy::{
+    CertificateWatch, Core, Gateway, InFlight, Listener, LiveRules, Protocol, Provisioner, Rules,
+};
 use crate::rate::RateLimiter;
 use crate::store::Db;
 
@@ -56,21 +58,31 @@ impl Parts {
                 return Err(UpgradeError::Database.into());
             }
         };
-        let (entrance, predecessor) = tokio::select! {
+        let protocols = self.protocols(tasks)?;
+        let (mut entrance, predecessor) = tokio::select! {
             entered = self.enter(entrance, database, tasks) => entered?,
             () = stop.requested() => return Ok(()),
         };
-        let in_force = self.in_force(&rules, &tables, &gateway);
+        let in_force = InForce {
+            rules: Arc::clone(&rules),
+            tables: Arc::clone(&tables),
+            keys: Arc::clone(&gateway.authenticator.keys),
+            shutdown: Arc::new(ArcSwap::from_pointee(self.settings.shutdown)),
+            protocols,
+            metrics: Arc::clone(&self.desk.metrics),
+        };
         let shutdown = Arc::clone(&in_force.shutdown);
         let writer = AuditWriter::spawn(self.desk.spool.clone(), self.db.clone());
-        let (socket, close_private, goods) = entrance.open_public()?;
-        let http2 = true;
-        let plane = DataPlane::start(&self.settings, gateway, Listener { socket, http2 });
+        let protocols = in_force.protocols.iter().cloned();
+        let sockets = entrance.open_public()?.into_iter();
+        let listeners = sockets.zip(protocols);
+        let listeners = listeners.map(|(socket, protocol)| Listener { socket, protocol });
+        let plane = DataPlane::start(&self.settings, gateway, listeners.collect());
         if let Some(predecessor) = predecessor {
             self.relieve(predecessor, database).await;
         }
         self.background(tables, rules, &plane, tasks);
-        let offer = self.offer(goods, database);
+        let offer = self.offer(entrance.goods, database);
         let reporter = self.reporter(&source.config);
         reporter.started();
         let desk = self.desk;
@@ -83,7 +95,7 @@ impl Parts {
             plane,
             writer,
             shutdown,
-            close_private,
+            close_private: entrance.close_private,
             reloading,
             offer,
         };
@@ -188,14 +200,17 @@ impl Parts {
             .ok()
     }
 
-    fn in_force(&self, rules: &LiveRules, tables: &Arc<RoleTables>, gateway: &Gateway) -> InForce {
-        InForce {
-            rules: Arc::clone(rules),
-            tables: Arc::clone(tables),
-            keys: Arc::clone(&gateway.authenticator.keys),
-            shutdown: Arc::new(ArcSwap::from_pointee(self.settings.shutdown)),
-            metrics: Arc::clone(&self.desk.metrics),
-        }
+    /// What is spoken at each address. Certificates are followed from here on.
+    fn protocols(
+        &self,
+        tasks: &mut JoinSet<io::Result<()>>,
+    ) -> Result<Vec<Arc<Protocol>>, ServeError> {
+        let protocols = self.settings.listen.iter().cloned().map(Protocol::new);
+        let protocols = protocols.collect::<Result<Vec<_>, _>>()?;
+        let tls = protocols.iter().filter_map(Protocol::tls);
+        let (metrics, clock) = (Arc::clone(&self.desk.metrics), self.desk.clock.clone());
+        tasks.spawn(CertificateWatch::new(tls, metrics, clock).run());
+        Ok(protocols.into_iter().map(Arc::new).collect())
     }
 
     fn background(

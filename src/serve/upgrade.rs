@@ -34,7 +34,8 @@ const TAKE_OVER: &str = "take over 1";
 const SERVING: &str = "serving";
 const YOURS: &str = "yours";
 
-/// Name of a listening socket: what it is for, and its address as configured.
-fn name(role: &str, address: std::net::SocketAddr) -> String {
-    format!("{role}={address}")
+/// Name of a listening socket: what it is for, its address as configured, and which it is
+/// of several that are configured alike (port 0 may be there twice).
+fn name(role: &str, address: std::net::SocketAddr, which: usize) -> String {
+    format!("{role}={address}#{which}")
 }

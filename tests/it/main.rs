@@ -28,5 +28,6 @@ mod store_policy;
 mod store_rules;
 mod streaming;
 mod support;
+mod transport;
 mod upgrade;
 mod upstreams;

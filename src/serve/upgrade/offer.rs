@@ -27,7 +27,13 @@ pub(in crate::serve) struct Goods {
 
 impl Goods {
     pub(in crate::serve) fn socket(&mut self, role: &str, at: SocketAddr, socket: TcpListener) {
-        self.sockets.push((name(role, at), socket));
+        let alike = name(role, at, 0);
+        let (alike, _) = alike.split_at(alike.len() - 1);
+        let which = self
+            .sockets
+            .iter()
+            .filter(|(name, _)| name.starts_with(alike));
+        self.sockets.push((name(role, at, which.count()), socket));
     }
 
     pub(in crate::serve) fn spool_lock(&mut self, lock: Option<File>) {

@@ -54,12 +54,21 @@ pub enum UpgradeError {
 #[derive(Default)]
 pub(in crate::serve) struct Inherited {
     fds: HashMap<String, OwnedFd>,
+    /// How often an address was asked for.
+    asked: HashMap<(&'static str, SocketAddr), usize>,
 }
 
 impl Inherited {
-    /// The socket of this address, if it was handed over.
-    pub(in crate::serve) fn socket(&mut self, role: &str, at: SocketAddr) -> Option<TcpListener> {
-        self.fds.remove(&name(role, at)).map(TcpListener::from)
+    /// The next socket of this address, if it was handed over.
+    pub(in crate::serve) fn socket(
+        &mut self,
+        role: &'static str,
+        at: SocketAddr,
+    ) -> Option<TcpListener> {
+        let asked = self.asked.entry((role, at)).or_default();
+        let name = name(role, at, *asked);
+        *asked += 1;
+        self.fds.remove(&name).map(TcpListener::from)
     }
 
     fn lock(&mut self, name: &str) -> Option<File> {

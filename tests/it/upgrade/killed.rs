@@ -104,7 +104,7 @@ async fn a_predecessor_that_dies_after_it_has_sent() {
         BufReader::new(&stream).read_line(&mut asked).unwrap();
         let name = asked.trim().strip_prefix("take over 1 ").unwrap();
         let to = UnixStream::connect(place.join(name)).unwrap();
-        let names = "public=127.0.0.1:0 private=127.0.0.1:0 spool-lock";
+        let names = "public=127.0.0.1:0#0 private=127.0.0.1:0#0 spool-lock";
         let fds = [public.as_fd(), private.as_fd(), lock.as_fd()];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
