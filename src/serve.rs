@@ -176,7 +176,7 @@ impl Parts {
         source: reload::Source,
         tasks: &mut JoinSet<io::Result<()>>,
     ) -> Result<(), ServeError> {
-        let rules = Rules::new(&mut self.settings, None, &self.metrics).await?;
+        let rules = Rules::new(&mut self.settings, None, &self.clock, &self.metrics).await?;
         rules.watch_upstreams();
         let rules: LiveRules = Arc::new(ArcSwap::from_pointee(rules));
         let tables = self.tables();
@@ -191,6 +191,7 @@ impl Parts {
             keys: Arc::clone(&gateway.authenticator.keys),
             shutdown: Arc::new(ArcSwap::from_pointee(self.settings.shutdown)),
             metrics: Arc::clone(&self.metrics),
+            clock: self.clock.clone(),
         };
         let shutdown = Arc::clone(&in_force.shutdown);
         let writer = AuditWriter::spawn(self.spool.clone(), self.db.clone());

@@ -4,6 +4,7 @@
 
 mod configuration;
 mod logging;
+mod upstreams;
 
 use std::sync::Arc;
 
@@ -14,6 +15,8 @@ use prometheus::{
 
 pub use self::configuration::ConfigMetrics;
 pub use self::logging::{LogFormat, LogLevel, init_logging};
+
+pub use self::upstreams::UpstreamMetrics;
 
 /// Label of requests that met no route.
 pub const NO_ROUTE: &str = "none";
@@ -114,6 +117,8 @@ pub struct Metrics {
     /// Of the rate limits.
     pub rate: RateMetrics,
     shed: IntCounterVec,
+    /// Of the backends.
+    pub upstreams: UpstreamMetrics,
     /// Time to decide, credential look-up included.
     pub decision_seconds: Histogram,
     /// Time from forwarding to the backend's answer.
@@ -180,6 +185,7 @@ impl Metrics {
                 "Connections turned away by the limit that was reached.",
                 &["limit"],
             ),
+            upstreams: UpstreamMetrics::new(&registry),
             decision_seconds: histogram(
                 &registry,
                 "portcullis_decision_seconds",

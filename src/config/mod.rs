@@ -36,7 +36,7 @@ pub use files::{Digest, Files};
 pub use load::{BuiltIn, ConfigFile, Loaded};
 pub use openapi::{Description, Operation, Part, Template, Unread};
 pub use settings::{
-    Address, Audit, Cache, Database, Essentials, Exists, Health, HostRewrite, Limits, Log,
+    Address, Audit, Cache, Circuit, Database, Essentials, Exists, Health, HostRewrite, Limits, Log,
     Provision, RateLimits, Settings, Shutdown, Timeouts, Upstream, UpstreamTls,
 };
 pub use variables::Environment;

@@ -16,6 +16,7 @@ use tokio::signal::unix::Signal;
 
 use self::watch::Watch;
 use crate::cache::{KeyCache, RoleTables};
+use crate::clock::Clock;
 use crate::config::{ConfigFile, Diagnostic, Files, Loaded, Settings, Shutdown};
 use crate::proxy::{LiveRules, Rules, UpstreamError};
 use crate::store::StoreError;
@@ -57,6 +58,7 @@ pub(super) struct InForce {
     pub(super) keys: Arc<KeyCache>,
     pub(super) shutdown: Arc<ArcSwap<Shutdown>>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) clock: Clock,
 }
 
 /// What reloading starts from.
@@ -134,7 +136,13 @@ impl Reloader {
         let in_force = &self.in_force;
         let needs_restart = self.started.needs_restart(&settings);
         let former = in_force.rules.load_full();
-        let rules = Rules::new(&mut settings, Some(&former), &in_force.metrics).await?;
+        let rules = Rules::new(
+            &mut settings,
+            Some(&former),
+            &in_force.clock,
+            &in_force.metrics,
+        )
+        .await?;
         if in_force.tables.add(&settings.catalogue).await? {
             // Their limits are compiled with the permissions there were.
             in_force.keys.invalidate_all();

@@ -113,6 +113,11 @@ fn every_metric_is_in_its_reference_and_no_other() {
     let _ = rendered.shed("connections");
     rendered.config.restart_required(&["listen"]);
     let _ = rendered.rate.limited("address");
+    let upstreams = &rendered.upstreams;
+    let _ = upstreams.retries("app");
+    let _ = upstreams
+        .circuit_open
+        .with_label_values(&["app", "address"]);
     let rendered = rendered.render();
     let names: BTreeSet<&str> = rendered
         .lines()

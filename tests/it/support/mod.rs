@@ -2,6 +2,7 @@
 
 pub mod gateway;
 pub mod http2;
+pub mod http2_peers;
 pub mod load;
 pub mod postgres;
 pub mod raw;
