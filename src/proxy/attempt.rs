@@ -11,10 +11,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use http::Version;
 use pingora::proxy::Session;
-use pingora::upstreams::peer::{HttpPeer, Peer as _};
+use pingora::upstreams::peer::{HttpPeer, Peer as _, PeerOptions};
 use pingora::{Error, ErrorSource, ErrorType};
 use smallvec::SmallVec;
+use tokio::time::Instant;
 
 use super::exchange::{Exchange, Outcome};
 use super::gateway::Gateway;
@@ -38,7 +40,11 @@ pub(super) struct Attempts {
 
 impl Gateway {
     /// Where the request goes now.
-    pub(super) fn next_peer(&self, exchange: &mut Exchange) -> pingora::Result<Box<HttpPeer>> {
+    pub(super) fn next_peer(
+        &self,
+        session: &Session,
+        exchange: &mut Exchange,
+    ) -> pingora::Result<Box<HttpPeer>> {
         let (Outcome::Permitted(permit), Some(upstream)) = (&exchange.outcome, &exchange.upstream)
         else {
             return Error::e_explain(ErrorType::InternalError, "no permit");
@@ -53,6 +59,9 @@ impl Gateway {
         attempts.made += 1;
         attempts.address = peer.address().as_inet().copied();
         exchange.sent_upstream = Some(self.clock.instant());
+        if session.req_header().version != Version::HTTP_2 {
+            exchange.expect_answer(&peer.options);
+        }
         Ok(peer)
     }
 
@@ -103,6 +112,9 @@ impl Gateway {
 
     /// The head of an answer came.
     pub(super) fn answered(exchange: &Exchange) {
+        if let Some(connection) = &exchange.connection {
+            connection.expect_answer(None);
+        }
         if let (Some(upstream), Some(address)) = (&exchange.upstream, exchange.address()) {
             upstream.addresses.answered(address);
         }
@@ -110,6 +122,15 @@ impl Gateway {
 }
 
 impl Exchange {
+    /// All of a head is due as long after its first byte as a client's would be.
+    fn expect_answer(&self, options: &PeerOptions) {
+        let first_byte = options.connection_timeout.zip(options.read_timeout);
+        if let (Some((connect, read)), Some(connection)) = (first_byte, &self.connection) {
+            let patience = connect + read + self.rules.limits.header_timeout;
+            connection.expect_answer(Some(Instant::now() + patience));
+        }
+    }
+
     const fn address(&self) -> Option<&SocketAddr> {
         self.attempts.address.as_ref()
     }

@@ -118,10 +118,10 @@ impl ProxyHttp for Gateway {
 
     async fn upstream_peer(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         exchange: &mut Exchange,
     ) -> pingora::Result<Box<HttpPeer>> {
-        self.next_peer(exchange)
+        self.next_peer(session, exchange)
     }
 
     fn fail_to_connect(

@@ -31,6 +31,10 @@ fn drip(stream: &mut TcpStream, text: &str) -> io::Result<()> {
 fn ways(request: &Received, stream: &mut TcpStream) -> io::Result<()> {
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n";
     match request.line().split([' ', '/']).nth(3).unwrap() {
+        "head" => loop {
+            drip(stream, "HTTP/1.1 200 OK\r\nX-Drip: ")?;
+            drip(stream, &"x".repeat(10_000))?;
+        },
         "body" => {
             write!(stream, "{head}")?;
             drip(stream, "drip")
@@ -58,6 +62,7 @@ async fn start(upstream: std::net::SocketAddr) -> (TestGateway, Keys) {
         "\" }",
         "\", circuit: false, timeouts: { connect: 500ms, read: 500ms, write: 500ms } }",
     );
+    let yaml = format!("{yaml}\nlimits: {{ header_timeout: 1s }}\n");
     let gateway = TestGateway::start(&yaml).await;
     let keys = gateway.seed();
     (gateway, keys)
@@ -68,6 +73,23 @@ async fn told(gateway: &TestGateway) -> Vec<Value> {
     let events = gateway.events().await;
     let told = |event: &Value| json!([event["status"], event["result"], event["reason"]]);
     events.iter().map(told).collect()
+}
+
+/// Each byte in time, yet never a head: the whole of it has a deadline, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dripping_head_ends_in_time() {
+    let upstream = Upstream::with(ways);
+    let (gateway, keys) = start(upstream.address()).await;
+    let clock = Clock::system();
+    let began = clock.instant();
+    let answer = gateway.get("/ways/head", &keys.viewer);
+    let took = clock.instant() - began;
+    assert_eq!(answer.status, 504);
+    assert!(took >= READ && took < 16 * READ, "{took:?}");
+    assert_eq!(
+        told(&gateway).await,
+        [json!([504, "failed", "upstream_timeout"])]
+    );
 }
 
 /// A body may take its time, as long as something comes: it may be a stream of events.
