@@ -30,7 +30,8 @@ use crate::clock::Clock;
 use crate::config::{ConfigFile, Files, Settings};
 use crate::control::{self, Health};
 use crate::proxy::{
-    Core, Gateway, InFlight, Listener, LiveRules, Provisioner, Rules, UpstreamError,
+    CertificateWatch, Core, Gateway, InFlight, Listener, LiveRules, Protocol, Provisioner, Rules,
+    UpstreamError,
 };
 use crate::rate::RateLimiter;
 use crate::store::private_postgres::PrivatePostgresError;
@@ -48,6 +49,9 @@ pub enum ServeError {
     /// An address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The certificates of an address cannot be used.
+    #[error("TLS: {0}")]
+    Tls(#[from] openssl::error::ErrorStack),
     /// The private Postgres does not start.
     #[error(transparent)]
     Postgres(#[from] PrivatePostgresError),
@@ -120,7 +124,8 @@ async fn serve(start: Start) -> Result<(), ServeError> {
     descriptors::raise(&settings.limits);
     let metrics = Arc::new(Metrics::new());
     let health = Arc::new(Health::default());
-    let public = Bound::new(settings.listen)?;
+    let public = settings.listen.iter().map(|it| Bound::new(it.address));
+    let public = public.collect::<Result<Vec<_>, _>>()?;
     let private = Bound::new(settings.private_listen)?.listen("private")?;
     let spool = Spool::open(&settings.data_dir.join("spool"), spool_options(&settings))?;
     let mut tasks = JoinSet::new();
@@ -171,7 +176,7 @@ struct Parts {
 impl Parts {
     async fn serve(
         mut self,
-        public: Bound,
+        public: Vec<Bound>,
         mut stop: Stop,
         source: reload::Source,
         tasks: &mut JoinSet<io::Result<()>>,
@@ -190,16 +195,14 @@ impl Parts {
             tables: Arc::clone(&tables),
             keys: Arc::clone(&gateway.authenticator.keys),
             shutdown: Arc::new(ArcSwap::from_pointee(self.settings.shutdown)),
+            protocols: self.protocols(tasks)?,
             metrics: Arc::clone(&self.metrics),
             clock: self.clock.clone(),
         };
         let shutdown = Arc::clone(&in_force.shutdown);
         let writer = AuditWriter::spawn(self.spool.clone(), self.db.clone());
-        let listener = Listener {
-            socket: public.listen("public")?.into_std()?,
-            http2: true,
-        };
-        let plane = DataPlane::start(&self.settings, gateway, listener);
+        let listeners = open(public, &in_force.protocols)?;
+        let plane = DataPlane::start(&self.settings, gateway, listeners);
         self.background(tables, rules, &plane, tasks);
         let reporter = self.reporter(&source.config);
         reporter.started();
@@ -225,6 +228,19 @@ impl Parts {
         } else {
             Err(ServeError::Background)
         }
+    }
+
+    /// What is spoken at each address. Certificates are followed from here on.
+    fn protocols(
+        &self,
+        tasks: &mut JoinSet<io::Result<()>>,
+    ) -> Result<Vec<Arc<Protocol>>, ServeError> {
+        let protocols = self.settings.listen.iter().cloned().map(Protocol::new);
+        let protocols = protocols.collect::<Result<Vec<_>, _>>()?;
+        let tls = protocols.iter().filter_map(Protocol::tls);
+        let (metrics, clock) = (Arc::clone(&self.metrics), self.clock.clone());
+        tasks.spawn(CertificateWatch::new(tls, metrics, clock).run());
+        Ok(protocols.into_iter().map(Arc::new).collect())
     }
 
     fn tables(&mut self) -> Arc<RoleTables> {
@@ -306,6 +322,17 @@ impl Parts {
             clock: self.clock.clone(),
         }
     }
+}
+
+/// Opens the addresses of clients.
+fn open(public: Vec<Bound>, protocols: &[Arc<Protocol>]) -> Result<Vec<Listener>, ServeError> {
+    let listener = |(bound, protocol): (Bound, &Arc<Protocol>)| {
+        Ok(Listener {
+            socket: bound.listen("public")?.into_std()?,
+            protocol: Arc::clone(protocol),
+        })
+    };
+    public.into_iter().zip(protocols).map(listener).collect()
 }
 
 /// Waits for a background task to end, which none does by itself: without it the

@@ -4,18 +4,19 @@
 
 mod configuration;
 mod logging;
+mod transport;
 mod upstreams;
 
 use std::sync::Arc;
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 pub use self::configuration::ConfigMetrics;
 pub use self::logging::{LogFormat, LogLevel, init_logging};
-
+pub use self::transport::TransportMetrics;
 pub use self::upstreams::UpstreamMetrics;
 
 /// Label of requests that met no route.
@@ -117,6 +118,8 @@ pub struct Metrics {
     /// Of the rate limits.
     pub rate: RateMetrics,
     shed: IntCounterVec,
+    /// What comes before HTTP.
+    pub transport: TransportMetrics,
     /// Of the backends.
     pub upstreams: UpstreamMetrics,
     /// Time to decide, credential look-up included.
@@ -185,6 +188,7 @@ impl Metrics {
                 "Connections turned away by the limit that was reached.",
                 &["limit"],
             ),
+            transport: TransportMetrics::new(&registry),
             upstreams: UpstreamMetrics::new(&registry),
             decision_seconds: histogram(
                 &registry,
@@ -305,6 +309,11 @@ fn register<M: prometheus::core::Collector + Clone + 'static>(registry: &Registr
 
 fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
     let made = IntCounterVec::new(Opts::new(name, help), labels);
+    register(registry, made.expect("a valid metric"))
+}
+
+fn gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+    let made = IntGaugeVec::new(Opts::new(name, help), labels);
     register(registry, made.expect("a valid metric"))
 }
 

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{CliError, Global};
-use crate::config::{Diagnostic, Settings};
+use crate::clock::Clock;
+use crate::config::{Diagnostic, Serves, Settings};
 
 /// Check a configuration and print everything that is wrong with it
 ///
 /// Prints `file:line:column: message` for each mistake and exits with 3, or a line that
-/// begins with `ok` and exits with 0. Connects to nothing.
+/// begins with `ok` and exits with 0. What deserves a look, such as a certificate that has
+/// expired, is a line that begins with `warning`. Connects to nothing.
 #[derive(Args, Debug)]
 pub struct CheckArgs {
     /// The file to check, instead of the one given by --config
@@ -26,6 +28,9 @@ impl CheckArgs {
     pub fn run(self, global: &Global) -> Result<(), CliError> {
         let file = self.file.as_deref().unwrap_or(global.config());
         let settings = load(file, global.json())?;
+        for warning in warnings(&settings) {
+            eprintln!("warning: {warning}");
+        }
         if global.json() {
             report(&[], true);
             return Ok(());
@@ -38,6 +43,19 @@ impl CheckArgs {
         );
         Ok(())
     }
+}
+
+/// What can be served, but should be looked after.
+fn warnings(settings: &Settings) -> Vec<String> {
+    let now = Clock::system().now();
+    let certificates = settings.listen.iter().filter_map(|it| match &it.serves {
+        Serves::Tls(tls) => Some(&tls.certificates),
+        _ => None,
+    });
+    certificates
+        .flatten()
+        .flat_map(|it| it.warnings(now))
+        .collect()
 }
 
 /// Loads a configuration with the process's environment.

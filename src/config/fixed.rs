@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret as _;
 
-use super::settings::{Database, Settings};
+use super::settings::{Database, Listen, Serves, Settings};
 
 impl Settings {
     /// The keys whose new values need a new process: a restart or an upgrade. Sockets,
@@ -22,7 +22,7 @@ impl Settings {
             ..
         } = self;
         let same = [
-            ("listen", *listen == new.listen),
+            ("listen", same_sockets(listen, &new.listen)),
             ("private_listen", *private_listen == new.private_listen),
             ("data_dir", *data_dir == new.data_dir),
             ("database", same(database.as_ref(), new.database.as_ref())),
@@ -35,6 +35,20 @@ impl Settings {
         let changed = same.into_iter().filter(|(_, same)| !same);
         changed.map(|(key, _)| key).collect()
     }
+}
+
+/// Certificates and what else belongs to TLS may change.
+fn same_sockets(old: &[Listen], new: &[Listen]) -> bool {
+    let same = |(old, new): (&Listen, &Listen)| {
+        let serves = match (&old.serves, &new.serves) {
+            (Serves::Plain, Serves::Plain) | (Serves::Tls(_), Serves::Tls(_)) => true,
+            (Serves::Redirect(old), Serves::Redirect(new)) => old == new,
+            _ => false,
+        };
+        let told = |it: &Listen| (it.address, it.http2, it.proxy_protocol);
+        serves && told(old) == told(new)
+    };
+    old.len() == new.len() && old.iter().zip(new).all(same)
 }
 
 /// `migrate_url` is nothing to a running gateway.

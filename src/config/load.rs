@@ -14,7 +14,7 @@ use super::reader::{Fields, Reader};
 use super::route::{self, Surroundings};
 use super::settings::{Essentials, Settings, Upstream};
 use super::variables::{self, Environment};
-use super::{catalogue, limits, rate, sections, upstream};
+use super::{catalogue, limits, listen, rate, sections, upstream};
 use crate::domain::{BuiltInRole, Catalogue, Permission};
 use crate::policy::{Conflict, Dialect, Origin, OwnedHeaders, Pattern, Route, RouteMap};
 
@@ -213,7 +213,6 @@ fn tree(reader: Reader<'_>, text: &str) -> Option<Node> {
 fn settings(reader: Reader<'_>, node: &Node) -> Option<Settings> {
     let fields = reader.fields(node, &KEYS)?;
     sections::version(reader, &fields);
-    let listeners = sections::listeners(reader, &fields);
     let data_dir = sections::data_dir(reader, &fields);
     let database = sections::database(reader, &fields);
     let log = sections::log(reader, &fields);
@@ -221,12 +220,13 @@ fn settings(reader: Reader<'_>, node: &Node) -> Option<Settings> {
     let cache = sections::cache(reader, &fields);
     let audit = sections::audit(reader, &fields);
     let trusted_proxies = sections::trusted_proxies(reader, &fields);
+    let listeners = listen::read(reader, &fields, &trusted_proxies);
     let limits = limits::read(reader, &fields);
     let workers = sections::workers(reader, &fields);
     let rate = rate::of_all(reader, &fields);
     let rate_limits = rate::limits(reader, &fields);
     let backends = backends(reader, &fields);
-    let [listen, private_listen] = listeners?;
+    let (listen, private_listen) = listeners?;
     let backends = backends?;
     Some(Settings {
         listen,

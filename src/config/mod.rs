@@ -10,11 +10,14 @@
 
 mod body;
 mod catalogue;
+mod certificate;
 mod diagnostic;
 mod files;
 mod fixed;
 mod identity;
 mod limits;
+mod listen;
+mod listen_tls;
 mod load;
 mod node;
 mod openapi;
@@ -31,12 +34,14 @@ mod upstream;
 mod variables;
 
 pub use body::BodyTemplate;
+pub use certificate::{Authorities, CertificateError, CertificateFiles, ServerCertificate};
 pub use diagnostic::Diagnostic;
 pub use files::{Digest, Files};
 pub use load::{BuiltIn, ConfigFile, Loaded};
 pub use openapi::{Description, Operation, Part, Template, Unread};
 pub use settings::{
-    Address, Audit, Cache, Circuit, Database, Essentials, Exists, Health, HostRewrite, Limits, Log,
-    Provision, RateLimits, Settings, Shutdown, Timeouts, Upstream, UpstreamTls,
+    Address, Audit, Cache, Circuit, ClientCertificates, Database, Essentials, Exists, Health,
+    HostRewrite, Limits, Listen, ListenerTls, Log, Provision, RateLimits, Serves, Settings,
+    Shutdown, Timeouts, TlsVersion, UnknownName, Upstream, UpstreamTls,
 };
 pub use variables::Environment;

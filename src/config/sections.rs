@@ -1,6 +1,6 @@
 //! The small sections at the top level.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,24 +15,6 @@ use crate::policy::Dialect;
 use crate::telemetry::LogFormat;
 
 const MEBIBYTE: u64 = 1 << 20;
-
-/// `listen:` and `private_listen:`, which cannot be the same.
-pub(super) fn listeners(reader: Reader<'_>, fields: &Fields<'_>) -> Option<[SocketAddr; 2]> {
-    let address = |key, default: ([u8; 4], u16)| match fields.get(key) {
-        Some(node) => reader.of_type(node, "an address; write `127.0.0.1:8080`"),
-        None => Some(SocketAddr::from(default)),
-    };
-    let listen: Option<SocketAddr> = address("listen", ([127, 0, 0, 1], 8080));
-    let private: Option<SocketAddr> = address("private_listen", ([127, 0, 0, 1], 9090));
-    let (listen, private) = (listen?, private?);
-    // Port 0 is a fresh one each time.
-    if listen == private && listen.port() != 0 {
-        let place = fields.key_place("private_listen");
-        reader.report(place, "`private_listen` is the same address as `listen`");
-        return None;
-    }
-    Some([listen, private])
-}
 
 pub(super) fn version(reader: Reader<'_>, fields: &Fields<'_>) {
     let Some(node) = fields.required("version") else {

@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 use super::body::BodyTemplate;
+use super::certificate::{Authorities, ServerCertificate};
 use crate::domain::{BuiltInRole, Catalogue, Permission, Rates, WhenFull};
 use crate::policy::{Dialect, HeadLimits, Origin, OwnedHeaders, RouteMap, Template};
 use crate::rate::RedisOptions;
@@ -20,8 +21,8 @@ use crate::telemetry::LogFormat;
 /// Everything that a configuration file says, with defaults filled in.
 #[derive(Debug)]
 pub struct Settings {
-    /// Where clients come in.
-    pub listen: SocketAddr,
+    /// Where clients come in; at least one.
+    pub listen: Vec<Listen>,
     /// Where `/livez`, `/readyz` and `/metrics` are.
     pub private_listen: SocketAddr,
     /// Spool and private Postgres.
@@ -60,6 +61,70 @@ pub struct Settings {
     pub errors: Dialect,
     /// All routes.
     pub routes: RouteMap,
+}
+
+/// Where clients come in: one address.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// Port 0 takes a free one.
+    pub address: SocketAddr,
+    /// Whether HTTP/2 is spoken besides HTTP/1.1.
+    pub http2: bool,
+    /// Whether each connection begins with a PROXY header, told by a trusted proxy.
+    pub proxy_protocol: bool,
+    /// What a client finds there.
+    pub serves: Serves,
+}
+
+/// What a client finds at an address.
+#[derive(Clone, Debug)]
+pub enum Serves {
+    /// The routes, in cleartext.
+    Plain,
+    /// The routes, over TLS.
+    Tls(ListenerTls),
+    /// The way to this port, which speaks TLS; nothing else.
+    Redirect(u16),
+}
+
+/// TLS towards clients.
+#[derive(Clone, Debug)]
+pub struct ListenerTls {
+    /// At least one; the first answers for names that none has.
+    pub certificates: Vec<ServerCertificate>,
+    /// The lowest version spoken.
+    pub min_version: TlsVersion,
+    /// Certificates of clients; `None`: they are not asked for any.
+    pub client_certificates: Option<ClientCertificates>,
+    /// What becomes of a client that asks for a name that no certificate has.
+    pub unknown_name: UnknownName,
+}
+
+/// Versions of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsVersion {
+    /// TLS 1.2.
+    V1_2,
+    /// TLS 1.3.
+    V1_3,
+}
+
+/// What becomes of a client that asks for an unknown name, or for none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownName {
+    /// It gets the first certificate.
+    Default,
+    /// Its handshake is refused.
+    Refuse,
+}
+
+/// How clients prove themselves by certificate.
+#[derive(Clone, Debug)]
+pub struct ClientCertificates {
+    /// Who may have issued them.
+    pub authorities: Authorities,
+    /// Whether a client without one is refused.
+    pub required: bool,
 }
 
 /// The few keys that administration needs.

@@ -1,7 +1,7 @@
 //! An answer of our own: built whole, then written.
 
 use bytes::Bytes;
-use http::{Method, StatusCode, header};
+use http::{HeaderName, Method, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
 use pingora::proxy::Session;
@@ -26,7 +26,8 @@ pub(super) struct Answer {
     content_type: &'static str,
     body: Bytes,
     request_id: String,
-    allow: Option<String>,
+    /// A field that only some answers have.
+    special: Option<(HeaderName, String)>,
     /// Seconds after which a client may try again.
     pub(super) retry_after: Option<u64>,
     /// What a gRPC call hears instead of the body, if this is a refusal.
@@ -47,7 +48,7 @@ impl Answer {
             content_type,
             body: body.into(),
             request_id: request_id.to_owned(),
-            allow: None,
+            special: None,
             retry_after: (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER),
             message: Some(message.to_owned()),
         }
@@ -60,7 +61,7 @@ impl Answer {
         match denial.reason() {
             DenialReason::WrongMethod(allowed) => {
                 let names: Vec<_> = allowed.iter().map(Method::as_str).collect();
-                answer.allow = Some(names.join(", "));
+                answer.special = Some((header::ALLOW, names.join(", ")));
             }
             DenialReason::RateLimited { retry_after, .. } => {
                 answer.retry_after = Some(*retry_after);
@@ -76,7 +77,20 @@ impl Answer {
             content_type: "application/json",
             body: Bytes::copy_from_slice(fixed.body.as_bytes()),
             request_id: request_id.to_owned(),
-            allow: None,
+            special: None,
+            retry_after: None,
+            message: None,
+        }
+    }
+
+    /// Permanent, and the method stays what it was.
+    pub(super) fn redirect(location: String, request_id: &str) -> Self {
+        Self {
+            status: StatusCode::PERMANENT_REDIRECT,
+            content_type: "text/plain",
+            body: Bytes::new(),
+            request_id: request_id.to_owned(),
+            special: Some((header::LOCATION, location)),
             retry_after: None,
             message: None,
         }
@@ -139,8 +153,8 @@ impl Answer {
         if let Some(seconds) = self.retry_after {
             header.insert_header(header::RETRY_AFTER, seconds.to_string())?;
         }
-        if let Some(allow) = &self.allow {
-            header.insert_header(header::ALLOW, allow.as_str())?;
+        if let Some((name, value)) = &self.special {
+            header.insert_header(name.clone(), value.as_str())?;
         }
         Ok(header)
     }

@@ -70,6 +70,8 @@ pub(super) enum Outcome {
     Open,
     /// It may go on.
     Permitted(Box<Permit>),
+    /// It was sent elsewhere, undecided.
+    Redirected,
     /// It was refused.
     Denied(Denial, Box<Facts>),
 }
@@ -116,7 +118,7 @@ impl Exchange {
     /// What was found out so far.
     pub(super) fn facts(&self) -> Option<&Facts> {
         match &self.outcome {
-            Outcome::Open => None,
+            Outcome::Open | Outcome::Redirected => None,
             Outcome::Permitted(permit) => Some(permit.facts()),
             Outcome::Denied(_, facts) => Some(facts),
         }
@@ -125,7 +127,7 @@ impl Exchange {
     /// Takes back what was found out, to decide otherwise.
     pub(super) fn take_facts(&mut self) -> Facts {
         match std::mem::replace(&mut self.outcome, Outcome::Open) {
-            Outcome::Open => Facts::default(),
+            Outcome::Open | Outcome::Redirected => Facts::default(),
             Outcome::Permitted(permit) => permit.into_facts(),
             Outcome::Denied(_, facts) => *facts,
         }
@@ -198,7 +200,9 @@ impl Exchange {
             && matches!(self.grpc_status, None | Some(0));
         match (&self.outcome, self.failure) {
             (Outcome::Denied(..), _) => telemetry::Outcome::Denied,
-            (Outcome::Permitted(_), None) if answered => telemetry::Outcome::Success,
+            (Outcome::Permitted(_) | Outcome::Redirected, None) if answered => {
+                telemetry::Outcome::Success
+            }
             _ => telemetry::Outcome::Failed,
         }
     }

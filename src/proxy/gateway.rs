@@ -104,6 +104,11 @@ impl ProxyHttp for Gateway {
             return Ok(true);
         };
         exchange.slot = Some(slot);
+        let connection = exchange.connection.as_ref();
+        if let Some(port) = connection.and_then(|connection| connection.redirect) {
+            self.redirect(session, exchange, port).await?;
+            return Ok(true);
+        }
         let decision = self.admit(session, exchange).await;
         let spent = self.clock.instant().duration_since(exchange.arrived);
         self.metrics.decision_seconds.observe(spent.as_secs_f64());

@@ -7,6 +7,7 @@
 //! | `exchange.rs` | what is known of one request (Pingora's CTX) |
 //! | `gateway.rs` | the stages as Pingora calls them (`ProxyHttp`) |
 //! | `stages.rs` | canonical request, verdict, refusal |
+//! | `redirect.rs` | the way to TLS, where nothing else is told |
 //! | `rules.rs` | what the configuration says |
 //! | `target.rs` | the request target as it was sent |
 //! | `cookies.rs` | which cookies pass |
@@ -33,6 +34,7 @@ mod headers;
 mod provision;
 mod rate;
 mod record;
+mod redirect;
 mod rescue;
 mod rules;
 mod stages;
@@ -40,7 +42,7 @@ mod target;
 mod upstream;
 
 pub use exchange::InFlight;
-pub use front::{Front, Listener};
+pub use front::{CertificateWatch, Front, Listener, Protocol, Renewal};
 pub use gateway::{Core, Gateway};
 pub use provision::Provisioner;
 pub use rules::{LiveRules, Rules};

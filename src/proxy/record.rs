@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::Method;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::exchange::{Exchange, Outcome};
 use crate::domain::{Actor, AuditEvent, AuditResult};
@@ -13,6 +13,7 @@ use crate::policy::{DenialReason, Facts};
 const DENIED: &str = "authz.denied";
 const UNAUTHENTICATED: &str = "authn.failed";
 const MALFORMED: &str = "request.malformed";
+const REDIRECTED: &str = "request.redirected";
 const ABANDONED: &str = "request.abandoned";
 
 /// Writes down what became of the exchange.
@@ -56,6 +57,7 @@ fn name(exchange: &Exchange) -> Arc<str> {
             DenialReason::Unauthenticated | DenialReason::Rejected(_) => UNAUTHENTICATED.into(),
             _ => DENIED.into(),
         },
+        Outcome::Redirected => REDIRECTED.into(),
         Outcome::Open => ABANDONED.into(),
     }
 }
@@ -91,10 +93,15 @@ fn actor(facts: Option<&Facts>) -> Actor {
     }
 }
 
-/// Path and host as decided upon, what was missing, and for a denial the event it
+/// The client's certificate, path and host as decided upon, what was missing, and for a denial the event it
 /// would have been.
 fn details(exchange: &Exchange) -> Map<String, Value> {
     let mut details = Map::new();
+    let connection = exchange.connection.as_ref();
+    if let Some(certificate) = connection.and_then(|it| it.client_certificate.as_ref()) {
+        let told = json!({ "subject": certificate.subject, "sha256": certificate.fingerprint });
+        details.insert("client_certificate".to_owned(), told);
+    }
     if let Some(request) = &exchange.request {
         details.insert("path".to_owned(), request.path().encoded().into());
         details.insert("host".to_owned(), request.host().into());

@@ -26,27 +26,16 @@ const DRAIN: Duration = Duration::from_secs(2);
 impl Gateway {
     /// The verdict, within the bounds that hold for every request.
     pub(super) async fn admit(&self, session: &Session, exchange: &mut Exchange) -> Decision {
-        let limits = exchange.rules.limits;
-        if self.in_flight.count() > limits.requests {
-            return Decision::Denied(Denial::overloaded(), Facts::default());
-        }
-        let sent = session.req_header();
-        // Over HTTP/1 the front has looked already; HTTP/2 comes by another parser.
-        let excess = if sent.headers.len() > limits.head.fields {
-            Some(Malformed::HeadSize)
-        } else if sent.raw_path().len() > limits.head.request_line {
-            Some(Malformed::RequestLineLength)
-        } else {
-            None
-        };
-        if let Some(malformed) = excess {
-            return Decision::Denied(malformed.into(), Facts::default());
+        if let Err(denial) = self.within_bounds(session, exchange) {
+            return Decision::Denied(denial, Facts::default());
         }
         match self.consider(session, exchange).await {
             Decision::Permitted(permit) => {
-                let allowed = permit.route().max_body.unwrap_or(limits.body);
+                let limit = exchange.rules.limits.body;
+                let allowed = permit.route().max_body.unwrap_or(limit);
                 exchange.allow_body(allowed);
-                if content_length(&sent.headers).is_some_and(|length| length > allowed) {
+                let announced = content_length(&session.req_header().headers);
+                if announced.is_some_and(|length| length > allowed) {
                     Decision::Denied(Denial::body_too_large(), permit.into_facts())
                 } else {
                     Decision::Permitted(permit)
@@ -56,33 +45,53 @@ impl Gateway {
         }
     }
 
+    /// The bounds that hold whatever is asked for.
+    pub(super) fn within_bounds(
+        &self,
+        session: &Session,
+        exchange: &Exchange,
+    ) -> Result<(), Denial> {
+        let limits = exchange.rules.limits;
+        if self.in_flight.count() > limits.requests {
+            return Err(Denial::overloaded());
+        }
+        let sent = session.req_header();
+        // Over HTTP/1 the front has looked already; HTTP/2 comes by another parser.
+        if sent.headers.len() > limits.head.fields {
+            Err(Malformed::HeadSize.into())
+        } else if sent.raw_path().len() > limits.head.request_line {
+            Err(Malformed::RequestLineLength.into())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The request with its one meaning, after it was counted for its address.
+    pub(super) async fn understood(
+        &self,
+        session: &Session,
+        exchange: &mut Exchange,
+    ) -> Result<CanonicalRequest, Denial> {
+        let rules = Arc::clone(&exchange.rules);
+        let limited = self.limit_address(&rules, exchange).await;
+        // Counted, but told that it is malformed in any case: then it closes.
+        let request = canonical(session)?;
+        match limited {
+            Ok(()) => Ok(request),
+            Err(denial) => {
+                exchange.request = Some(request);
+                Err(denial)
+            }
+        }
+    }
+
     /// From the header to the verdict.
     async fn consider(&self, session: &Session, exchange: &mut Exchange) -> Decision {
-        let rules = Arc::clone(&exchange.rules);
-        let sent = session.req_header();
-        let head = session.as_downstream().as_http1();
-        let head = head.map(HttpSession::get_headers_raw_bytes);
-        let request = match CanonicalRequest::parse(&RawRequest {
-            method: &sent.method,
-            target: head.as_deref().map_or(sent.raw_path(), target::as_sent),
-            authority: sent
-                .uri
-                .authority()
-                .filter(|_| head.is_none())
-                .map(|it| it.as_str().as_bytes()),
-            headers: &sent.headers,
-        }) {
+        let request = match self.understood(session, exchange).await {
             Ok(request) => request,
-            Err(malformed) => {
-                // Counted, but told that it is malformed in any case: then it closes.
-                let _ = self.limit_address(&rules, exchange).await;
-                return Decision::Denied(malformed.into(), Facts::default());
-            }
+            Err(denial) => return Decision::Denied(denial, Facts::default()),
         };
-        if let Err(denial) = self.limit_address(&rules, exchange).await {
-            exchange.request = Some(request);
-            return Decision::Denied(denial, Facts::default());
-        }
+        let rules = Arc::clone(&exchange.rules);
         let ip = exchange.client.as_ref().and_then(|client| client.ip);
         let authentication = self
             .authenticator
@@ -98,7 +107,7 @@ impl Gateway {
         let decision = decide(&Question {
             request: &request,
             path,
-            headers: &sent.headers,
+            headers: &session.req_header().headers,
             lookup,
             authentication: &authentication,
             table: &self.tables.current(),
@@ -220,6 +229,23 @@ impl Gateway {
     }
 }
 
+/// The request with its one meaning.
+fn canonical(session: &Session) -> Result<CanonicalRequest, Malformed> {
+    let sent = session.req_header();
+    let head = session.as_downstream().as_http1();
+    let head = head.map(HttpSession::get_headers_raw_bytes);
+    CanonicalRequest::parse(&RawRequest {
+        method: &sent.method,
+        target: head.as_deref().map_or(sent.raw_path(), target::as_sent),
+        authority: sent
+            .uri
+            .authority()
+            .filter(|_| head.is_none())
+            .map(|it| it.as_str().as_bytes()),
+        headers: &sent.headers,
+    })
+}
+
 /// Only digits come as far.
 fn content_length(headers: &HeaderMap) -> Option<u64> {
     let value = headers.get(header::CONTENT_LENGTH)?;
@@ -239,7 +265,7 @@ fn intend(exchange: &mut Exchange) -> Result<(), SpoolFull> {
 
 /// Reads what is left of a refused request's body for a bounded time. What cannot
 /// be read to its end must never be parsed as a request: the connection closes.
-async fn drain(session: &mut Session) {
+pub(super) async fn drain(session: &mut Session) {
     if session.req_header().headers.contains_key(header::EXPECT) {
         session.set_keepalive(None);
         return;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use pingora::server::configuration::ServerConf;
 use pingora_runtime::Runtime;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::stop::Stop;
 use crate::authn::KeyUsage;
@@ -38,7 +38,7 @@ pub(super) fn workers(settings: &Settings) -> usize {
 
 impl DataPlane {
     /// Takes requests from here on.
-    pub(super) fn start(settings: &Settings, gateway: Gateway, listener: Listener) -> Self {
+    pub(super) fn start(settings: &Settings, gateway: Gateway, listeners: Vec<Listener>) -> Self {
         let conf = Arc::new(ServerConf {
             threads: workers(settings),
             upstream_keepalive_pool_size: UPSTREAM_POOL,
@@ -50,9 +50,16 @@ impl DataPlane {
         let runtime = Runtime::new_no_steal(conf.threads, "data-plane");
         let front = Arc::new(Front::new(gateway, conf));
         let (shutdown, watch) = watch::channel(false);
+        let mut open = JoinSet::new();
+        for listener in listeners {
+            let accept = Arc::clone(&front).accept(listener, watch.clone());
+            open.spawn_on(accept, runtime.get_handle());
+        }
         let accepting = runtime.get_handle().spawn(async move {
-            if let Err(error) = Arc::clone(&front).accept(listener, watch).await {
-                tracing::error!(%error, "the public listener cannot be watched");
+            while let Some(ended) = open.join_next().await {
+                if let Ok(Err(error)) = ended {
+                    tracing::error!(%error, "a public listener cannot be watched");
+                }
             }
             front.close().await;
         });

@@ -17,8 +17,8 @@ use tokio::signal::unix::Signal;
 use self::watch::Watch;
 use crate::cache::{KeyCache, RoleTables};
 use crate::clock::Clock;
-use crate::config::{ConfigFile, Diagnostic, Files, Loaded, Settings, Shutdown};
-use crate::proxy::{LiveRules, Rules, UpstreamError};
+use crate::config::{ConfigFile, Diagnostic, Files, Listen, Loaded, Settings, Shutdown};
+use crate::proxy::{LiveRules, Protocol, Renewal, Rules, UpstreamError};
 use crate::store::StoreError;
 use crate::telemetry::{LogLevel, Metrics};
 
@@ -34,6 +34,8 @@ enum Refused {
     Invalid(Vec<Diagnostic>),
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
+    #[error("TLS: {0}")]
+    Tls(#[from] openssl::error::ErrorStack),
     #[error("its permissions are new, and the database cannot be asked for the roles: {0}")]
     Database(#[from] StoreError),
     #[error("reading it failed: {0}")]
@@ -57,8 +59,20 @@ pub(super) struct InForce {
     pub(super) tables: Arc<RoleTables>,
     pub(super) keys: Arc<KeyCache>,
     pub(super) shutdown: Arc<ArcSwap<Shutdown>>,
+    /// In the order of `listen:`.
+    pub(super) protocols: Vec<Arc<Protocol>>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Clock,
+}
+
+impl InForce {
+    /// TLS as these addresses want it, which are those that are open.
+    fn renewals(&self, listen: &[Listen]) -> Result<Vec<Renewal>, Refused> {
+        let open = self.protocols.iter().zip(listen);
+        let renewals = open.map(|(protocol, listen)| protocol.renewal(listen));
+        let renewals = renewals.collect::<Result<Vec<_>, _>>()?;
+        Ok(renewals.into_iter().flatten().collect())
+    }
 }
 
 /// What reloading starts from.
@@ -136,6 +150,11 @@ impl Reloader {
         let in_force = &self.in_force;
         let needs_restart = self.started.needs_restart(&settings);
         let former = in_force.rules.load_full();
+        let renewals = if needs_restart.contains(&"listen") {
+            Vec::new()
+        } else {
+            in_force.renewals(&settings.listen)?
+        };
         let rules = Rules::new(
             &mut settings,
             Some(&former),
@@ -149,6 +168,7 @@ impl Reloader {
         }
         rules.watch_upstreams();
         in_force.rules.store(Arc::new(rules));
+        renewals.into_iter().for_each(Renewal::take_force);
         in_force.shutdown.store(Arc::new(settings.shutdown));
         self.level.set(settings.log.level);
         Ok(Taken { needs_restart })

@@ -1,5 +1,7 @@
 //! One snapshot a mistake that a person can make in the configuration.
 
+mod listeners;
+
 use std::fmt::Write;
 
 use portcullis::config::{Diagnostic, Settings};

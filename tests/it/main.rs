@@ -29,4 +29,5 @@ mod store_policy;
 mod store_rules;
 mod streaming;
 mod support;
+mod transport;
 mod upstreams;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use chrono::DateTime;
 use portcullis::config::Settings;
 use portcullis::telemetry::Metrics;
 
@@ -113,6 +114,10 @@ fn every_metric_is_in_its_reference_and_no_other() {
     let _ = rendered.shed("connections");
     rendered.config.restart_required(&["listen"]);
     let _ = rendered.rate.limited("address");
+    let _ = rendered.transport.failed("timeout");
+    let _ = rendered.transport.reload("success");
+    let certificate = ("a.crt".to_owned(), DateTime::UNIX_EPOCH);
+    rendered.transport.tell_expiries([certificate].into_iter());
     let upstreams = &rendered.upstreams;
     let _ = upstreams.retries("app");
     let _ = upstreams

@@ -28,9 +28,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 
 {{/* What the chart itself decides wins over the user's YAML. */}}
 {{- define "portcullis.config" -}}
+{{- $listen := dict "address" "0.0.0.0:8080" "proxy_protocol" .Values.proxyProtocol -}}
+{{- if .Values.tls.secretName -}}
+{{- $pair := dict "certificate" "/etc/portcullis-tls/tls.crt" "key" "/etc/portcullis-tls/tls.key" -}}
+{{- $_ := set $listen "tls" (dict "certificates" (list $pair)) -}}
+{{- end -}}
 {{- $ours := dict
       "version" 1
-      "listen" "0.0.0.0:8080"
+      "listen" $listen
       "private_listen" "0.0.0.0:9090"
       "data_dir" "/var/lib/portcullis"
       "database" (dict "url" "${DATABASE_URL}") -}}

@@ -72,6 +72,9 @@ impl HeadReader {
             }
         }
         self.seen = bytes.len();
+        if self.request_line.is_none() {
+            first_byte(&bytes[self.line..])?;
+        }
         self.bounded_line(&bytes[self.line..], limits)?;
         bounded(bytes.len(), limits)?;
         Ok(None)
@@ -84,6 +87,9 @@ impl HeadReader {
         end: usize,
         limits: &HeadLimits,
     ) -> Result<Option<Head>, Malformed> {
+        if self.request_line.is_none() {
+            first_byte(line)?;
+        }
         let line = line.strip_suffix(b"\r\n").ok_or(Malformed::LineEnd)?;
         let Some(request_line) = &self.request_line else {
             if line.is_empty() {
@@ -122,6 +128,15 @@ impl HeadReader {
             return Err(Malformed::RequestLineLength);
         }
         Ok(())
+    }
+}
+
+/// What is no HTTP, such as TLS, may never send the line end that would tell.
+fn first_byte(line: &[u8]) -> Result<(), Malformed> {
+    match line.first() {
+        Some(b'\r' | b'\n') | None => Ok(()),
+        Some(byte) if is_token(*byte) => Ok(()),
+        Some(_) => Err(Malformed::RequestLine),
     }
 }
 
@@ -187,6 +202,16 @@ mod tests {
     fn framing(fields: &str) -> Framing {
         let head = format!("POST /a HTTP/1.1\r\nHost: h\r\n{fields}\r\n\r\n");
         read(head.as_bytes()).unwrap().unwrap().framing
+    }
+
+    #[test]
+    fn what_is_no_http_is_refused_with_its_first_byte() {
+        for start in ["\x16\x03\x01", "\x16\n", "\0", " GET", "\u{80}", "\r\n\x16"] {
+            assert_eq!(read(start.as_bytes()), Err(Malformed::RequestLine));
+        }
+        for start in ["", "\r", "\r\n", "\r\n\r\nG", "get", "!"] {
+            assert_eq!(read(start.as_bytes()), Ok(None));
+        }
     }
 
     #[test]

@@ -12,12 +12,12 @@ use pingora::server::ShutdownWatch;
 use pingora::server::configuration::ServerConf;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 
 use super::census::{Census, Full, Seat};
 use super::connection::Connection;
 use super::gate::Gate;
-use super::listener::Listener;
-use super::wire::Wire;
+use super::listener::{Listener, Protocol};
 use crate::config::Limits;
 use crate::proxy::Gateway;
 
@@ -26,6 +26,8 @@ const SHED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\
     Content-Length: 0\r\nConnection: close\r\n\r\n";
 /// How long a client that was shed may take to read that.
 const LINGER: Duration = Duration::from_millis(500);
+/// Clients that were shed and are waited for.
+const MAX_LINGERING: usize = 64;
 /// Pause when the system gives no more sockets: others must be closed first.
 const OUT_OF_SOCKETS: Duration = Duration::from_millis(50);
 
@@ -34,6 +36,7 @@ pub struct Front {
     pub(super) gateway: Gateway,
     pub(super) proxy: Arc<HttpProxy<Gateway>>,
     census: Census,
+    lingering: Arc<Semaphore>,
 }
 
 impl Front {
@@ -45,6 +48,7 @@ impl Front {
         proxy.server_options = Some(options());
         Self {
             census: Census::new(gateway.metrics.connections.clone()),
+            lingering: Arc::new(Semaphore::new(MAX_LINGERING)),
             proxy: Arc::new(proxy),
             gateway,
         }
@@ -60,7 +64,7 @@ impl Front {
         listener: Listener,
         mut shutdown: ShutdownWatch,
     ) -> io::Result<()> {
-        let http2 = listener.http2;
+        let protocol = listener.protocol;
         let socket = TcpListener::from_std(listener.socket)?;
         loop {
             let accepted = tokio::select! {
@@ -70,7 +74,7 @@ impl Front {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    self.admit(stream, peer.ip().to_canonical(), http2, &shutdown);
+                    self.admit(stream, peer.ip().to_canonical(), &protocol, &shutdown);
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
@@ -94,54 +98,59 @@ impl Front {
         self: &Arc<Self>,
         stream: TcpStream,
         peer: IpAddr,
-        http2: bool,
+        protocol: &Arc<Protocol>,
         shutdown: &ShutdownWatch,
     ) {
         let seat = match self.seat(peer) {
             Ok(seat) => seat,
-            Err(full) => return self.shed(stream, full),
+            Err(full) => return self.shed(stream, full, protocol),
         };
         // A small answer is not held back for the acknowledgement of another.
         let Ok(stream) = stream.set_nodelay(true).and_then(|()| stream.into_std()) else {
             return;
         };
         let front = Arc::clone(self);
-        let shutdown = shutdown.clone();
+        let (protocol, shutdown) = (Arc::clone(protocol), shutdown.clone());
         pingora_runtime::current_handle().spawn(async move {
             // Watched by the thread that serves it, not by the one that accepted it.
             let Ok(stream) = TcpStream::from_std(stream) else {
                 return;
             };
-            let connection = Arc::new(Connection::new(peer, false, seat));
-            let stream: Stream = Box::new(Wire::new(stream));
-            front.serve(stream, connection, http2, shutdown).await;
+            // In a box, which is gone when the connection waits for requests.
+            let established = Box::pin(front.establish(stream, peer, seat, &protocol));
+            if let Some((stream, connection)) = established.await {
+                let http2 = protocol.http2;
+                front.serve(stream, connection, http2, shutdown).await;
+            }
         });
     }
 
-    /// Trusted proxies bring the connections of many: they are not counted by address.
     fn seat(&self, peer: IpAddr) -> Result<Seat, Full> {
-        let rules = self.gateway.rules.load();
-        let mut seat = self.census.enter(rules.limits.connections)?;
-        if !rules.trusts(peer) {
-            seat.take_for(peer, rules.limits.connections_per_address)?;
-        }
+        let mut seat = self.census.enter(self.limits().connections)?;
+        self.seat_for(&mut seat, peer)?;
         Ok(seat)
     }
 
     /// Says so and hangs up; a client that does not listen is not waited for.
-    fn shed(&self, mut stream: TcpStream, full: Full) {
+    pub(super) fn shed(&self, mut stream: TcpStream, full: Full, protocol: &Protocol) {
         let reason = match full {
             Full::Total => "connections",
             Full::Address => "connections_per_address",
         };
         self.gateway.metrics.shed(reason).inc();
-        if stream.try_write(SHED).is_ok() {
-            tokio::spawn(tokio::time::timeout(LINGER, async move {
-                let _ = stream.shutdown().await;
-                // Closing with unread bytes would take the answer back.
-                while matches!(stream.read(&mut [0; 1024]).await, Ok(1..)) {}
-            }));
+        // There are no words for it before a handshake.
+        if protocol.tls.is_some() || stream.try_write(SHED).is_err() {
+            return;
         }
+        // Closing with unread bytes would take the answer back. But a flood is not waited for.
+        let Ok(permit) = Arc::clone(&self.lingering).try_acquire_owned() else {
+            return;
+        };
+        tokio::spawn(tokio::time::timeout(LINGER, async move {
+            let _permit = permit;
+            let _ = stream.shutdown().await;
+            while matches!(stream.read(&mut [0; 1024]).await, Ok(1..)) {}
+        }));
     }
 
     /// Serves a connection to its end.

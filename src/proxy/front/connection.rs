@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
 
 use super::census::Seat;
+use super::tls::ClientCertificate;
 
 tokio::task_local! {
     /// The connection whose request this task serves. Pingora makes a request's context
@@ -17,10 +18,14 @@ tokio::task_local! {
 /// A connection, from its handshake to its end.
 #[derive(Debug)]
 pub(in crate::proxy) struct Connection {
-    /// Who is at the other end: canonical, or none for a connection without an address.
+    /// Who is at the other end: canonical, or none for a client without an address.
     pub(in crate::proxy) peer: Option<IpAddr>,
     /// Whether it is encrypted.
     pub(in crate::proxy) tls: bool,
+    /// What the client has proven to be, if it has.
+    pub(in crate::proxy) client_certificate: Option<ClientCertificate>,
+    /// The port that all requests are sent to instead of being served.
+    pub(in crate::proxy) redirect: Option<u16>,
     /// Whether the stream became something else than HTTP.
     tunnel: AtomicBool,
     /// Whether the body that is being read was found to be malformed.
@@ -34,10 +39,12 @@ pub(in crate::proxy) struct Connection {
 }
 
 impl Connection {
-    pub(super) const fn new(peer: IpAddr, tls: bool, seat: Seat) -> Self {
+    pub(super) const fn new(peer: Option<IpAddr>, tls: bool, seat: Seat) -> Self {
         Self {
-            peer: Some(peer),
+            peer,
             tls,
+            client_certificate: None,
+            redirect: None,
             tunnel: AtomicBool::new(false),
             malformed: AtomicBool::new(false),
             answer_due: Mutex::new(None),

@@ -18,7 +18,7 @@ use pingora::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
     Stream, TimingDigest, UniqueID,
 };
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Sleep, sleep_until};
 
 use super::connection::Connection;
@@ -214,7 +214,10 @@ impl AsyncWrite for Gate {
 #[async_trait]
 impl Shutdown for Gate {
     async fn shutdown(&mut self) {
-        self.stream.shutdown().await;
+        // Pingora's own way would warn of every client that is gone already.
+        if let Err(error) = AsyncWriteExt::shutdown(&mut self.stream).await {
+            tracing::debug!(%error, "the connection was closed already");
+        }
     }
 }
 

@@ -9,6 +9,9 @@
 //! | `listener.rs` | an address with what is spoken there |
 //! | `accept.rs` | accepts, counts, sheds, starts a connection |
 //! | `census.rs` | how many connections there are, in all and per address |
+//! | `transport.rs` | who the client is, and TLS |
+//! | `proxy_protocol.rs` | the header by which a proxy tells its client's address |
+//! | `tls/` | certificates by name, read anew when they change; those of clients |
 //! | `connection.rs` | what is known of a connection, for its requests |
 //! | `wire.rs` | a TCP connection as Pingora wants one |
 //! | `gate.rs`, `span.rs` | cuts the stream to the request that is being served |
@@ -24,10 +27,14 @@ mod gate;
 mod http1;
 mod http2;
 mod listener;
+mod proxy_protocol;
 mod refuse;
 mod span;
+mod tls;
+mod transport;
 mod wire;
 
 pub use accept::Front;
 pub(super) use connection::Connection;
-pub use listener::Listener;
+pub use listener::{Listener, Protocol};
+pub use tls::{CertificateWatch, Renewal};

@@ -79,7 +79,7 @@ impl Reporter {
                 details.insert("mistakes".to_owned(), diagnostics.len().into());
                 "config_invalid"
             }
-            Refused::Upstream(_) => "config_invalid",
+            Refused::Upstream(_) | Refused::Tls(_) => "config_invalid",
             Refused::Database(_) => "truth_unavailable",
             Refused::Broken(_) => "internal_error",
         }

@@ -58,8 +58,8 @@ pub struct Keys {
 }
 
 impl TestGateway {
-    /// Starts one with this configuration, to which listeners, `data_dir` and
-    /// `database` are added.
+    /// Starts one with this configuration, to which listeners (unless it has `listen:`),
+    /// `data_dir` and `database` are added.
     pub async fn start(yaml: &str) -> Self {
         let mut gateway = Self::prepare(yaml).await;
         gateway.launch();
@@ -116,8 +116,13 @@ impl TestGateway {
         } else {
             format!("database: {{ url: \"{}\" }}\n", self.postgres.gateway_url())
         };
+        let listen = if yaml.contains("listen:") {
+            ""
+        } else {
+            "listen: 127.0.0.1:0\n"
+        };
         format!(
-            "version: 1\nlog: {{ format: json, level: info }}\nlisten: 127.0.0.1:0\n\
+            "version: 1\nlog: {{ format: json, level: info }}\n{listen}\
              private_listen: 127.0.0.1:0\ndata_dir: {}\n{database}{yaml}",
             self.data_dir().display(),
         )
@@ -260,6 +265,19 @@ impl TestGateway {
     /// Where clients connect.
     pub fn public(&self) -> SocketAddr {
         self.addresses.unwrap().public
+    }
+
+    /// Where clients connect, if there are so many addresses, in the order of the
+    /// configuration.
+    pub fn publics<const N: usize>(&self) -> [SocketAddr; N] {
+        let opened = || -> Vec<SocketAddr> {
+            let log = self.log.lock().unwrap();
+            log.iter()
+                .filter_map(|line| address(line, "public"))
+                .collect()
+        };
+        until("all public listeners", || opened().len() >= N);
+        opened().try_into().expect("so many public listeners")
     }
 
     /// Where health and metrics are.

@@ -1,5 +1,6 @@
 //! What several subjects need.
 
+pub mod certificates;
 pub mod gateway;
 pub mod http2;
 pub mod http2_peers;
@@ -8,6 +9,7 @@ pub mod postgres;
 pub mod raw;
 pub mod redis;
 pub mod store;
+pub mod tls;
 pub mod upstream;
 
 use std::path::PathBuf;

@@ -36,9 +36,28 @@ impl Answer {
     }
 }
 
+/// A socket on which nothing takes longer than it may.
+pub fn patient(stream: TcpStream) -> TcpStream {
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream
+}
+
+/// What bytes go over.
+pub trait Wire: Read + Write + Send {
+    /// What is below it.
+    fn socket(&self) -> &TcpStream;
+}
+
+impl Wire for TcpStream {
+    fn socket(&self) -> &TcpStream {
+        self
+    }
+}
+
 /// An open connection.
 pub struct Connection {
-    stream: TcpStream,
+    stream: Box<dyn Wire>,
     /// Bytes read beyond the last answer.
     ahead: Vec<u8>,
 }
@@ -46,7 +65,7 @@ pub struct Connection {
 impl Connection {
     /// Opens one.
     pub fn open(address: SocketAddr) -> Self {
-        Self::over(TcpStream::connect(address).unwrap())
+        Self::over(patient(TcpStream::connect(address).unwrap()))
     }
 
     /// Opens one from this local address, so that it counts as another client's.
@@ -54,21 +73,20 @@ impl Connection {
         let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
         rustix::net::bind(&socket, &SocketAddr::from((local, 0))).unwrap();
         rustix::net::connect(&socket, &address).unwrap();
-        Self::over(socket.into())
+        Self::over(patient(socket.into()))
     }
 
-    fn over(stream: TcpStream) -> Self {
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
+    /// One over something else than TCP alone.
+    pub fn over(stream: impl Wire + 'static) -> Self {
         Self {
-            stream,
+            stream: Box::new(stream),
             ahead: Vec::new(),
         }
     }
 
     /// The same connection, to write to from another thread.
     pub fn sender(&self) -> TcpStream {
-        self.stream.try_clone().unwrap()
+        self.stream.socket().try_clone().unwrap()
     }
 
     /// Sends bytes as they are. The other side may have closed: then the answer tells.
