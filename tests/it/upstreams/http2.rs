@@ -273,9 +273,9 @@ async fn a_backend_that_breaks_off_or_is_away_is_told() {
     );
 }
 
-/// Each answer whose last frame came has its event, whatever that frame is.
+/// Whatever the last frame of an answer is: once it came, the event outlives the gateway.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_event_is_there_before_the_last_frame() {
+async fn every_answer_has_its_event_after_a_kill() {
     let (_seen, mut gateway) = start().await;
     let keys = gateway.seed();
     let answered = Arc::new(Mutex::new(Vec::new()));
