@@ -5,6 +5,7 @@
 mod configuration;
 mod logging;
 mod transport;
+mod upstreams;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use prometheus::{
 pub use self::configuration::ConfigMetrics;
 pub use self::logging::{LogFormat, LogLevel, init_logging};
 pub use self::transport::TransportMetrics;
+pub use self::upstreams::UpstreamMetrics;
 
 /// Label of requests that met no route.
 pub const NO_ROUTE: &str = "none";
@@ -118,6 +120,8 @@ pub struct Metrics {
     shed: IntCounterVec,
     /// What comes before HTTP.
     pub transport: TransportMetrics,
+    /// Of the backends.
+    pub upstreams: UpstreamMetrics,
     /// Time to decide, credential look-up included.
     pub decision_seconds: Histogram,
     /// Time from forwarding to the backend's answer.
@@ -185,6 +189,7 @@ impl Metrics {
                 &["limit"],
             ),
             transport: TransportMetrics::new(&registry),
+            upstreams: UpstreamMetrics::new(&registry),
             decision_seconds: histogram(
                 &registry,
                 "portcullis_decision_seconds",

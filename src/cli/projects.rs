@@ -79,7 +79,8 @@ async fn provision(session: &Session, path: &ProjectPath) -> Result<(), CliError
     let Some(mut config) = session.configuration() else {
         return Ok(());
     };
-    let rules = Rules::new(&mut config, None, &Metrics::new()).await;
+    // It runs for a moment: nobody reads its metrics.
+    let rules = Rules::new(&mut config, None, &session.clock, &Metrics::new()).await;
     let rules = Arc::new(rules.map_err(CliError::failed)?);
     let provisioner = Provisioner::new(Arc::new(rules.into()));
     let (tenant, project) = session.db.project(path).await?;

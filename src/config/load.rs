@@ -16,7 +16,7 @@ use super::settings::{Essentials, Settings, Upstream};
 use super::variables::{self, Environment};
 use super::{catalogue, limits, listen, rate, sections, upstream};
 use crate::domain::{BuiltInRole, Catalogue, Permission};
-use crate::policy::{Conflict, Dialect, OwnedHeaders, Pattern, Route, RouteMap};
+use crate::policy::{Conflict, Dialect, Origin, OwnedHeaders, Pattern, Route, RouteMap};
 
 const ROLES: &str = include_str!("../../config/roles.yaml");
 
@@ -293,6 +293,7 @@ fn backends(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Backends> {
         .flat_map(|preset| preset.routes(&catalogue, &names, &owned));
     let routes = with_overrides(of_presets, own);
     let provisions = presets.iter().filter_map(Preset::provision).collect();
+    refuse_upgrades(reader, &routes, &upstreams);
     let routes = compile(reader, routes);
     let upstreams = with_identity(upstreams, &presets, &identity);
     Some(Backends {
@@ -304,6 +305,27 @@ fn backends(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Backends> {
         errors,
         routes: routes?,
     })
+}
+
+/// A WebSocket begins with an upgrade, which HTTP/2 does not have.
+fn refuse_upgrades(
+    reader: Reader<'_>,
+    routes: &[Route],
+    upstreams: &BTreeMap<Arc<str>, Option<Upstream>>,
+) {
+    for route in routes.iter().filter(|route| route.websocket) {
+        let upstream = upstreams.get(&route.upstream).and_then(Option::as_ref);
+        if let Some(upstream) = upstream.filter(|upstream| upstream.http2) {
+            let Origin { file, line, column } = route.origin.clone();
+            let name = &upstream.name;
+            let problem = format!("`websocket: true`, but upstream `{name}` speaks HTTP/2");
+            let reader = Reader {
+                file: &file,
+                ..reader
+            };
+            reader.report(Place { line, column }, problem);
+        }
+    }
 }
 
 fn preset_trees(

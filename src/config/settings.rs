@@ -224,12 +224,16 @@ pub struct Upstream {
     pub addresses: Vec<Address>,
     /// `None`: plain HTTP.
     pub tls: Option<UpstreamTls>,
+    /// Whether HTTP/2 is spoken with it, and nothing else.
+    pub http2: bool,
     /// What `Host` becomes, and `Origin` where it is the gateway's own.
     pub host: HostRewrite,
     /// Time-outs.
     pub timeouts: Timeouts,
     /// Health checks.
     pub health: Health,
+    /// When an address is left alone for a while; `None`: never.
+    pub circuit: Option<Circuit>,
     /// Identity headers: the defaults, those of its preset, those of the configuration.
     pub identity: Vec<(HeaderName, Template)>,
 }
@@ -302,6 +306,15 @@ pub struct Health {
     pub healthy: u32,
     /// Failures in a row that take it out.
     pub unhealthy: u32,
+}
+
+/// When an address that gives no answers is left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Circuit {
+    /// Requests in a row that it left without an answer.
+    pub failures: u32,
+    /// How long it is left alone.
+    pub cooldown: Duration,
 }
 
 /// What to do in a backend when a project appears.

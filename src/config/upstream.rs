@@ -11,10 +11,19 @@ use openssl::x509::X509;
 
 use super::node::{Node, Value};
 use super::reader::{Fields, Reader};
-use super::settings::{Address, Health, HostRewrite, Timeouts, Upstream, UpstreamTls};
+use super::settings::{Address, Circuit, Health, HostRewrite, Timeouts, Upstream, UpstreamTls};
 use crate::domain::Slug;
 
-const KEYS: [&str; 6] = ["url", "addresses", "timeouts", "tls", "health", "host"];
+const KEYS: [&str; 8] = [
+    "url",
+    "addresses",
+    "timeouts",
+    "tls",
+    "http2",
+    "health",
+    "circuit",
+    "host",
+];
 const TIMEOUT_KEYS: [&str; 4] = ["connect", "read", "write", "idle"];
 const HEALTH_KEYS: [&str; 5] = ["path", "interval", "timeout", "healthy", "unhealthy"];
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -52,6 +61,8 @@ fn upstream(reader: Reader<'_>, name: Arc<str>, node: &Node) -> Option<Upstream>
     let location = location(reader, &fields);
     let timeouts = timeouts(reader, &fields);
     let health = health(reader, &fields);
+    let circuit = circuit(reader, &fields);
+    let http2 = fields.get("http2");
     let host = host(reader, &fields);
     let location = location?;
     let tls = if location.tls {
@@ -64,9 +75,11 @@ fn upstream(reader: Reader<'_>, name: Arc<str>, node: &Node) -> Option<Upstream>
         name,
         addresses: location.addresses,
         tls,
+        http2: http2.is_some_and(|node| reader.boolean(node).unwrap_or_default()),
         host: host.unwrap_or(HostRewrite::Upstream(authority)),
         timeouts: timeouts?,
         health: health?,
+        circuit: circuit?,
         identity: Vec::new(),
     })
 }
@@ -247,6 +260,28 @@ fn health(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Health> {
         health.unhealthy = reader.integer(node, &(1..=100))?;
     }
     Some(health)
+}
+
+/// The outer `None` is a mistake, the inner one `circuit: false`.
+#[expect(clippy::option_option, reason = "a mistake differs from no circuit")]
+fn circuit(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Option<Circuit>> {
+    let mut circuit = Circuit {
+        failures: 5,
+        cooldown: Duration::from_secs(10),
+    };
+    let Some(node) = fields.get("circuit") else {
+        return Some(Some(circuit));
+    };
+    if let Value::Bool(wanted) = node.value {
+        return Some(wanted.then_some(circuit));
+    }
+    let fields = reader.fields(node, &["failures", "cooldown"])?;
+    if let Some(node) = fields.get("failures") {
+        circuit.failures = reader.integer(node, &(1..=1000))?;
+    }
+    let bounds = Duration::from_millis(100)..=Duration::from_hours(1);
+    circuit.cooldown = fields.duration("cooldown", &bounds, circuit.cooldown);
+    Some(Some(circuit))
 }
 
 fn health_path(reader: Reader<'_>, node: &Node) -> Option<String> {

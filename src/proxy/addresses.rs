@@ -1,6 +1,7 @@
 //! The addresses of an upstream: which there are, which are healthy, whose turn it is.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -16,7 +17,11 @@ use pingora::{Error, ErrorType};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::circuit::Circuits;
+use super::upstream::{UpstreamError, protocol_options};
+use crate::clock::Clock;
 use crate::config::{self, HostRewrite};
+use crate::telemetry::UpstreamMetrics;
 
 /// How often names are resolved anew.
 const RESOLVE_EVERY: Duration = Duration::from_secs(10);
@@ -30,22 +35,37 @@ const RESTART: Duration = Duration::from_secs(1);
 pub(super) struct Addresses {
     settings: config::Upstream,
     balancer: Arc<LoadBalancer<RoundRobin>>,
+    circuits: Option<Arc<Circuits>>,
     watching: OnceLock<AbortHandle>,
 }
 
 impl Addresses {
     /// Sets them up and resolves names once. A name that does not resolve is no error:
-    /// it is tried again, and requests get 502 until then.
-    pub(super) async fn new(settings: &config::Upstream, tls: &PeerOptions) -> Self {
-        let balancer = balancer(settings, tls);
+    /// it is tried again, and requests get 503 until then.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError`] for a CA file that cannot be used.
+    pub(super) async fn new(
+        settings: &config::Upstream,
+        clock: &Clock,
+        metrics: &UpstreamMetrics,
+    ) -> Result<Self, UpstreamError> {
+        let balancer = balancer(settings, &protocol_options(settings)?);
         if let Err(error) = balancer.update().await {
             tracing::warn!(upstream = %settings.name, %error, "no address yet");
         }
-        Self {
+        let circuits = settings.circuit.map(|circuit| {
+            let name = Arc::clone(&settings.name);
+            let open = metrics.circuit_open.clone();
+            Arc::new(Circuits::new(name, circuit, clock.clone(), open))
+        });
+        Ok(Self {
             settings: settings.clone(),
             balancer: Arc::new(balancer),
+            circuits,
             watching: OnceLock::new(),
-        }
+        })
     }
 
     /// Whether these settings would make the same.
@@ -53,7 +73,9 @@ impl Addresses {
         let own = &self.settings;
         own.addresses == settings.addresses
             && own.tls == settings.tls
+            && own.http2 == settings.http2
             && own.health == settings.health
+            && own.circuit == settings.circuit
             && own.host == settings.host
     }
 
@@ -61,21 +83,58 @@ impl Addresses {
     pub(super) fn watch(&self) {
         self.watching.get_or_init(|| {
             let watching = watch(Arc::clone(&self.settings.name), Arc::clone(&self.balancer));
-            tokio::spawn(watching).abort_handle()
+            let forgetting = forget_the_gone(Arc::clone(&self.balancer), self.circuits.clone());
+            tokio::spawn(async { tokio::join!(watching, forgetting) }).abort_handle()
         });
     }
 
-    /// Whether there is another when one does not answer.
-    pub(super) fn are_several(&self) -> bool {
-        self.balancer.backends().get_backend().len() > 1
+    /// Whether there is one besides these.
+    pub(super) fn has_others_than(&self, tried: &[SocketAddr]) -> bool {
+        let mut all = known(&self.balancer).into_iter();
+        all.any(|address| !tried.contains(&address))
     }
 
-    /// The next healthy one in turn.
-    pub(super) fn next(&self) -> pingora::Result<Backend> {
+    /// The next in turn that is healthy, not left alone, and none of these.
+    pub(super) fn next(&self, unreachable: &[SocketAddr]) -> Option<Backend> {
+        let admits = |address: &SocketAddr| {
+            let circuits = self.circuits.as_ref();
+            !unreachable.contains(address) && circuits.is_none_or(|it| it.admits(address))
+        };
+        let accept =
+            |backend: &Backend, healthy| healthy && backend.addr.as_inet().is_none_or(admits);
+        self.balancer.select_with(b"", MAX_TRIES, accept)
+    }
+
+    /// The next healthy one in turn, left alone or not.
+    pub(super) fn next_healthy(&self) -> pingora::Result<Backend> {
         self.balancer.select(b"", MAX_TRIES).ok_or_else(|| {
             let why = "no healthy address of the upstream";
             Error::explain(ErrorType::ConnectError, why).into_up()
         })
+    }
+
+    /// Seconds until one may be tried that is left alone now.
+    pub(super) fn retry_after(&self) -> u64 {
+        let circuits = self.circuits.as_ref();
+        let wait = circuits.and_then(|it| it.wait(known(&self.balancer).into_iter()));
+        wait.map_or(0, |wait| {
+            wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+        })
+        .max(1)
+    }
+
+    /// It gave no answer.
+    pub(super) fn failed(&self, address: &SocketAddr) {
+        if let Some(circuits) = &self.circuits {
+            circuits.failed(address);
+        }
+    }
+
+    /// It answered.
+    pub(super) fn answered(&self, address: &SocketAddr) {
+        if let Some(circuits) = &self.circuits {
+            circuits.answered(address);
+        }
     }
 }
 
@@ -100,6 +159,24 @@ async fn watch(upstream: Arc<str>, balancer: Arc<LoadBalancer<RoundRobin>>) {
         }
         tokio::time::sleep(RESTART).await;
     }
+}
+
+/// Drops what is held against addresses that no name stands for any more.
+async fn forget_the_gone(balancer: Arc<LoadBalancer<RoundRobin>>, circuits: Option<Arc<Circuits>>) {
+    let Some(circuits) = circuits else {
+        return;
+    };
+    loop {
+        tokio::time::sleep(RESOLVE_EVERY).await;
+        let known: HashSet<_> = known(&balancer).into_iter().collect();
+        circuits.retain(|address| known.contains(address));
+    }
+}
+
+fn known(balancer: &LoadBalancer<RoundRobin>) -> Vec<SocketAddr> {
+    let backends = balancer.backends().get_backend();
+    let addresses = backends.iter().filter_map(|backend| backend.addr.as_inet());
+    addresses.copied().collect()
 }
 
 fn balancer(settings: &config::Upstream, tls: &PeerOptions) -> LoadBalancer<RoundRobin> {

@@ -3,11 +3,12 @@
 use bytes::Bytes;
 use http::{HeaderName, Method, StatusCode, header};
 use pingora::http::ResponseHeader;
+use pingora::protocols::http::ServerSession;
 use pingora::proxy::Session;
 
 use super::client::X_REQUEST_ID;
 use super::rate::RateState;
-use super::{dialect, rescue};
+use super::{dialect, grpc, rescue};
 use crate::policy::{Denial, DenialReason, Dialect, FixedResponse};
 
 /// Browsers ask for the key where they see Basic; other clients read Bearer.
@@ -28,7 +29,9 @@ pub(super) struct Answer {
     /// A field that only some answers have.
     special: Option<(HeaderName, String)>,
     /// Seconds after which a client may try again.
-    retry_after: Option<u64>,
+    pub(super) retry_after: Option<u64>,
+    /// What a gRPC call hears instead of the body, if this is a refusal.
+    message: Option<String>,
 }
 
 impl Answer {
@@ -47,6 +50,7 @@ impl Answer {
             request_id: request_id.to_owned(),
             special: None,
             retry_after: (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER),
+            message: Some(message.to_owned()),
         }
     }
 
@@ -75,6 +79,7 @@ impl Answer {
             request_id: request_id.to_owned(),
             special: None,
             retry_after: None,
+            message: None,
         }
     }
 
@@ -87,6 +92,7 @@ impl Answer {
             request_id: request_id.to_owned(),
             special: Some((header::LOCATION, location)),
             retry_after: None,
+            message: None,
         }
     }
 
@@ -102,7 +108,14 @@ impl Answer {
         let mut header = self.header()?;
         rate.tell(&mut header)?;
         let is_head = session.req_header().method == Method::HEAD;
+        let is_call = grpc::is_spoken(&session.req_header().headers);
         let downstream = session.as_downstream_mut();
+        if let (true, Some(message), ServerSession::H2(stream)) =
+            (is_call, &self.message, &mut *downstream)
+        {
+            grpc::reword(&mut header, message)?;
+            return stream.write_response_header(Box::new(header), true);
+        }
         downstream.write_response_header(Box::new(header)).await?;
         let body = if is_head { Bytes::new() } else { self.body };
         downstream.write_response_body(body, true).await

@@ -8,6 +8,7 @@ use http::{Method, StatusCode};
 use pingora::{Error, ErrorType};
 use prometheus::IntGauge;
 
+use super::attempt::Attempts;
 use super::client::Client;
 use super::front::Connection;
 use super::rate::RateState;
@@ -20,6 +21,9 @@ use crate::clock::Clock;
 use crate::domain::EventId;
 use crate::policy::{CanonicalRequest, Denial, Dialect, Facts, Permit};
 use crate::telemetry::{self, RouteCounters};
+
+/// Interim answers (100, 103 and the like) before the answer.
+const MAX_INTERIM: u8 = 32;
 
 /// One request, from its header to its audit event.
 pub struct Exchange {
@@ -36,13 +40,19 @@ pub struct Exchange {
     pub(super) outcome: Outcome,
     pub(super) upstream: Option<Arc<Upstream>>,
     pub(super) sent_upstream: Option<Instant>,
-    pub(super) connect_attempts: u8,
+    pub(super) attempts: Attempts,
     /// Room in the audit spool, until the event takes it.
     pub(super) slot: Option<Slot>,
     pub(super) counters: Option<Arc<RouteCounters>>,
     pub(super) status: Option<StatusCode>,
     /// Bytes of the answer's body still to come, where its length is known.
     pub(super) body_left: Option<u64>,
+    /// Interim answers so far.
+    interim: u8,
+    /// Whether the head of the answer is all of it.
+    pub(super) ends_with_head: bool,
+    /// What a gRPC call came to at the backend.
+    pub(super) grpc_status: Option<u16>,
     pub(super) failure: Option<Failure>,
     /// What the rate limits say.
     pub(super) rate: RateState,
@@ -88,11 +98,14 @@ impl Exchange {
             outcome: Outcome::Open,
             upstream: None,
             sent_upstream: None,
-            connect_attempts: 0,
+            attempts: Attempts::default(),
             slot: None,
             counters: None,
             status: None,
             body_left: None,
+            interim: 0,
+            ends_with_head: false,
+            grpc_status: None,
             failure: None,
             rate: RateState::default(),
             connection,
@@ -151,11 +164,23 @@ impl Exchange {
         Ok(())
     }
 
+    /// Counts an interim answer: each of them begins the wait for the answer anew.
+    pub(super) fn count_interim(&mut self) -> pingora::Result<()> {
+        self.interim += 1;
+        if self.interim < MAX_INTERIM {
+            return Ok(());
+        }
+        let error = Error::explain(ErrorType::InvalidHTTPHeader, "too many interim answers");
+        Err(error.into_up())
+    }
+
     /// What went wrong; a cause that is known already is not guessed from the error.
     pub(super) fn failure_of(&self, error: &Error) -> Failure {
         let malformed = self.connection.as_ref().is_some_and(|it| it.is_malformed());
+        let overdue = self.connection.as_ref().is_some_and(|it| it.is_overdue());
         match self.failure {
             Some(failure) => failure,
+            None if overdue => Failure::UpstreamTimeout,
             None if malformed => Failure::ClientBody,
             None => Failure::of(error),
         }
@@ -171,7 +196,8 @@ impl Exchange {
     pub(super) fn counted(&self) -> telemetry::Outcome {
         let answered = self
             .status
-            .is_some_and(|status| !status.is_client_error() && !status.is_server_error());
+            .is_some_and(|status| !status.is_client_error() && !status.is_server_error())
+            && matches!(self.grpc_status, None | Some(0));
         match (&self.outcome, self.failure) {
             (Outcome::Denied(..), _) => telemetry::Outcome::Denied,
             (Outcome::Permitted(_) | Outcome::Redirected, None) if answered => {

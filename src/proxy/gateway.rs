@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, Version, header};
 use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
@@ -16,7 +17,9 @@ use super::answer::Answer;
 use super::client::X_REQUEST_ID;
 use super::exchange::{Exchange, InFlight, Outcome};
 use super::front::Connection;
-use super::headers::upstream_request;
+use super::grpc;
+use super::headers::{put_te, upstream_request};
+use super::rescue::Failure;
 use super::rules::LiveRules;
 use crate::audit::Spool;
 use crate::authn::Authenticator;
@@ -26,9 +29,6 @@ use crate::domain::EventId;
 use crate::policy::{Decision, Denial, Facts};
 use crate::rate::RateLimiter;
 use crate::telemetry::Metrics;
-
-/// Addresses of an upstream tried for one request.
-const MAX_CONNECT_ATTEMPTS: u8 = 3;
 
 /// The gateway: one for all connections; clones are the same one.
 #[derive(Clone)]
@@ -87,7 +87,9 @@ impl ProxyHttp for Gateway {
     }
 
     /// No modules: what the backend sends is what the client gets.
-    fn init_downstream_modules(&self, _: &mut pingora::modules::http::HttpModules) {}
+    fn init_downstream_modules(&self, _: &mut HttpModules) {}
+
+    fn init_upstream_modules(&self, _: &mut HttpModules) {}
 
     async fn request_filter(
         &self,
@@ -121,29 +123,33 @@ impl ProxyHttp for Gateway {
 
     async fn upstream_peer(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         exchange: &mut Exchange,
     ) -> pingora::Result<Box<HttpPeer>> {
-        let (Outcome::Permitted(permit), Some(upstream)) = (&exchange.outcome, &exchange.upstream)
-        else {
-            return Error::e_explain(ErrorType::InternalError, "no permit");
-        };
-        exchange.sent_upstream = Some(self.clock.instant());
-        upstream.peer(&permit.route().timeouts)
+        self.next_peer(session, exchange)
     }
 
-    /// Nothing was sent yet: another address may be tried, where there is one.
     fn fail_to_connect(
         &self,
         _: &mut Session,
-        _: &HttpPeer,
+        peer: &HttpPeer,
         exchange: &mut Exchange,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        exchange.connect_attempts += 1;
-        let upstream = exchange.upstream.as_ref();
-        let others = upstream.is_some_and(|upstream| upstream.has_several_addresses());
-        error.set_retry(others && exchange.connect_attempts < MAX_CONNECT_ATTEMPTS);
+        Self::not_connected(exchange, peer, &mut error);
+        error
+    }
+
+    fn error_while_proxy(
+        &self,
+        peer: &HttpPeer,
+        session: &mut Session,
+        error: Box<Error>,
+        exchange: &mut Exchange,
+        reused: bool,
+    ) -> Box<Error> {
+        let mut error = error.more_context(format!("Peer: {peer}"));
+        self.not_answered(session, exchange, peer, &mut error, reused);
         error
     }
 
@@ -161,10 +167,33 @@ impl ProxyHttp for Gateway {
         ) else {
             return Error::e_explain(ErrorType::InternalError, "no permit");
         };
-        let sent = &session.req_header().headers;
-        let built = upstream_request(permit, request, sent, client, upstream)?;
+        // TLS without an agreement on HTTP/2 becomes HTTP/1, which nobody asked for.
+        if upstream.http2 && upstream_request_header.version != Version::HTTP_2 {
+            let problem = Error::explain(ErrorType::H2Error, "the backend speaks no HTTP/2");
+            return Err(problem.into_up());
+        }
+        let sent = session.req_header();
+        let mut built = upstream_request(permit, request, &sent.headers, client, upstream)?;
+        if upstream.http2 {
+            built.set_version(Version::HTTP_2);
+            if sent.version == Version::HTTP_2 {
+                put_te(&mut built, &sent.headers)?;
+            }
+        }
         exchange.upgrading = built.headers.contains_key(header::UPGRADE);
         *upstream_request_header = built;
+        Ok(())
+    }
+
+    /// The one place that tells whether a body follows, whatever the backend speaks.
+    async fn adjust_upstream_modules(
+        &self,
+        _: &mut Session,
+        _: &ResponseHeader,
+        end_of_stream: bool,
+        exchange: &mut Exchange,
+    ) -> pingora::Result<()> {
+        exchange.ends_with_head = end_of_stream;
         Ok(())
     }
 
@@ -186,13 +215,18 @@ impl ProxyHttp for Gateway {
         exchange: &mut Exchange,
     ) -> pingora::Result<()> {
         let status = response.status;
-        if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(());
+        if is_interim(status) {
+            return exchange.count_interim();
         }
         if status == StatusCode::SWITCHING_PROTOCOLS {
             exchange.switch_protocols()?;
         }
+        check_coding(response)?;
         exchange.status = Some(status);
+        Self::answered(exchange);
+        if grpc::is_spoken(&response.headers) {
+            exchange.grpc_status = grpc::outcome(&response.headers);
+        }
         if let Some(sent) = exchange.sent_upstream {
             let spent = self.clock.instant().duration_since(sent);
             self.metrics.upstream_seconds.observe(spent.as_secs_f64());
@@ -200,7 +234,7 @@ impl ProxyHttp for Gateway {
         response.insert_header(X_REQUEST_ID, exchange.request_id())?;
         exchange.rate.tell(response)?;
         exchange.body_left = content_length(response);
-        if has_no_body(&session.req_header().method, response) {
+        if exchange.ends_with_head || has_no_body(&session.req_header().method, response) {
             self.record(exchange);
         }
         Ok(())
@@ -226,6 +260,18 @@ impl ProxyHttp for Gateway {
         Ok(None)
     }
 
+    /// Trailers come last: as the last byte of a body, they wait for the event.
+    async fn response_trailer_filter(
+        &self,
+        _: &mut Session,
+        trailers: &mut HeaderMap,
+        exchange: &mut Exchange,
+    ) -> pingora::Result<Option<Bytes>> {
+        exchange.grpc_status = grpc::outcome(trailers).or(exchange.grpc_status);
+        self.record(exchange);
+        Ok(None)
+    }
+
     async fn fail_to_proxy(
         &self,
         session: &mut Session,
@@ -235,10 +281,15 @@ impl ProxyHttp for Gateway {
         let failure = exchange.failure_of(error);
         exchange.failure = Some(failure);
         let mut error_code = 0;
-        if let (None, Some((status, message))) = (session.response_written(), failure.answer()) {
+        let written = session.response_written();
+        let written = written.filter(|head| !is_interim(head.status));
+        if let (None, Some((status, message))) = (written, failure.answer()) {
             let dialect = exchange.dialect();
             let request_id = exchange.request_id();
-            let answer = Answer::new(status, dialect, failure.code(), message, request_id);
+            let mut answer = Answer::new(status, dialect, failure.code(), message, request_id);
+            if let Failure::UpstreamUnavailable { retry_after } = failure {
+                answer.retry_after = Some(retry_after);
+            }
             exchange.status = Some(status);
             error_code = status.as_u16();
             self.record(exchange);
@@ -271,6 +322,25 @@ impl ProxyHttp for Gateway {
             request.map_or("?", |request| request.path().encoded()),
             exchange.request_id()
         )
+    }
+}
+
+/// An answer follows: 100, 103 and the like.
+fn is_interim(status: StatusCode) -> bool {
+    status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
+}
+
+/// Pingora reads any transfer coding as chunks and passes its name on: the client would
+/// read otherwise (RFC 9112 §6.1).
+fn check_coding(response: &ResponseHeader) -> pingora::Result<()> {
+    let mut codings = response.headers.get_all(header::TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(one), None) if one.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => {
+            let problem = "a transfer coding other than chunked";
+            Err(Error::explain(ErrorType::InvalidHTTPHeader, problem).into_up())
+        }
     }
 }
 

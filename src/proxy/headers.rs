@@ -15,7 +15,7 @@ use crate::policy::{CanonicalRequest, Field, Permit, Template};
 
 /// Client fields that a backend may see. All else is dropped: hop-by-hop fields,
 /// credentials, fields of other proxies, and every spelling of a field of ours.
-pub(super) const PASSED: [&str; 36] = [
+pub(super) const PASSED: [&str; 39] = [
     "accept",
     "accept-charset",
     "accept-encoding",
@@ -33,6 +33,9 @@ pub(super) const PASSED: [&str; 36] = [
     "content-type",
     "dnt",
     "expect",
+    "grpc-accept-encoding",
+    "grpc-encoding",
+    "grpc-timeout",
     "if-match",
     "if-modified-since",
     "if-none-match",
@@ -74,7 +77,7 @@ pub(super) fn upstream_request(
     if let Some(kept) = cookies::without_own(sent) {
         built.insert_header(header::COOKIE, kept)?;
     }
-    if permit.route().websocket && is_websocket(request.method(), sent) {
+    if permit.route().websocket && !upstream.http2 && is_websocket(request.method(), sent) {
         put_websocket(&mut built, sent)?;
     }
     put_forwarded(&mut built, request, client)?;
@@ -169,6 +172,16 @@ fn put_websocket(built: &mut RequestHeader, sent: &HeaderMap) -> pingora::Result
         for value in sent.get_all(&name) {
             built.append_header(name.clone(), value.clone())?;
         }
+    }
+    Ok(())
+}
+
+/// Tells an HTTP/2 backend that trailers will be read. Any other value asks for what only
+/// a neighbour can give (RFC 9110 §10.1.4).
+pub(super) fn put_te(built: &mut RequestHeader, sent: &HeaderMap) -> pingora::Result<()> {
+    let mut values = sent.get_all(header::TE).iter();
+    if matches!((values.next(), values.next()), (Some(value), None) if value == "trailers") {
+        built.insert_header(header::TE, "trailers")?;
     }
     Ok(())
 }

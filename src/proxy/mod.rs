@@ -14,18 +14,22 @@
 //! | `rate.rs` | rate limits |
 //! | `headers.rs` | the upstream request, rebuilt from the permit |
 //! | `upstream.rs`, `addresses.rs` | where it goes |
-//! | `rescue.rs`, `answer.rs`, `dialect.rs` | what the client hears when it does not |
+//! | `attempt.rs`, `circuit.rs` | where again, and where not |
+//! | `rescue.rs`, `answer.rs`, `dialect.rs`, `grpc.rs` | what the client hears when it does not |
 //! | `record.rs` | the audit event |
 //! | `provision.rs` | the gateway's own requests when a project appears |
 
 mod addresses;
 mod answer;
+mod attempt;
+mod circuit;
 mod client;
 pub mod cookies;
 mod dialect;
 mod exchange;
 mod front;
 mod gateway;
+mod grpc;
 mod headers;
 mod provision;
 mod rate;

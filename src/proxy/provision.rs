@@ -21,7 +21,7 @@ use super::upstream::Upstream;
 use crate::cache::RoleTables;
 use crate::config::{HostRewrite, Provision};
 use crate::domain::{Project, ProjectId, Tenant};
-use crate::policy::{Field, RouteTimeouts};
+use crate::policy::Field;
 
 /// How often projects are compared with what was provisioned.
 const EVERY: Duration = Duration::from_millis(200);
@@ -150,7 +150,7 @@ impl Provisioner {
         upstream: &Upstream,
         body: Bytes,
     ) -> pingora::Result<(u16, Bytes)> {
-        let peer = upstream.peer(&RouteTimeouts::default())?;
+        let peer = upstream.any_peer()?;
         let (mut session, _) = self.connector.get_http_session(&*peer).await?;
         let request = request(rule, upstream, body.len())?;
         session.write_request_header(Box::new(request)).await?;

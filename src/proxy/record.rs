@@ -74,7 +74,10 @@ fn result(exchange: &Exchange) -> (AuditResult, Option<String>) {
             AuditResult::Failed,
             Some(format!("upstream_{}", status.as_u16())),
         ),
-        Some(_) => (AuditResult::Success, None),
+        Some(_) => match exchange.grpc_status {
+            None | Some(0) => (AuditResult::Success, None),
+            Some(code) => (AuditResult::Failed, Some(format!("upstream_grpc_{code}"))),
+        },
         None => (AuditResult::Failed, Some("no_answer".to_owned())),
     }
 }

@@ -44,6 +44,11 @@ pub(super) enum Failure {
     UpstreamTimeout,
     /// The backend could not be reached, reset the connection or answered garbage.
     UpstreamBroken,
+    /// There is no address of the backend to try.
+    UpstreamUnavailable {
+        /// Seconds until there is one again.
+        retry_after: u64,
+    },
     /// The client went away or sent a broken body.
     Client,
     /// The client's header fields contradict each other.
@@ -61,12 +66,20 @@ pub(super) enum Failure {
 impl Failure {
     pub(super) fn of(error: &Error) -> Self {
         match (error.esource(), error.etype()) {
-            (ErrorSource::Upstream, kind) if is_timeout(kind) => Self::UpstreamTimeout,
-            (ErrorSource::Upstream, _) => Self::UpstreamBroken,
+            (ErrorSource::Upstream, _) => Self::of_upstream(error),
             (ErrorSource::Downstream, kind) if is_disconnect(kind) => Self::Client,
             (ErrorSource::Downstream, ErrorType::InvalidHTTPHeader) => Self::ClientHeader,
             (ErrorSource::Downstream, _) => Self::ClientBody,
             (ErrorSource::Internal | ErrorSource::Unset, _) => Self::Internal,
+        }
+    }
+
+    /// What went wrong with the backend.
+    pub(super) fn of_upstream(error: &Error) -> Self {
+        if is_timeout(error.etype()) {
+            Self::UpstreamTimeout
+        } else {
+            Self::UpstreamBroken
         }
     }
 
@@ -80,6 +93,10 @@ impl Failure {
             Self::UpstreamBroken => {
                 Some((StatusCode::BAD_GATEWAY, "The backend cannot be reached."))
             }
+            Self::UpstreamUnavailable { .. } => Some((
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The backend is not available; try again.",
+            )),
             Self::ClientHeader => Some((
                 StatusCode::BAD_REQUEST,
                 "Bad request: the header fields have no single meaning.",
@@ -102,6 +119,7 @@ impl Failure {
         match self {
             Self::UpstreamTimeout => "upstream_timeout",
             Self::UpstreamBroken => "upstream_broken",
+            Self::UpstreamUnavailable { .. } => "upstream_unavailable",
             Self::Client => "client_closed",
             Self::ClientHeader => "client_header",
             Self::ClientBody => "client_body",
@@ -128,6 +146,7 @@ const fn is_disconnect(kind: &ErrorType) -> bool {
         ErrorType::WriteError
             | ErrorType::ReadError
             | ErrorType::ConnectionClosed
+            | ErrorType::H2Error
             | ErrorType::WriteTimedout
     )
 }

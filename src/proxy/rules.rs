@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use ipnet::IpNet;
 
 use super::upstream::{UpstreamError, Upstreams};
+use crate::clock::Clock;
 use crate::config::{Limits, Provision, Settings};
 use crate::domain::Rates;
 use crate::policy::{Dialect, Lookup, RouteMap};
@@ -39,6 +40,7 @@ impl Rules {
     pub async fn new(
         settings: &mut Settings,
         former: Option<&Self>,
+        clock: &Clock,
         metrics: &Metrics,
     ) -> Result<Self, UpstreamError> {
         let routes = std::mem::take(&mut settings.routes);
@@ -49,7 +51,13 @@ impl Rules {
             .collect();
         let former = former.map(|former| &former.upstreams);
         Ok(Self {
-            upstreams: Upstreams::new(settings.upstreams.values(), former).await?,
+            upstreams: Upstreams::new(
+                settings.upstreams.values(),
+                former,
+                clock,
+                &metrics.upstreams,
+            )
+            .await?,
             routes,
             dialect: settings.errors,
             trusted_proxies: std::mem::take(&mut settings.trusted_proxies),

@@ -2,17 +2,25 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::HeaderName;
+use pingora::lb::Backend;
 use pingora::protocols::tls::CaType;
 use pingora::tls::x509::X509;
 use pingora::upstreams::peer::{HttpPeer, PeerOptions};
+use prometheus::IntCounter;
 
 use super::addresses::Addresses;
 use super::headers::PASSED;
+use crate::clock::Clock;
 use crate::config::{self, HostRewrite};
 use crate::policy::{OwnedHeaders, RouteTimeouts, Template};
+use crate::telemetry::UpstreamMetrics;
+
+/// Requests at once on an HTTP/2 connection; more open another.
+const STREAMS: usize = 100;
 
 /// The CA bundle of an upstream cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -27,12 +35,16 @@ pub(super) struct Upstream {
     pub(super) identity: Vec<(HeaderName, Template)>,
     /// Client fields that pass, sorted: an identity header may have the name of one.
     pub(super) passed: Vec<&'static str>,
+    /// Whether HTTP/2 is spoken, and nothing else.
+    pub(super) http2: bool,
+    /// Attempts beyond the first of a request.
+    pub(super) retries: IntCounter,
     tls: bool,
     server_name: String,
     /// Connections are shared among those who trust the same authorities.
     trust: u64,
     options: PeerOptions,
-    addresses: Arc<Addresses>,
+    pub(super) addresses: Arc<Addresses>,
 }
 
 /// All backends, by name.
@@ -51,6 +63,8 @@ impl Upstreams {
     pub(super) async fn new<'s>(
         settings: impl IntoIterator<Item = &'s config::Upstream>,
         former: Option<&Self>,
+        clock: &Clock,
+        metrics: &UpstreamMetrics,
     ) -> Result<Self, UpstreamError> {
         let hasher = former.map_or_else(RandomState::new, |former| former.hasher.clone());
         let mut by_name = HashMap::new();
@@ -58,7 +72,12 @@ impl Upstreams {
             let former = former.and_then(|former| former.find(&settings.name));
             let kept = former.map(|former| &former.addresses);
             let kept = kept.filter(|addresses| addresses.are_of(settings));
-            let upstream = Upstream::new(settings, kept.cloned(), &hasher).await?;
+            let addresses = match kept {
+                Some(addresses) => Arc::clone(addresses),
+                None => Arc::new(Addresses::new(settings, clock, metrics).await?),
+            };
+            let retries = metrics.retries(&settings.name);
+            let upstream = Upstream::new(settings, addresses, retries, &hasher)?;
             by_name.insert(Arc::clone(&settings.name), Arc::new(upstream));
         }
         Ok(Self { by_name, hasher })
@@ -84,12 +103,13 @@ impl Upstreams {
 }
 
 impl Upstream {
-    async fn new(
+    fn new(
         settings: &config::Upstream,
-        addresses: Option<Arc<Addresses>>,
+        addresses: Arc<Addresses>,
+        retries: IntCounter,
         hasher: &RandomState,
     ) -> Result<Self, UpstreamError> {
-        let tls = tls_options(settings)?;
+        let tls = protocol_options(settings)?;
         let server_name = settings.tls.as_ref().map(|tls| tls.server_name.clone());
         let trusted = settings.tls.as_ref().and_then(|tls| tls.ca.as_ref());
         Ok(Self {
@@ -99,10 +119,9 @@ impl Upstream {
             tls: settings.tls.is_some(),
             server_name: server_name.unwrap_or_default(),
             trust: trusted.map_or(0, |pem| hasher.hash_one(pem)),
-            addresses: match addresses {
-                Some(addresses) => addresses,
-                None => Arc::new(Addresses::new(settings, &tls).await),
-            },
+            addresses,
+            http2: settings.http2,
+            retries,
             options: with_timeouts(tls, settings),
         })
     }
@@ -111,25 +130,34 @@ impl Upstream {
         if self.tls { "https" } else { "http" }
     }
 
-    /// Whether there is another address when one does not answer.
-    pub(super) fn has_several_addresses(&self) -> bool {
-        self.addresses.are_several()
-    }
-
-    /// An address to connect to: the next healthy one in turn.
-    pub(super) fn peer(&self, timeouts: &RouteTimeouts) -> pingora::Result<Box<HttpPeer>> {
-        let backend = self.addresses.next()?;
-        let mut peer = HttpPeer::new(backend, self.tls, self.server_name.clone());
-        // Without it a connection that was verified by an authority of former rules
-        // could serve those who do not trust it.
-        peer.group_key = self.trust;
-        peer.options = self.options.clone();
+    /// An address to connect to: the next in turn that may be tried and is none of these.
+    pub(super) fn peer(
+        &self,
+        timeouts: &RouteTimeouts,
+        unreachable: &[SocketAddr],
+    ) -> Option<Box<HttpPeer>> {
+        let mut peer = self.peer_of(self.addresses.next(unreachable)?);
         let options = &mut peer.options;
         options.connection_timeout = timeouts.connect.or(options.connection_timeout);
         options.total_connection_timeout = timeouts.connect.or(options.total_connection_timeout);
         options.read_timeout = timeouts.read.or(options.read_timeout);
         options.write_timeout = timeouts.write.or(options.write_timeout);
-        Ok(Box::new(peer))
+        Some(peer)
+    }
+
+    /// The next healthy address in turn, for a request of the gateway's own.
+    pub(super) fn any_peer(&self) -> pingora::Result<Box<HttpPeer>> {
+        let backend = self.addresses.next_healthy()?;
+        Ok(self.peer_of(backend))
+    }
+
+    fn peer_of(&self, backend: Backend) -> Box<HttpPeer> {
+        let mut peer = HttpPeer::new(backend, self.tls, self.server_name.clone());
+        // Without it a connection that was verified by an authority of former rules
+        // could serve those who do not trust it.
+        peer.group_key = self.trust;
+        peer.options = self.options.clone();
+        Box::new(peer)
     }
 }
 
@@ -141,8 +169,13 @@ fn passed(settings: &config::Upstream) -> Vec<&'static str> {
     passed.filter(|name| !owned.owns(name)).collect()
 }
 
-fn tls_options(settings: &config::Upstream) -> Result<PeerOptions, UpstreamError> {
+/// How a backend is spoken to, without time-outs.
+pub(super) fn protocol_options(settings: &config::Upstream) -> Result<PeerOptions, UpstreamError> {
     let mut options = PeerOptions::new();
+    if settings.http2 {
+        options.set_http_version(2, 2);
+        options.max_h2_streams = STREAMS;
+    }
     if let Some(tls) = &settings.tls {
         options.verify_cert = tls.verify;
         options.verify_hostname = tls.verify;

@@ -47,7 +47,13 @@ impl Parts {
         source: reload::Source,
         tasks: &mut JoinSet<io::Result<()>>,
     ) -> Result<(), ServeError> {
-        let rules = Rules::new(&mut self.settings, None, &self.desk.metrics).await?;
+        let rules = Rules::new(
+            &mut self.settings,
+            None,
+            &self.desk.clock,
+            &self.desk.metrics,
+        )
+        .await?;
         rules.watch_upstreams();
         let rules: LiveRules = Arc::new(ArcSwap::from_pointee(rules));
         let tables = self.tables();
@@ -70,6 +76,7 @@ impl Parts {
             shutdown: Arc::new(ArcSwap::from_pointee(self.settings.shutdown)),
             protocols,
             metrics: Arc::clone(&self.desk.metrics),
+            clock: self.desk.clock.clone(),
         };
         let shutdown = Arc::clone(&in_force.shutdown);
         let writer = AuditWriter::spawn(self.desk.spool.clone(), self.db.clone());

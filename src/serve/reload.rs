@@ -16,6 +16,7 @@ use tokio::signal::unix::Signal;
 
 use self::watch::Watch;
 use crate::cache::{KeyCache, RoleTables};
+use crate::clock::Clock;
 use crate::config::{ConfigFile, Diagnostic, Files, Listen, Loaded, Settings, Shutdown};
 use crate::proxy::{LiveRules, Protocol, Renewal, Rules, UpstreamError};
 use crate::store::StoreError;
@@ -61,6 +62,7 @@ pub(super) struct InForce {
     /// In the order of `listen:`.
     pub(super) protocols: Vec<Arc<Protocol>>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) clock: Clock,
 }
 
 impl InForce {
@@ -153,7 +155,13 @@ impl Reloader {
         } else {
             in_force.renewals(&settings.listen)?
         };
-        let rules = Rules::new(&mut settings, Some(&former), &in_force.metrics).await?;
+        let rules = Rules::new(
+            &mut settings,
+            Some(&former),
+            &in_force.clock,
+            &in_force.metrics,
+        )
+        .await?;
         if in_force.tables.add(&settings.catalogue).await? {
             // Their limits are compiled with the permissions there were.
             in_force.keys.invalidate_all();

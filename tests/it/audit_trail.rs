@@ -1,6 +1,8 @@
 //! Exactly one event a request, whatever becomes of it, of the gateway or of Postgres.
 
+mod database_faults;
 mod full;
+mod full_disk;
 mod kill;
 mod one_event;
 mod outage;

@@ -250,6 +250,20 @@ fn upstreams() {
                 "health path",
                 "m: { url: 'http://h', health: { path: health } }",
             ),
+            ("http2", "m: { url: 'http://h', http2: prior-knowledge }"),
+            ("circuit", "m: { url: 'http://h', circuit: 5 }"),
+            (
+                "circuit without failures",
+                "m: { url: 'http://h', circuit: { failures: 0 } }",
+            ),
+            (
+                "circuit without cool-down",
+                "m: { url: 'http://h', circuit: { cooldown: 1ms } }",
+            ),
+            (
+                "WebSocket over HTTP/2",
+                "m: { url: 'http://h', http2: true }\nroutes: [{ route: GET /a, upstream: m, authenticated: true, websocket: true }]",
+            ),
         ],
     );
     insta::assert_snapshot!(shown);

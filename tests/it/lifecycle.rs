@@ -1,5 +1,6 @@
 //! Start, stop, health, metrics and logs.
 
+mod clock;
 mod start;
 mod stop;
 mod telemetry;

@@ -21,6 +21,7 @@ mod readme;
 mod reload;
 mod request_way;
 mod revocation;
+mod soak;
 mod store_append_only;
 mod store_keys;
 mod store_migrate;

@@ -118,6 +118,11 @@ fn every_metric_is_in_its_reference_and_no_other() {
     let _ = rendered.transport.reload("success");
     let certificate = ("a.crt".to_owned(), DateTime::UNIX_EPOCH);
     rendered.transport.tell_expiries([certificate].into_iter());
+    let upstreams = &rendered.upstreams;
+    let _ = upstreams.retries("app");
+    let _ = upstreams
+        .circuit_open
+        .with_label_values(&["app", "address"]);
     let rendered = rendered.render();
     let names: BTreeSet<&str> = rendered
         .lines()

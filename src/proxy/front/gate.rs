@@ -19,6 +19,7 @@ use pingora::protocols::{
     Stream, TimingDigest, UniqueID,
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::{Sleep, sleep_until};
 
 use super::connection::Connection;
 use super::span::Span;
@@ -33,6 +34,8 @@ pub(super) struct Gate {
     ahead: BytesMut,
     span: Span,
     connection: Arc<Connection>,
+    /// Until the answer is due.
+    patience: Option<Pin<Box<Sleep>>>,
 }
 
 impl Gate {
@@ -42,6 +45,7 @@ impl Gate {
             ahead: BytesMut::new(),
             span: Span::Ended,
             connection,
+            patience: None,
         }
     }
 
@@ -106,6 +110,7 @@ impl Gate {
 
     /// Nothing may be read; but a client that goes away should be noticed.
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_patience(cx)?;
         if self.ahead.is_empty() {
             let mut chunk = [0; CHUNK];
             let mut read = ReadBuf::new(&mut chunk);
@@ -117,6 +122,24 @@ impl Gate {
         }
         // What came stays until its turn; whoever waits here waits for something else, too.
         Poll::Pending
+    }
+
+    /// An answer that takes too long ends the waiting with an error.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let Some(due) = self.connection.answer_due() else {
+            self.patience = None;
+            return Ok(());
+        };
+        let patience = &mut self.patience;
+        let patience = patience.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        if patience.deadline() != due {
+            patience.as_mut().reset(due);
+        }
+        if patience.as_mut().poll(cx).is_pending() {
+            return Ok(());
+        }
+        self.connection.found_overdue();
+        Err(io::ErrorKind::TimedOut.into())
     }
 
     fn poll_through(

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::super::upstream::Upstreams;
 use super::*;
+use crate::clock::Clock;
 use crate::config::Settings;
 use crate::domain::{
     PolicyRows, Principal, PrincipalId, PrincipalKind, Project, ProjectId, Role, RoleId, RoleScope,
@@ -15,6 +16,7 @@ use crate::policy::{
     Authentication, CredentialLimits, Decision, OwnedHeaders, PathRef, Question, RawRequest,
     RoleTable, Subject, decide,
 };
+use crate::telemetry::Metrics;
 
 const YAML: &str = r#"
 version: 1
@@ -207,7 +209,9 @@ impl World {
 #[tokio::test]
 async fn no_field_of_a_client_becomes_one_of_ours() {
     let world = World::new();
-    let upstreams = Upstreams::new(world.settings.upstreams.values(), None).await;
+    let metrics = Metrics::new();
+    let settings = world.settings.upstreams.values();
+    let upstreams = Upstreams::new(settings, None, &Clock::system(), &metrics.upstreams).await;
     let upstreams = upstreams.expect("an upstream");
     let upstream = upstreams.find("app").expect("the upstream");
     let known = Authentication::Authenticated(world.subject.clone());

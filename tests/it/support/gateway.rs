@@ -30,6 +30,10 @@ pub struct TestGateway {
     embedded: bool,
     /// Variables of its environment.
     pub environment: Vec<(&'static str, PathBuf)>,
+    /// What starts it, if not it itself: a program and its arguments.
+    starter: Vec<String>,
+    /// Environment of the serving process alone.
+    serve_environment: Vec<(String, String)>,
     child: Option<Child>,
     addresses: Option<Addresses>,
     log: Arc<Mutex<Vec<String>>>,
@@ -94,6 +98,8 @@ impl TestGateway {
             postgres,
             dir,
             embedded: false,
+            starter: Vec::new(),
+            serve_environment: Vec::new(),
             environment: Vec::new(),
             child: None,
             addresses: None,
@@ -244,13 +250,54 @@ impl TestGateway {
         self.addresses = opened().map(|public| Addresses { public, private });
     }
 
+    /// Gives the next start an environment variable that commands do not have.
+    pub fn serve_with(&mut self, name: &str, value: &str) {
+        let variable = (name.to_owned(), value.to_owned());
+        self.serve_environment.push(variable);
+    }
+
+    /// Gives the next start a file system of this size for its state, seen by nobody else;
+    /// it ends with the process.
+    pub fn on_a_disk_of(&mut self, size: &str) {
+        std::fs::create_dir_all(self.data_dir()).unwrap();
+        let script = format!("mount -t tmpfs -o size={size} tmpfs \"$0\" && exec \"$@\"");
+        let root = rustix::process::getuid().is_root();
+        let own = if root {
+            &[][..]
+        } else {
+            &["--user", "--map-root-user"]
+        };
+        let data_dir = self.data_dir().to_str().unwrap().to_owned();
+        let starter = ["unshare", "--mount"].iter().chain(own).copied();
+        self.starter = starter.map(str::to_owned).collect();
+        self.starter
+            .extend(["sh", "-c", &script, &data_dir].map(str::to_owned));
+    }
+
+    fn serve(&self) -> Command {
+        let plain = self.command();
+        let Some((program, arguments)) = self.starter.split_first() else {
+            return plain;
+        };
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .arg(plain.get_program())
+            .envs(self.environment.iter().cloned())
+            .env_remove("DATABASE_URL")
+            .env("PORTCULLIS_CONFIG", self.config())
+            .current_dir(self.dir.path());
+        command
+    }
+
     fn spawn(&mut self) -> Receiver<String> {
         self.spawn_with(&["serve"])
     }
 
     fn spawn_with(&mut self, args: &[&str]) -> Receiver<String> {
         let mut child = self
-            .command()
+            .serve()
+            .envs(self.serve_environment.clone())
             .args(args)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -3,6 +3,7 @@
 pub mod certificates;
 pub mod gateway;
 pub mod http2;
+pub mod http2_peers;
 pub mod load;
 pub mod postgres;
 pub mod raw;

@@ -108,6 +108,11 @@ impl TestPostgres {
         self.dir.path()
     }
 
+    /// The server process.
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(self.child.as_ref().unwrap())
+    }
+
     /// Whether the server has ended by itself.
     pub fn has_ended(&mut self) -> bool {
         let child = self.child.as_mut();
@@ -117,6 +122,11 @@ impl TestPostgres {
     /// As the owner of the schema.
     pub fn owner_url(&self) -> String {
         self.urls.owner()
+    }
+
+    /// As the superuser.
+    pub fn superuser_url(&self) -> String {
+        self.urls.superuser()
     }
 
     /// As the gateway.

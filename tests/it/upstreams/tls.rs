@@ -2,11 +2,20 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::server::SendResponse;
+use http::Request;
+use openssl::ssl::{AlpnError, Ssl, SslAcceptor, SslFiletype, SslMethod, select_next_proto};
 use tempfile::TempDir;
+use tokio_openssl::SslStream;
 
 use crate::support::gateway::{TestGateway, until};
+use crate::support::http2_peers as peers;
 
 /// `openssl s_server -www`: a real TLS server with a certificate of a CA of its own.
 struct TlsBackend {
@@ -143,6 +152,64 @@ async fn only_the_right_name_of_the_right_authority_is_trusted() {
     );
     gateway.wait_for_audit();
     assert_eq!(gateway.events().await.len(), 5);
+}
+
+/// A backend that agrees on HTTP/2 in the handshake (ALPN).
+async fn http2_backend(dir: &Path) -> SocketAddr {
+    let mut acceptor = SslAcceptor::mozilla_modern_v5(SslMethod::tls_server()).unwrap();
+    let (key, certificate) = (dir.join("server.key"), dir.join("server.pem"));
+    acceptor
+        .set_private_key_file(key, SslFiletype::PEM)
+        .unwrap();
+    acceptor
+        .set_certificate_file(certificate, SslFiletype::PEM)
+        .unwrap();
+    acceptor.set_alpn_select_callback(|_, offered| {
+        select_next_proto(b"\x02h2", offered).ok_or(AlpnError::ALERT_FATAL)
+    });
+    let acceptor = acceptor.build();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let handler = Arc::new(
+        |request: Request<RecvStream>, mut respond: SendResponse<Bytes>| async move {
+            let told = format!("{:?} {}", request.version(), request.uri());
+            let mut stream = respond.send_response(peers::head(200, &[]), false).unwrap();
+            stream.send_data(told.into(), true).unwrap();
+        },
+    );
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut stream = SslStream::new(Ssl::new(acceptor.context()).unwrap(), stream).unwrap();
+            let handler = Arc::clone(&handler);
+            tokio::spawn(async move {
+                if Pin::new(&mut stream).accept().await.is_ok() {
+                    peers::serve(stream, handler).await;
+                }
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http2_is_agreed_upon_in_the_handshake_or_it_is_502() {
+    let backend = TlsBackend::start("backend.internal");
+    let address = http2_backend(backend.dir.path()).await;
+    let config = backend.config("ca.pem", "backend.internal");
+    let config = config.replace("    tls:", "    http2: true\n    tls:");
+    let old = backend.address.to_string();
+    let mut gateway = TestGateway::start(&config.replace(&old, &address.to_string())).await;
+    let keys = gateway.seed();
+    let answer = gateway.get("/", &keys.viewer);
+    let told = format!("HTTP/2.0 https://{address}/");
+    assert_eq!((answer.status, answer.body), (200, told));
+    gateway.stop();
+    // The twin speaks TLS, but nothing of HTTP/2.
+    gateway.configure(&config);
+    gateway.launch();
+    let answer = gateway.get("/", &keys.viewer);
+    assert_eq!(answer.status, 502);
+    assert_eq!(answer.json()["code"], "upstream_broken");
 }
 
 #[tokio::test(flavor = "multi_thread")]
