@@ -22,7 +22,7 @@ mod trie;
 pub use authentication::{Authentication, CredentialLimits, Rejection, Subject};
 pub use canonical::{
     AmbiguousParameter, CanonicalPath, CanonicalQuery, CanonicalRequest, MAX_TARGET, Malformed,
-    PresentedSecret, RawRequest, X_PORTCULLIS_KEY, deciding_header,
+    PresentedSecret, RawRequest, X_PORTCULLIS_KEY, deciding_header, has_no_body,
 };
 pub use conflict::Conflict;
 pub use decide::{Decision, Facts, Question, decide};

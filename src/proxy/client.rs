@@ -76,15 +76,13 @@ fn right_most_untrusted(
     headers: &HeaderMap,
     is_trusted: impl Fn(&IpAddr) -> bool,
 ) -> Option<IpAddr> {
-    let values: Vec<&str> = headers
-        .get_all(&X_FORWARDED_FOR)
-        .iter()
-        .map(|value| value.to_str().ok())
-        .collect::<Option<_>>()?;
-    let hops = values.iter().flat_map(|value| value.split(',')).rev();
+    let lines = headers.get_all(&X_FORWARDED_FOR).iter().rev();
+    // Bytes, for a client may have put anything to the left of what the proxy added.
+    let hops = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
     let mut last = None;
     for hop in hops {
-        let Ok(ip) = hop.trim().parse::<IpAddr>() else {
+        let text = std::str::from_utf8(hop).unwrap_or_default();
+        let Ok(ip) = text.trim().parse::<IpAddr>() else {
             break;
         };
         last = Some(ip);
@@ -153,6 +151,30 @@ mod tests {
             assert_eq!(ip("10.0.0.1", junk), "10.0.0.1", "{junk}");
         }
         assert_eq!(ip("10.0.0.1", "junk, 198.51.100.7"), "198.51.100.7");
+    }
+
+    #[test]
+    fn what_is_no_text_hides_no_hop() {
+        let mut headers = HeaderMap::new();
+        let junk = [
+            &b"\xe9, 198.51.100.7"[..],
+            b"\xff,198.51.100.7",
+            b"\xff, , 198.51.100.7, 10.0.0.2",
+        ];
+        for line in junk {
+            headers.insert(
+                X_FORWARDED_FOR,
+                http::HeaderValue::from_bytes(line).unwrap(),
+            );
+            let trusted = |ip: &IpAddr| *ip == IpAddr::from([10, 0, 0, 2]);
+            let hop = right_most_untrusted(&headers, trusted);
+            assert_eq!(hop, Some([198, 51, 100, 7].into()));
+        }
+        headers.append(
+            X_FORWARDED_FOR,
+            http::HeaderValue::from_bytes(b"\xff").unwrap(),
+        );
+        assert_eq!(right_most_untrusted(&headers, |_| false), None);
     }
 
     #[test]

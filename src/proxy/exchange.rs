@@ -61,7 +61,7 @@ pub struct Exchange {
     pub(super) upgrading: bool,
     /// Bytes that the client may still send.
     body_allowed: u64,
-    _in_flight: InFlightGuard,
+    in_flight: Option<InFlightGuard>,
 }
 
 /// Where the request stands.
@@ -111,7 +111,7 @@ impl Exchange {
             connection,
             upgrading: false,
             body_allowed: u64::MAX,
-            _in_flight: in_flight.enter(),
+            in_flight: Some(in_flight.enter()),
         }
     }
 
@@ -131,6 +131,11 @@ impl Exchange {
             Outcome::Permitted(permit) => permit.into_facts(),
             Outcome::Denied(_, facts) => *facts,
         }
+    }
+
+    /// It is answered: what is left of its body takes no place from others.
+    pub(super) fn leave(&mut self) {
+        self.in_flight = None;
     }
 
     /// Bounds the body that is still to come.

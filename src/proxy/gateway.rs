@@ -83,7 +83,7 @@ impl ProxyHttp for Gateway {
     type CTX = Exchange;
 
     fn new_ctx(&self) -> Exchange {
-        self.new_exchange(Connection::current())
+        self.new_exchange(Connection::begin_exchange())
     }
 
     /// No modules: what the backend sends is what the client gets.
@@ -230,6 +230,10 @@ impl ProxyHttp for Gateway {
         if let Some(sent) = exchange.sent_upstream {
             let spent = self.clock.instant().duration_since(sent);
             self.metrics.upstream_seconds.observe(spent.as_secs_f64());
+        }
+        if session.req_header().version == Version::HTTP_10 {
+            // It knows no chunks (RFC 9112 §6.1): the connection's end is the body's.
+            response.remove_header(&header::TRANSFER_ENCODING);
         }
         response.insert_header(X_REQUEST_ID, exchange.request_id())?;
         exchange.rate.tell(response)?;

@@ -80,6 +80,7 @@ pub(super) fn upstream_request(
     if permit.route().websocket && !upstream.http2 && is_websocket(request.method(), sent) {
         put_websocket(&mut built, sent)?;
     }
+    put_framing(&mut built, request.method(), sent, upstream)?;
     put_forwarded(&mut built, request, client)?;
     put_identity(&mut built, permit, &upstream.identity)?;
     Ok(built)
@@ -141,6 +142,28 @@ fn copy_passed(
         if passed.binary_search(&name.as_str()).is_ok() || added.contains(name) {
             built.append_header(name.clone(), value.clone())?;
         }
+    }
+    Ok(())
+}
+
+/// The length as a number, in the one spelling it has. Backends that leave the body of a
+/// DELETE unread are known: none of them may take it for the next request.
+fn put_framing(
+    built: &mut RequestHeader,
+    method: &Method,
+    sent: &HeaderMap,
+    upstream: &Upstream,
+) -> pingora::Result<()> {
+    let length = sent.get(header::CONTENT_LENGTH);
+    if let Some(length) = length.filter(|length| length.as_bytes().starts_with(b"0")) {
+        let digits = length.as_bytes();
+        let first = digits.iter().position(|digit| *digit != b'0');
+        let digits = first.map_or(&b"0"[..], |first| &digits[first..]);
+        built.insert_header(header::CONTENT_LENGTH, digits)?;
+    }
+    let has_body = length.is_some() || sent.contains_key(header::TRANSFER_ENCODING);
+    if method == Method::DELETE && has_body && !upstream.http2 {
+        built.insert_header(header::CONNECTION, "close")?;
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use super::{record, target};
 use crate::audit::SpoolFull;
 use crate::policy::{
     CanonicalRequest, Decision, Denial, DenialReason, Facts, Malformed, PathRef, Permit, Question,
-    RawRequest, decide,
+    RawRequest, decide, has_no_body,
 };
 
 /// How long the rest of a refused request's body is read, so that its sender gets
@@ -155,6 +155,7 @@ impl Gateway {
         if let Some(fixed) = respond {
             exchange.status = Some(fixed.status);
             self.record(exchange);
+            exchange.leave();
             Answer::fixed(&fixed, exchange.request_id())
                 .write(session, &exchange.rate)
                 .await?;
@@ -181,6 +182,7 @@ impl Gateway {
         let dialect = facts.route.as_ref().map_or(default, |route| route.dialect);
         let answer = Answer::of_denial(&denial, dialect, exchange.request_id());
         let malformed = matches!(denial.reason(), DenialReason::Malformed(_));
+        let overloaded = matches!(denial.reason(), DenialReason::Overloaded);
         exchange.status = Some(answer.status());
         exchange.outcome = Outcome::Denied(denial, Box::new(facts));
         self.record(exchange);
@@ -188,7 +190,11 @@ impl Gateway {
             session.set_keepalive(None);
         }
         answer.write(session, &exchange.rate).await?;
-        if !malformed {
+        if overloaded {
+            // To wait for its body is what there is no room for.
+            session.set_keepalive(None);
+        } else if !malformed {
+            exchange.leave();
             drain(session).await;
         }
         Ok(())
@@ -234,6 +240,11 @@ fn canonical(session: &Session) -> Result<CanonicalRequest, Malformed> {
     let sent = session.req_header();
     let head = session.as_downstream().as_http1();
     let head = head.map(HttpSession::get_headers_raw_bytes);
+    // Over HTTP/2 a body need not be announced.
+    let streams = session.as_downstream().as_http2();
+    if has_no_body(&sent.method) && streams.is_some_and(|stream| !stream.is_body_empty()) {
+        return Err(Malformed::UnexpectedBody);
+    }
     CanonicalRequest::parse(&RawRequest {
         method: &sent.method,
         target: head.as_deref().map_or(sent.raw_path(), target::as_sent),
@@ -266,6 +277,10 @@ fn intend(exchange: &mut Exchange) -> Result<(), SpoolFull> {
 /// Reads what is left of a refused request's body for a bounded time. What cannot
 /// be read to its end must never be parsed as a request: the connection closes.
 pub(super) async fn drain(session: &mut Session) {
+    if session.is_http2() {
+        // The stream is reset, and the connection goes on.
+        return;
+    }
     if session.req_header().headers.contains_key(header::EXPECT) {
         session.set_keepalive(None);
         return;

@@ -67,6 +67,9 @@ pub enum Malformed {
     /// The body's length is announced in two ways.
     #[error("the length of the body is ambiguous")]
     Framing,
+    /// GET, HEAD and OPTIONS have no body.
+    #[error("a request with this method has no body")]
+    UnexpectedBody,
     /// The first line is not a method, a target and a version of HTTP/1.
     #[error("the request line is not `method target HTTP/1.1`")]
     RequestLine,
@@ -106,6 +109,7 @@ impl Malformed {
             Self::Method => "method_refused",
             Self::TwoCredentials => "two_credentials",
             Self::Framing => "ambiguous_length",
+            Self::UnexpectedBody => "unexpected_body",
             Self::RequestLine => "malformed_request_line",
             Self::RequestLineLength => "request_line_too_long",
             Self::LineEnd => "malformed_line_end",
@@ -138,7 +142,7 @@ impl CanonicalRequest {
             return Err(Malformed::TargetLength);
         }
         check_method(raw.method)?;
-        check_framing(raw.headers)?;
+        check_framing(raw.method, raw.headers)?;
         let (authority, target) = split_target(raw.target)?;
         let host = host::canonical(raw.headers, raw.authority, authority)?;
         let (path, query) = match target.iter().position(|b| *b == b'?') {
@@ -237,7 +241,14 @@ fn check_method(method: &Method) -> Result<(), Malformed> {
     }
 }
 
-fn check_framing(headers: &HeaderMap) -> Result<(), Malformed> {
+/// Whether a body of this method means nothing (RFC 9110 §9.3.1): a backend that leaves it
+/// unread takes it for the next request.
+#[must_use]
+pub const fn has_no_body(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+fn check_framing(method: &Method, headers: &HeaderMap) -> Result<(), Malformed> {
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
     let length = lengths.next();
     if lengths.next().is_some() {
@@ -249,12 +260,17 @@ fn check_framing(headers: &HeaderMap) -> Result<(), Malformed> {
         return Err(Malformed::Framing);
     }
     let mut encodings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    match (encodings.next(), encodings.next()) {
-        (None, _) => Ok(()),
-        (Some(_), _) if length.is_some() => Err(Malformed::Framing),
-        (Some(value), None) if value.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
-        _ => Err(Malformed::Framing),
+    let chunked = match (encodings.next(), encodings.next()) {
+        (None, _) => false,
+        (Some(_), _) if length.is_some() => return Err(Malformed::Framing),
+        (Some(value), None) if value.as_bytes().eq_ignore_ascii_case(b"chunked") => true,
+        _ => return Err(Malformed::Framing),
+    };
+    let announced = |value: &HeaderValue| value.as_bytes().iter().any(|digit| *digit != b'0');
+    if has_no_body(method) && (chunked || length.is_some_and(announced)) {
+        return Err(Malformed::UnexpectedBody);
     }
+    Ok(())
 }
 
 /// Splits an absolute-form target into its authority and the rest.

@@ -1,7 +1,7 @@
 //! What is known of a connection, for the requests on it.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::Instant;
@@ -26,6 +26,8 @@ pub(in crate::proxy) struct Connection {
     pub(in crate::proxy) client_certificate: Option<ClientCertificate>,
     /// The port that all requests are sent to instead of being served.
     pub(in crate::proxy) redirect: Option<u16>,
+    /// Requests that Pingora understood.
+    exchanges: AtomicU64,
     /// Whether the stream became something else than HTTP.
     tunnel: AtomicBool,
     /// Whether the body that is being read was found to be malformed.
@@ -45,6 +47,7 @@ impl Connection {
             tls,
             client_certificate: None,
             redirect: None,
+            exchanges: AtomicU64::new(0),
             tunnel: AtomicBool::new(false),
             malformed: AtomicBool::new(false),
             answer_due: Mutex::new(None),
@@ -58,9 +61,15 @@ impl Connection {
         CONNECTION.scope(self, work).await
     }
 
-    /// The connection whose request the current task serves.
-    pub(in crate::proxy) fn current() -> Option<Arc<Self>> {
-        CONNECTION.try_with(Arc::clone).ok()
+    /// The connection whose request the current task begins to serve.
+    pub(in crate::proxy) fn begin_exchange() -> Option<Arc<Self>> {
+        let connection = CONNECTION.try_with(Arc::clone).ok()?;
+        connection.exchanges.fetch_add(1, Ordering::Relaxed);
+        Some(connection)
+    }
+
+    pub(super) fn exchanges(&self) -> u64 {
+        self.exchanges.load(Ordering::Relaxed)
     }
 
     /// The backend agreed to an upgrade: from here on bytes pass as they are.

@@ -27,6 +27,9 @@ use super::span::Span;
 /// Read at once where there is no buffer to read into yet.
 const CHUNK: usize = 4 * 1024;
 
+/// Most that is read while a request is served: more is left to the client's own buffers.
+const MAX_AHEAD: usize = 16 * 1024;
+
 /// A connection's stream.
 pub(super) struct Gate {
     stream: Stream,
@@ -111,7 +114,8 @@ impl Gate {
     /// Nothing may be read; but a client that goes away should be noticed.
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_patience(cx)?;
-        if self.ahead.is_empty() {
+        // In a loop: only the stream's own `Pending` wakes whoever waits here.
+        while self.ahead.len() < MAX_AHEAD {
             let mut chunk = [0; CHUNK];
             let mut read = ReadBuf::new(&mut chunk);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;

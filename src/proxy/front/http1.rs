@@ -1,5 +1,7 @@
 //! HTTP/1: one request after the other.
 
+use std::sync::Arc;
+
 use bytes::BytesMut;
 use pingora::apps::HttpServerApp as _;
 use pingora::protocols::http::ServerSession;
@@ -30,12 +32,18 @@ impl Front {
                 Err(End::Closed) => return,
                 Err(End::Refused(malformed)) => return self.refuse(*gate, malformed).await,
             };
+            let connection = Arc::clone(gate.connection());
+            let before = connection.exchanges();
             let mut session = ServerSession::new_http1(gate);
             session.set_pipelined_prefix(head);
             session.set_read_timeout(Some(limits.idle));
             session.set_write_timeout(Some(limits.idle));
             let served = self.proxy.process_new_http(session, &shutdown).await;
             let Some(reused) = served else {
+                if connection.exchanges() == before && !*shutdown.borrow() {
+                    // Pingora understood less than the front, and has said so.
+                    self.gateway.refuse_head(&connection, Malformed::Target);
+                }
                 return;
             };
             match reused.consume().0.into_any().downcast::<Gate>() {

@@ -1,6 +1,6 @@
 //! HTTP/2: many requests at once.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pingora::apps::HttpServerApp as _;
@@ -10,7 +10,7 @@ use pingora::protocols::http::v2::server::{
     H2Accept, H2Options, HttpSession, default_h2_options, handshake,
 };
 use pingora::server::ShutdownWatch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::accept::Front;
 use super::frames::{FrameLimits, Frames};
@@ -20,6 +20,8 @@ use crate::config::Limits;
 
 /// What a client that knows sends first (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// How long a client that was told of the end may take to hear it.
+const GOODBYE: Duration = Duration::from_secs(1);
 /// Malformed requests of a connection until it is closed.
 const MAX_MALFORMED: u32 = 32;
 
@@ -27,7 +29,8 @@ impl Front {
     /// Whether a client speaks HTTP/2 without having been asked.
     pub(super) async fn begins_http2(&self, gate: &mut Gate) -> bool {
         let limits = self.limits();
-        let mut patience = limits.idle;
+        let mut due = Instant::now() + limits.idle;
+        let mut begun = false;
         loop {
             let come = gate.ahead();
             if !PREFACE.starts_with(&come[..come.len().min(PREFACE.len())]) {
@@ -36,10 +39,13 @@ impl Front {
             if come.len() >= PREFACE.len() {
                 return true;
             }
-            if !matches!(timeout(patience, gate.fill()).await, Ok(Ok(true))) {
+            if !come.is_empty() && !begun {
+                begun = true;
+                due = Instant::now() + limits.header_timeout;
+            }
+            if !matches!(timeout_at(due, gate.fill()).await, Ok(Ok(true))) {
                 return false;
             }
-            patience = limits.header_timeout;
         }
     }
 
@@ -56,8 +62,7 @@ impl Front {
             return;
         };
         let digest = Arc::new(Digest::default());
-        // Every request holds one: alone, the connection is idle.
-        let alive = Arc::new(());
+        let requests = Arc::new(Requests::default());
         let mut malformed = 0;
         let mut closing = false;
         let mut patience = Instant::now() + limits.idle;
@@ -72,21 +77,26 @@ impl Front {
                 }
                 accepted = HttpSession::from_h2_conn(&mut streams, Arc::clone(&digest)) => accepted,
                 () = sleep_until(patience) => {
-                    if Arc::strong_count(&alive) == 1 {
-                        return;
+                    patience = requests.idle_until(limits.idle);
+                    if patience <= Instant::now() {
+                        if closing {
+                            return;
+                        }
+                        // Said before it is done: a request on its way is not lost.
+                        streams.graceful_shutdown();
+                        closing = true;
+                        patience = Instant::now() + GOODBYE;
                     }
-                    patience = Instant::now() + limits.idle;
                     continue;
                 }
             };
-            patience = Instant::now() + limits.idle;
             match accepted {
                 Ok(Some(H2Accept::Session(session))) => {
                     let request = self.serve_stream(session, limits.idle, shutdown.clone());
-                    let alive = Arc::clone(&alive);
+                    let counted = requests.enter();
                     tokio::spawn(Arc::clone(&connection).scope(async move {
                         request.await;
-                        drop(alive);
+                        drop(counted);
                     }));
                 }
                 Ok(Some(H2Accept::Rejected)) if malformed < MAX_MALFORMED => malformed += 1,
@@ -107,6 +117,44 @@ impl Front {
         async move {
             proxy.process_new_http(session, &shutdown).await;
         }
+    }
+}
+
+/// The requests of a connection, and since when there is none.
+struct Requests(Mutex<(usize, Instant)>);
+
+impl Default for Requests {
+    fn default() -> Self {
+        Self(Mutex::new((0, Instant::now())))
+    }
+}
+
+impl Requests {
+    fn state(&self) -> MutexGuard<'_, (usize, Instant)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(self: &Arc<Self>) -> Request {
+        self.state().0 += 1;
+        Request(Arc::clone(self))
+    }
+
+    /// When the connection will have been idle for so long, if nothing comes.
+    fn idle_until(&self, idle: Duration) -> Instant {
+        match *self.state() {
+            (0, since) => since + idle,
+            _ => Instant::now() + idle,
+        }
+    }
+}
+
+/// One of them.
+struct Request(Arc<Requests>);
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        *state = (state.0 - 1, Instant::now());
     }
 }
 

@@ -1,7 +1,10 @@
 //! Where a request begins and ends: whatever two parsers could read in two ways.
 
-use super::{Bench, bearer, request};
-use crate::support::gateway::until;
+use std::io::Write as _;
+
+use super::{Bench, ROUTES, bearer, request};
+use crate::support::gateway::{TestGateway, until, yaml};
+use crate::support::upstream::Upstream;
 
 impl Bench {
     /// A POST of the editor's with these fields, and what follows the head.
@@ -32,7 +35,9 @@ async fn class_1_a_length_is_digits_and_there_is_one() {
     let seen = bench.passes("a length", bench.post("Content-Length: 3\r\n", "abc"));
     assert_eq!(seen.body, b"abc");
     let padded = bench.post("content-length:\t003 \r\n", "abc");
-    assert_eq!(bench.passes("the same length", padded).body, b"abc");
+    let seen = bench.passes("the same length", padded);
+    assert_eq!(seen.body, b"abc");
+    assert_eq!(seen.header("content-length"), ["3"], "in its one spelling");
     bench.audited().await;
 }
 
@@ -223,6 +228,74 @@ async fn class_9_lines_and_fields_are_strict() {
     let late = format!("\r\n\r\n{}", bench.viewer("GET /things/7", ""));
     bench.passes("empty lines before a request", late);
     bench.audited().await;
+}
+
+/// A backend that does not read it takes it for the next request.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_method_without_a_body_has_none() {
+    let bench = Bench::start().await;
+    let inner = bench.viewer("GET /things/inner", "");
+    let announced = format!("Content-Length: {}\r\n", inner.len());
+    let chunked = format!("{:x}\r\n{inner}\r\n0\r\n\r\n", inner.len());
+    for line in ["GET /things/7", "OPTIONS /headed", "GET /open"] {
+        bench.refused(line, 400, bench.viewer(line, &announced) + &inner);
+        let raw = bench.viewer(line, "Transfer-Encoding: chunked\r\n") + &chunked;
+        bench.refused(line, 400, raw);
+        bench.passes(line, bench.viewer(line, "Content-Length: 0\r\n"));
+    }
+    let events = bench.audited().await;
+    let reasons = events
+        .iter()
+        .filter(|event| event["reason"] == "unexpected_body");
+    assert_eq!(reasons.count(), 6);
+}
+
+/// What the front takes for a target and the HTTP library does not: that refusal is
+/// recorded as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn targets_that_are_no_uri_leave_their_event() {
+    let bench = Bench::start().await;
+    let targets = [
+        "/things/7?a\"b",
+        "/<>",
+        "/`{|}^\\`",
+        "http:///",
+        "http://[::1/x",
+        "http://gw:99999/x",
+    ];
+    for target in targets {
+        let answer = bench
+            .gateway
+            .raw(bench.viewer(&format!("GET {target}"), ""));
+        assert_eq!(answer.unwrap().status, 400, "{target}");
+    }
+    assert!(bench.upstream.received().is_empty());
+    bench.gateway.wait_for_audit();
+    assert_eq!(bench.gateway.events().await.len(), targets.len());
+}
+
+/// The connection's end is the body's end: chunks are not known (RFC 9112 §6.1).
+#[tokio::test(flavor = "multi_thread")]
+async fn class_4_http_1_0_is_answered_without_chunks() {
+    let upstream = Upstream::with(|_, stream| {
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n")
+    });
+    let gateway = TestGateway::start(&yaml(upstream.address(), ROUTES)).await;
+    for (version, encodings) in [("1.0", 0), ("1.1", 1)] {
+        let mut connection = gateway.connect();
+        connection.send(format!(
+            "GET /open HTTP/{version}\r\nHost: gw\r\nConnection: close\r\n\r\n"
+        ));
+        let answer = connection.answer().unwrap();
+        assert_eq!(
+            (answer.status, answer.body.as_str()),
+            (200, "ok"),
+            "{version}"
+        );
+        assert_eq!(answer.header("transfer-encoding").len(), encodings);
+        assert!(connection.is_closed());
+    }
 }
 
 /// Requests sent ahead are answered in turn: each is judged by itself.

@@ -156,6 +156,17 @@ async fn class_10_what_could_become_another_request_is_reset() {
     assert_eq!(bench.upstream.only().body, b"abc");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_method_without_a_body_has_none_over_http2() {
+    let bench = Bench::start().await;
+    for more in [&[][..], &[("content-length", "3")]] {
+        let fate = bench.fate(&get("/open"), more, Some(b"abc"));
+        assert_eq!(fate, Fate::Answered(400), "{more:?}");
+    }
+    assert!(bench.upstream.received().is_empty());
+    assert_eq!(bench.fate(&get("/open"), &[], None), Fate::Answered(200));
+}
+
 /// A length that is not the body's: the backend never sees a whole request, and its
 /// connection carries nothing else.
 #[tokio::test(flavor = "multi_thread")]
@@ -347,9 +358,8 @@ async fn headers_are_bounded_over_http2_too() {
     connection.frame(HEADERS, 0, 1, &block(&get("/open")));
     assert_eq!(connection.fate(1), Fate::Closed);
     let mut connection = bench.http2();
-    connection.frame(HEADERS, 0, 1, &block(&get("/open")));
-    connection.frame(CONTINUATION, END_HEADERS | END_STREAM, 1, b"");
-    connection.frame(DATA, END_STREAM, 1, b"");
+    connection.frame(HEADERS, END_STREAM, 1, &block(&get("/open")));
+    connection.frame(CONTINUATION, END_HEADERS, 1, b"");
     assert_eq!(
         connection.fate(1),
         Fate::Answered(200),

@@ -54,6 +54,75 @@ async fn class_13_a_dripping_header_has_a_deadline() {
     bench.audited().await;
 }
 
+/// Nor does the beginning of HTTP/2 buy time.
+#[tokio::test(flavor = "multi_thread")]
+async fn class_13_a_dripping_preface_has_a_deadline() {
+    let bench = Bench::with("limits: { header_timeout: 1s }\n").await;
+    let mut connection = bench.gateway.connect();
+    let mut sender = connection.sender();
+    let began = Clock::system().instant();
+    let drip = std::thread::spawn(move || {
+        for byte in b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" {
+            // Fails when the gateway hangs up.
+            if sender.write_all(&[*byte]).is_err() {
+                break;
+            }
+            std::thread::sleep(DRIP * 5);
+        }
+    });
+    let answer = connection.answer().unwrap();
+    let took = began.elapsed();
+    assert_eq!(answer.status, 408);
+    assert!(took < Duration::from_secs(8), "{took:?}");
+    drop(connection);
+    drip.join().unwrap();
+}
+
+/// A refusal is an answer: the body that was never sent keeps no place from others.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bodies_of_refused_requests_take_no_places() {
+    let bench = Bench::with("limits: { requests: 2 }\n").await;
+    bench.gateway.make_known(&bench.keys.viewer);
+    let refused: Vec<_> = (0..6)
+        .map(|_| {
+            let mut connection = bench.gateway.connect();
+            connection.send(request("POST /things", "Content-Length: 9\r\n"));
+            let answer = connection.answer().unwrap();
+            assert_eq!(answer.status, 401);
+            connection
+        })
+        .collect();
+    assert_eq!(bench.gateway.metric("portcullis_requests_in_flight"), 0);
+    bench.passes("somebody else", bench.viewer("GET /things/7", ""));
+    drop(refused);
+}
+
+/// Bytes sent ahead do not hide that the client has gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_goes_away_is_noticed_whatever_it_sent_ahead() {
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let upstream = crate::support::upstream::Upstream::with(move |_, stream| {
+        // Ends with the test at the latest.
+        let _ = wait.lock().unwrap().recv();
+        crate::support::upstream::respond(stream, "200 OK", b"ok")
+    });
+    let text = crate::support::gateway::yaml(upstream.address(), super::ROUTES);
+    let gateway = crate::support::gateway::TestGateway::start(&text).await;
+    for ahead in ["", "G", "GET / HTTP/1.1\r\n"] {
+        let mut connection = gateway.connect();
+        connection.send(request("GET /open", "") + ahead);
+        until("it to be served", || {
+            gateway.metric("portcullis_requests_in_flight") == 1
+        });
+        drop(connection);
+        until("its end", || {
+            gateway.metric("portcullis_requests_in_flight") == 0
+        });
+    }
+    drop(go);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn class_13_headers_are_small_and_few() {
     let bench = Bench::start().await;

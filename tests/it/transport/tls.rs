@@ -51,7 +51,6 @@ async fn tls_1_2_and_1_3_pass_and_nothing_lower_does() {
     assert_eq!(get(&of_version(SslVersion::TLS1_3), only_1_3).status, 200);
     wait_for_failures(&gateway, "tls_handshake", 3);
     // What every scanner does is no news.
-    assert!(!gateway.log().contains("\"ERROR\""), "{}", gateway.log());
     assert!(!gateway.log().contains("handshake"), "{}", gateway.log());
 }
 
