@@ -1,6 +1,6 @@
 //! Cookies that pass: all but ours.
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 
 /// Cookies of ours, which no backend may see.
 const OWN: [&str; 2] = ["__Host-portcullis", "portcullis-dev"];
@@ -15,6 +15,18 @@ pub fn without_own(sent: &HeaderMap) -> Option<Vec<u8>> {
         .filter(|cookie| !cookie.is_empty() && !is_own(cookie))
         .collect();
     (!kept.is_empty()).then(|| kept.join(&b"; "[..]))
+}
+
+/// The `Set-Cookie` fields that stay, if any must go: nobody else sets a cookie of ours.
+pub(super) fn set_without_own(answered: &HeaderMap) -> Option<Vec<HeaderValue>> {
+    let own = |field: &HeaderValue| {
+        let cookie = field.as_bytes().split(|b| *b == b';').next();
+        cookie.is_some_and(is_own)
+    };
+    let fields = || answered.get_all(header::SET_COOKIE).into_iter();
+    fields()
+        .any(own)
+        .then(|| fields().filter(|field| !own(field)).cloned().collect())
 }
 
 /// Backends differ in what they forgive around a name (quotes, blanks that are not ASCII, a

@@ -10,7 +10,7 @@ use prometheus::IntGauge;
 
 use super::attempt::Attempts;
 use super::client::Client;
-use super::front::Connection;
+use super::front::{BodyWatch, Connection};
 use super::rate::RateState;
 use super::record;
 use super::rescue::Failure;
@@ -57,6 +57,8 @@ pub struct Exchange {
     /// What the rate limits say.
     pub(super) rate: RateState,
     pub(super) connection: Option<Arc<Connection>>,
+    /// Of a request over HTTP/2: its body is waited for so long and no longer.
+    body_watch: Option<Arc<BodyWatch>>,
     /// Whether the backend was asked to switch protocols.
     pub(super) upgrading: bool,
     /// Bytes that the client may still send.
@@ -109,6 +111,7 @@ impl Exchange {
             failure: None,
             rate: RateState::default(),
             connection,
+            body_watch: BodyWatch::current(),
             upgrading: false,
             body_allowed: u64::MAX,
             in_flight: Some(in_flight.enter()),
@@ -141,6 +144,22 @@ impl Exchange {
     /// Bounds the body that is still to come.
     pub(super) const fn allow_body(&mut self, bytes: u64) {
         self.body_allowed = bytes;
+    }
+
+    /// A body is about to be read.
+    pub(super) fn await_body(&self) {
+        if let Some(watch) = &self.body_watch {
+            watch.await_more();
+        }
+    }
+
+    /// Something of the body has come, or its end.
+    pub(super) fn body_came(&self, is_end: bool) {
+        match &self.body_watch {
+            Some(watch) if is_end => watch.complete(),
+            Some(watch) => watch.await_more(),
+            None => {}
+        }
     }
 
     /// Counts bytes of the body.
@@ -223,7 +242,13 @@ impl Drop for Exchange {
     /// A panic or a cancelled task leaves its event too.
     fn drop(&mut self) {
         if let Some(slot) = self.slot.take() {
-            self.failure.get_or_insert(Failure::Interrupted);
+            let stalled = self.body_watch.as_ref().is_some_and(|it| it.has_stalled());
+            let failure = if stalled {
+                Failure::Client
+            } else {
+                Failure::Interrupted
+            };
+            self.failure.get_or_insert(failure);
             let _ = slot.commit(&record::event(self, self.clock.instant()));
         }
     }

@@ -15,6 +15,7 @@ use pingora::{Error, ErrorType};
 
 use super::answer::Answer;
 use super::client::X_REQUEST_ID;
+use super::cookies;
 use super::exchange::{Exchange, InFlight, Outcome};
 use super::front::Connection;
 use super::grpc;
@@ -202,9 +203,10 @@ impl ProxyHttp for Gateway {
         &self,
         _: &mut Session,
         body: &mut Option<Bytes>,
-        _: bool,
+        end_of_stream: bool,
         exchange: &mut Exchange,
     ) -> pingora::Result<()> {
+        exchange.body_came(end_of_stream);
         exchange.count_body(body.as_ref().map_or(0, Bytes::len))
     }
 
@@ -235,6 +237,7 @@ impl ProxyHttp for Gateway {
             // It knows no chunks (RFC 9112 §6.1): the connection's end is the body's.
             response.remove_header(&header::TRANSFER_ENCODING);
         }
+        strip_own(response)?;
         response.insert_header(X_REQUEST_ID, exchange.request_id())?;
         exchange.rate.tell(response)?;
         exchange.body_left = content_length(response);
@@ -346,6 +349,25 @@ fn check_coding(response: &ResponseHeader) -> pingora::Result<()> {
             Err(Error::explain(ErrorType::InvalidHTTPHeader, problem).into_up())
         }
     }
+}
+
+/// What only the gateway says, and sets, does not come from a backend.
+fn strip_own(response: &mut ResponseHeader) -> pingora::Result<()> {
+    let names = response.headers.keys();
+    let own: Vec<_> = names
+        .filter(|name| name.as_str().starts_with("x-portcullis-"))
+        .cloned()
+        .collect();
+    for name in own {
+        response.remove_header(&name);
+    }
+    if let Some(kept) = cookies::set_without_own(&response.headers) {
+        response.remove_header(&header::SET_COOKIE);
+        for cookie in kept {
+            response.append_header(header::SET_COOKIE, cookie)?;
+        }
+    }
+    Ok(())
 }
 
 fn content_length(response: &ResponseHeader) -> Option<u64> {

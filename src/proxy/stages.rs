@@ -163,6 +163,10 @@ impl Gateway {
             return Ok(true);
         }
         if intend(exchange).is_ok() {
+            let streams = session.as_downstream().as_http2();
+            if streams.is_some_and(|stream| !stream.is_body_empty()) {
+                exchange.await_body();
+            }
             return Ok(false);
         }
         let facts = exchange.take_facts();

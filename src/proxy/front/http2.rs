@@ -13,6 +13,7 @@ use pingora::server::ShutdownWatch;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::accept::Front;
+use super::body_watch::BodyWatch;
 use super::frames::{FrameLimits, Frames};
 use super::gate::Gate;
 use super::span::Span;
@@ -114,9 +115,9 @@ impl Front {
         let mut session = ServerSession::new_http2(session);
         session.set_write_timeout(Some(idle));
         let proxy = Arc::clone(&self.proxy);
-        async move {
+        BodyWatch::guard(idle, async move {
             proxy.process_new_http(session, &shutdown).await;
-        }
+        })
     }
 }
 

@@ -16,10 +16,11 @@
 //! | `wire.rs` | a TCP connection as Pingora wants one |
 //! | `gate.rs`, `span.rs` | cuts the stream to the request that is being served |
 //! | `http1.rs` | one request after the other |
-//! | `http2.rs`, `frames.rs` | many at once; bounds on what frames may cost |
+//! | `http2.rs`, `frames.rs`, `body_watch.rs` | many at once; bounds on what frames may cost and bodies may take |
 //! | `refuse.rs` | the answer to a head that is none |
 
 mod accept;
+mod body_watch;
 mod census;
 mod connection;
 mod frames;
@@ -35,6 +36,7 @@ mod transport;
 mod wire;
 
 pub use accept::Front;
+pub(super) use body_watch::BodyWatch;
 pub(super) use connection::Connection;
 pub use listener::{Listener, Protocol};
 pub use tls::{CertificateWatch, Renewal};

@@ -167,6 +167,43 @@ async fn a_method_without_a_body_has_none_over_http2() {
     assert_eq!(bench.fate(&get("/open"), &[], None), Fate::Answered(200));
 }
 
+/// Others may be busy on the connection: the stream alone is given up.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_stalls_is_given_up() {
+    let bench = Bench::with("limits: { idle: 1s }\n").await;
+    let editor = format!("Bearer {}", bench.keys.editor);
+    let post = [
+        pseudo("POST", "/things"),
+        vec![("authorization", editor.as_str())],
+    ]
+    .concat();
+    let mut connection = bench.http2();
+    connection.headers(1, &post, false);
+    connection.frame(DATA, 0, 1, b"abc");
+    let fate = connection.fate(1);
+    assert!(matches!(fate, Fate::Reset(_) | Fate::Closed), "{fate:?}");
+    until("its place to be free", || {
+        bench.gateway.metric("portcullis_requests_in_flight") == 0
+    });
+    assert!(
+        bench.upstream.received().is_empty(),
+        "a whole request arrived"
+    );
+    let mut connection = bench.http2();
+    connection.headers(1, &post, false);
+    connection.frame(DATA, 0, 1, b"abc");
+    connection.frame(DATA, END_STREAM, 1, b"def");
+    assert_eq!(connection.fate(1), Fate::Answered(200));
+    assert_eq!(bench.upstream.only().body, b"abcdef");
+    bench.gateway.wait_for_audit();
+    let events = bench.gateway.events().await;
+    let reasons: Vec<_> = events
+        .iter()
+        .map(|event| event["reason"].as_str())
+        .collect();
+    assert_eq!(reasons, [Some("client_closed"), None]);
+}
+
 /// A length that is not the body's: the backend never sees a whole request, and its
 /// connection carries nothing else.
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,10 @@
 //! Classes 21, 22 and 23: nobody but the gateway says who it is.
 
-use super::{Bench, bearer, request};
+use std::io::Write as _;
+
+use super::{Bench, ROUTES, bearer, request};
+use crate::support::gateway::{TestGateway, yaml};
+use crate::support::upstream::Upstream;
 
 /// Ours by default, by configuration, by reservation, or by another proxy's habit.
 const OWNED: [&str; 17] = [
@@ -22,6 +26,28 @@ const OWNED: [&str; 17] = [
     "Remote-User",
     "X-Auth-Request-User",
 ];
+
+/// Nor does the client hear from a backend what only the gateway says.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_header_and_no_cookie_of_ours_comes_from_a_backend() {
+    let upstream = Upstream::with(|_, stream| {
+        stream.write_all(
+            b"HTTP/1.1 200 OK\r\nX-Portcullis-Tenant: evil\r\nx-portcullis-assertion: evil\r\n\
+              Set-Cookie: a=b; Path=/\r\nSet-Cookie: __host-portcullis=evil; Path=/; Secure\r\n\
+              Set-Cookie: \"portcullis-dev\"=evil\r\nX-Other: y\r\nContent-Length: 2\r\n\r\nok",
+        )
+    });
+    let gateway = TestGateway::start(&yaml(upstream.address(), ROUTES)).await;
+    let answer = gateway.raw(request("GET /open", "")).unwrap();
+    assert_eq!((answer.status, answer.body.as_str()), (200, "ok"));
+    assert_eq!(answer.header("set-cookie"), ["a=b; Path=/"]);
+    assert_eq!(answer.header("x-other"), ["y"]);
+    let evil = answer
+        .headers
+        .iter()
+        .find(|(_, value)| value.contains("evil"));
+    assert_eq!(evil, None);
+}
 
 /// Every owned name in many spellings, except those that decide: the exact
 /// `X-Portcullis-Project` is input, and is refused if it names nothing.

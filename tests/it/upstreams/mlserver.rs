@@ -109,7 +109,12 @@ async fn grpc_calls_pass_and_refusals_are_understood() {
     let events = gateway.events().await;
     let told = events.iter().map(|event| {
         let word = |name: &str| event[name].to_string().replace('"', "");
-        ["status", "result", "reason"].map(word).join(" ")
+        let told = ["status", "result", "reason"].map(word).join(" ");
+        // At the deadline the client leaves and the backend gives up: either may be first.
+        match told.as_str() {
+            "null failed client_closed" | "200 failed upstream_grpc_4" => "the deadline".to_owned(),
+            _ => told,
+        }
     });
     let told: Vec<_> = told.collect();
     insta::assert_snapshot!(told.join("\n"));
