@@ -171,6 +171,8 @@ fn h2_options(limits: &Limits) -> H2Options {
     let bytes = u32::try_from(limits.head.bytes).unwrap_or(u32::MAX);
     options
         .max_concurrent_streams(limits.streams)
+        // By default it hangs up after 20 that come at once: the frames are counted here.
+        .max_pending_accept_reset_streams(limits.resets as usize)
         .max_header_list_size(bytes);
     options
 }

@@ -86,6 +86,28 @@ async fn class_12_floods_end_their_connection() {
     });
 }
 
+/// As many as are allowed may come at once; one more ends the connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn class_12_resets_are_bounded_at_their_limit() {
+    let bench = Bench::with("limits: { resets: 60 }\n").await;
+    let get = block(&GET);
+    let pairs = |from: u32, count: u32| -> Vec<u8> {
+        (from..from + count)
+            .flat_map(|n| {
+                let open = frame(HEADERS, END_HEADERS | END_STREAM, 1 + 2 * n, &get);
+                [open, frame(RST_STREAM, 0, 1 + 2 * n, &[0, 0, 0, 8])].concat()
+            })
+            .collect()
+    };
+    let mut connection = Http2::open(bench.gateway.public());
+    connection.raw(&pairs(0, 60));
+    connection.headers(121, &GET, true);
+    assert_eq!(connection.fate(121), Fate::Answered(200));
+    connection.raw(&pairs(61, 1));
+    connection.headers(125, &GET, true);
+    assert_eq!(connection.fate(125), Fate::Closed);
+}
+
 /// The twin: a client that resets now and then, pings and sends much data.
 #[tokio::test(flavor = "multi_thread")]
 async fn class_12_a_busy_client_is_no_flood() {
