@@ -22,6 +22,7 @@ use super::grpc;
 use super::headers::{put_te, upstream_request};
 use super::rescue::Failure;
 use super::rules::LiveRules;
+use super::stages::content_length;
 use crate::audit::Spool;
 use crate::authn::Authenticator;
 use crate::cache::RoleTables;
@@ -240,7 +241,7 @@ impl ProxyHttp for Gateway {
         strip_own(response)?;
         response.insert_header(X_REQUEST_ID, exchange.request_id())?;
         exchange.rate.tell(response)?;
-        exchange.body_left = content_length(response);
+        exchange.body_left = content_length(&response.headers);
         if exchange.ends_with_head || has_no_body(&session.req_header().method, response) {
             self.record(exchange);
         }
@@ -370,11 +371,6 @@ fn strip_own(response: &mut ResponseHeader) -> pingora::Result<()> {
     Ok(())
 }
 
-fn content_length(response: &ResponseHeader) -> Option<u64> {
-    let value = response.headers.get(header::CONTENT_LENGTH)?;
-    value.to_str().ok()?.parse().ok()
-}
-
 /// RFC 9110 §6.4.1, and an upgrade, after which there is no more HTTP.
 fn has_no_body(method: &Method, response: &ResponseHeader) -> bool {
     method == Method::HEAD
@@ -382,5 +378,5 @@ fn has_no_body(method: &Method, response: &ResponseHeader) -> bool {
             response.status,
             StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
         )
-        || content_length(response) == Some(0)
+        || content_length(&response.headers) == Some(0)
 }

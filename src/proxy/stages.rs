@@ -163,8 +163,7 @@ impl Gateway {
             return Ok(true);
         }
         if intend(exchange).is_ok() {
-            let streams = session.as_downstream().as_http2();
-            if streams.is_some_and(|stream| !stream.is_body_empty()) {
+            if streams_body(session) {
                 exchange.await_body();
             }
             return Ok(false);
@@ -244,9 +243,7 @@ fn canonical(session: &Session) -> Result<CanonicalRequest, Malformed> {
     let sent = session.req_header();
     let head = session.as_downstream().as_http1();
     let head = head.map(HttpSession::get_headers_raw_bytes);
-    // Over HTTP/2 a body need not be announced.
-    let streams = session.as_downstream().as_http2();
-    if has_no_body(&sent.method) && streams.is_some_and(|stream| !stream.is_body_empty()) {
+    if has_no_body(&sent.method) && streams_body(session) {
         return Err(Malformed::UnexpectedBody);
     }
     CanonicalRequest::parse(&RawRequest {
@@ -261,8 +258,14 @@ fn canonical(session: &Session) -> Result<CanonicalRequest, Malformed> {
     })
 }
 
-/// Only digits come as far.
-fn content_length(headers: &HeaderMap) -> Option<u64> {
+/// Whether a body is to come over HTTP/2, where it need not be announced.
+fn streams_body(session: &Session) -> bool {
+    let stream = session.as_downstream().as_http2();
+    stream.is_some_and(|stream| !stream.is_body_empty())
+}
+
+/// The announced length of a body, if it is a number.
+pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
     let value = headers.get(header::CONTENT_LENGTH)?;
     value.to_str().ok()?.parse().ok()
 }
