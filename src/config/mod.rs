@@ -33,7 +33,6 @@ mod units;
 mod upstream;
 mod variables;
 
-pub use body::BodyTemplate;
 pub use certificate::{Authorities, CertificateError, CertificateFiles, ServerCertificate};
 pub use diagnostic::Diagnostic;
 pub use files::{Digest, Files};
