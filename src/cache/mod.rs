@@ -5,9 +5,11 @@
 //! for a bounded time ([`RoleTables::is_stale`]); after that no key is accepted.
 
 mod keys;
+mod owners;
 mod refresh;
 mod role_tables;
 
 pub use keys::{CachedKey, KeyCache, KeyEntry};
+pub use owners::{Known, OwnerCache, OwnersEpoch};
 pub use refresh::Refresh;
 pub use role_tables::RoleTables;

@@ -9,6 +9,7 @@ mod find_scope;
 mod header_name;
 mod host;
 mod http1;
+pub mod json_text;
 mod objects;
 mod pattern;
 mod pattern_parser;
