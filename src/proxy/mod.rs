@@ -22,6 +22,7 @@
 
 mod addresses;
 mod answer;
+mod asking;
 mod attempt;
 mod backend_answer;
 mod circuit;
@@ -43,6 +44,7 @@ mod stages;
 mod target;
 mod upstream;
 
+pub use asking::Asker;
 pub use exchange::InFlight;
 pub use front::{CertificateWatch, Front, Listener, Protocol, Renewal};
 pub use gateway::{Core, Gateway};
