@@ -25,6 +25,7 @@ pub(super) fn resource(
         kind: kind?,
         ids: vec![id?],
         optional: true,
+        backend: false,
         forms: Vec::new(),
     })
 }
