@@ -18,6 +18,7 @@ mod policy;
 mod principals;
 pub mod private_postgres;
 mod projects;
+mod resources;
 mod roles;
 mod tenants;
 
@@ -33,6 +34,7 @@ pub use migrate::{Migrated, migrate};
 pub use new_key::{CreatedKey, NewKey};
 pub use principals::ListedPrincipal;
 pub use projects::ListedProject;
+pub use resources::NewResource;
 pub use roles::NewRole;
 
 type Result<T> = std::result::Result<T, StoreError>;
