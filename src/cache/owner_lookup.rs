@@ -88,7 +88,8 @@ impl Owners {
     pub async fn find(&self, objects: &[ResourceKey]) -> Result<Vec<Option<Owner>>, StoreError> {
         let mut cached = self.cached(objects);
         self.renew(cached.stale);
-        self.hits.inc_by((objects.len() - cached.unknown.len()) as u64);
+        self.hits
+            .inc_by((objects.len() - cached.unknown.len()) as u64);
         self.misses.inc_by(cached.unknown.len() as u64);
         for places in cached.unknown.chunks(CHUNK) {
             let keys: Vec<_> = places.iter().map(|place| objects[*place].clone()).collect();

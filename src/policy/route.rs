@@ -59,6 +59,16 @@ impl Route {
         self.resource.is_some() || !self.objects.references.is_empty()
     }
 
+    /// Whether more than the head of a request is needed to judge it.
+    #[must_use]
+    pub fn is_asked_about(&self) -> bool {
+        let objects = &self.objects;
+        self.reads_objects()
+            || objects.body.is_some()
+            || !(objects.forbid.is_empty() && objects.only.is_empty())
+            || objects.creates.iter().any(|rule| !rule.labels.is_empty())
+    }
+
     /// Whether a request or its answer may name objects.
     #[must_use]
     pub const fn names_objects(&self) -> bool {

@@ -10,6 +10,7 @@ use prometheus::IntGauge;
 
 use super::attempt::Attempts;
 use super::client::Client;
+use super::consider::Learnt;
 use super::front::{BodyWatch, Connection};
 use super::rate::RateState;
 use super::record;
@@ -38,6 +39,8 @@ pub struct Exchange {
     pub(super) client: Option<Client>,
     pub(super) request: Option<CanonicalRequest>,
     pub(super) outcome: Outcome,
+    /// What was learnt of it before that.
+    pub(super) learnt: Learnt,
     pub(super) upstream: Option<Arc<Upstream>>,
     pub(super) sent_upstream: Option<Instant>,
     pub(super) attempts: Attempts,
@@ -98,6 +101,7 @@ impl Exchange {
             client: None,
             request: None,
             outcome: Outcome::Open,
+            learnt: Learnt::default(),
             upstream: None,
             sent_upstream: None,
             attempts: Attempts::default(),

@@ -14,6 +14,7 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
 
 use super::answer::Answer;
+use super::asking::Lineage;
 use super::backend_answer::is_interim;
 use super::exchange::{Exchange, InFlight, Outcome};
 use super::front::Connection;
@@ -42,6 +43,8 @@ pub struct Core {
     pub authenticator: Authenticator,
     /// Who may do what.
     pub tables: Arc<RoleTables>,
+    /// Whose objects of backends are.
+    pub lineage: Lineage,
     /// Who asks too often.
     pub limiter: Arc<RateLimiter>,
     /// Where audit events go.
@@ -109,7 +112,7 @@ impl ProxyHttp for Gateway {
             self.redirect(session, exchange, port).await?;
             return Ok(true);
         }
-        let decision = self.admit(session, exchange).await;
+        let decision = self.admit(session, exchange).await?;
         let spent = self.clock.instant().duration_since(exchange.arrived);
         self.metrics.decision_seconds.observe(spent.as_secs_f64());
         match decision {

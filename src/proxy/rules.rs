@@ -97,7 +97,8 @@ impl Rules {
 
     /// How the owner of an object of this type is found, where it is not on record.
     pub(super) fn ownership(&self, upstream: &Arc<str>, kind: &Arc<str>) -> Option<&Ownership> {
-        self.ownership.get(&(Arc::clone(upstream), Arc::clone(kind)))
+        self.ownership
+            .get(&(Arc::clone(upstream), Arc::clone(kind)))
     }
 
     /// Whether both prepare projects alike in the same backends.

@@ -15,8 +15,8 @@ use super::gateway::Gateway;
 use super::{record, target};
 use crate::audit::SpoolFull;
 use crate::policy::{
-    CanonicalRequest, Circumstances, Decision, Denial, DenialReason, Facts, Malformed,
-    NamedObjects, PathRef, Permit, Question, RawRequest, decide, has_no_body,
+    CanonicalRequest, Decision, Denial, DenialReason, Facts, Malformed, Permit, RawRequest,
+    has_no_body,
 };
 
 /// How long the rest of a refused request's body is read, so that its sender gets
@@ -25,11 +25,15 @@ const DRAIN: Duration = Duration::from_secs(2);
 
 impl Gateway {
     /// The verdict, within the bounds that hold for every request.
-    pub(super) async fn admit(&self, session: &Session, exchange: &mut Exchange) -> Decision {
+    pub(super) async fn admit(
+        &self,
+        session: &mut Session,
+        exchange: &mut Exchange,
+    ) -> pingora::Result<Decision> {
         if let Err(denial) = self.within_bounds(session, exchange) {
-            return Decision::Denied(denial, Facts::default());
+            return Ok(Decision::Denied(denial, Facts::default()));
         }
-        match self.consider(session, exchange).await {
+        Ok(match self.consider(session, exchange).await? {
             Decision::Permitted(permit) => {
                 let limit = exchange.rules.limits.body;
                 let allowed = permit.route().max_body.unwrap_or(limit);
@@ -42,7 +46,7 @@ impl Gateway {
                 }
             }
             denied @ Decision::Denied(..) => denied,
-        }
+        })
     }
 
     /// The bounds that hold whatever is asked for.
@@ -83,43 +87,6 @@ impl Gateway {
                 Err(denial)
             }
         }
-    }
-
-    /// From the header to the verdict.
-    async fn consider(&self, session: &Session, exchange: &mut Exchange) -> Decision {
-        let request = match self.understood(session, exchange).await {
-            Ok(request) => request,
-            Err(denial) => return Decision::Denied(denial, Facts::default()),
-        };
-        let rules = Arc::clone(&exchange.rules);
-        let ip = exchange.client.as_ref().and_then(|client| client.ip);
-        let authentication = self
-            .authenticator
-            .authenticate(request.credential(), ip)
-            .await;
-        let segments = request.path().segments();
-        let path = PathRef {
-            segments: &segments,
-            trailing_slash: request.path().trailing_slash(),
-        };
-        let lookup = rules.routes.find(request.method(), request.host(), &path);
-        exchange.counters = rules.counters(&lookup).cloned();
-        let decision = decide(&Question {
-            request: &request,
-            path,
-            headers: &session.req_header().headers,
-            lookup,
-            authentication: &authentication,
-            table: &self.tables.current(),
-            circumstances: Circumstances {
-                ip,
-                at: exchange.occurred_at,
-            },
-            objects: Some(NamedObjects::default()),
-        });
-        drop(segments);
-        exchange.request = Some(request);
-        self.limit_known(&rules, exchange, decision).await
     }
 
     pub(super) fn identify(session: &mut Session, exchange: &mut Exchange) {

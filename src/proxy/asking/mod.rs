@@ -27,7 +27,8 @@ use pingora::upstreams::peer::{HttpPeer, Peer as _};
 use pingora::{Error, ErrorType};
 use smallvec::SmallVec;
 
-pub(super) use owners::{Lineage, Unresolved};
+pub use owners::Lineage;
+pub(super) use owners::Unresolved;
 pub(super) use question::Question;
 
 use super::rescue::Failure;

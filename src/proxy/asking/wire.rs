@@ -36,7 +36,9 @@ pub(in crate::proxy) async fn write_head(
 /// HTTP/2 has `:authority` and `:scheme` in the place of `Host`.
 fn address_by_uri(head: &mut RequestHeader, upstream: &Upstream) -> pingora::Result<()> {
     let unusable = |_| Error::explain(ErrorType::InternalError, "no target for HTTP/2");
-    let target = std::str::from_utf8(head.raw_path()).unwrap_or_default().to_owned();
+    let target = std::str::from_utf8(head.raw_path())
+        .unwrap_or_default()
+        .to_owned();
     let host = head.remove_header(&header::HOST);
     let host = host.ok_or_else(|| Error::new(ErrorType::InternalError))?;
     let uri = Uri::builder()
@@ -51,7 +53,10 @@ fn address_by_uri(head: &mut RequestHeader, upstream: &Upstream) -> pingora::Res
 }
 
 /// Sends all of a body, and its end.
-pub(in crate::proxy) async fn write_body(http: &mut HttpSession, body: Bytes) -> pingora::Result<()> {
+pub(in crate::proxy) async fn write_body(
+    http: &mut HttpSession,
+    body: Bytes,
+) -> pingora::Result<()> {
     let write = async {
         if !body.is_empty() {
             http.write_request_body(body, true).await?;
