@@ -69,6 +69,12 @@ impl Route {
             || objects.creates.iter().any(|rule| !rule.labels.is_empty())
     }
 
+    /// Whether the answer is understood before it is passed on.
+    #[must_use]
+    pub const fn captures(&self) -> bool {
+        !self.objects.creates.is_empty() || !self.objects.filters.is_empty()
+    }
+
     /// Whether a request or its answer may name objects.
     #[must_use]
     pub const fn names_objects(&self) -> bool {

@@ -64,6 +64,12 @@ pub(super) enum Failure {
     ClientBody,
     /// The client's body is larger than the route allows.
     BodyTooLarge,
+    /// What the backend made is not on record: it belongs to nobody.
+    OwnershipUnrecorded,
+    /// What the backend says it made is on record as another project's.
+    OwnershipConflict,
+    /// Whose the items of a list are cannot be asked.
+    OwnersUnknown,
     /// Something of ours.
     Internal,
     /// The gateway stopped, or its task ended, before the answer was complete.
@@ -116,6 +122,18 @@ impl Failure {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "The body is larger than this route allows.",
             )),
+            Self::OwnershipUnrecorded => Some((
+                StatusCode::SERVICE_UNAVAILABLE,
+                "What the backend did cannot be recorded, so it is not passed on; ask an operator.",
+            )),
+            Self::OwnershipConflict => Some((
+                StatusCode::CONFLICT,
+                "The backend's answer cannot be passed on.",
+            )),
+            Self::OwnersUnknown => Some((
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Whose these objects are cannot be asked; try again.",
+            )),
             Self::Internal => Some((StatusCode::INTERNAL_SERVER_ERROR, "Internal error.")),
             Self::Client | Self::Interrupted => None,
         }
@@ -131,6 +149,9 @@ impl Failure {
             Self::ClientHeader => "client_header",
             Self::ClientBody => "client_body",
             Self::BodyTooLarge => "body_too_large",
+            Self::OwnershipUnrecorded => "ownership_unrecorded",
+            Self::OwnershipConflict => "ownership_conflict",
+            Self::OwnersUnknown => "owners_unknown",
             Self::Internal => "internal_error",
             Self::Interrupted => "gateway_interrupted",
         }

@@ -134,16 +134,26 @@ impl Gateway {
             drain(session).await;
             return Ok(true);
         }
-        if intend(exchange).is_ok() {
-            if streams_body(session) {
-                exchange.await_body();
-            }
-            return Ok(false);
+        if let Err(denial) = self.ready(exchange) {
+            let facts = exchange.take_facts();
+            self.refuse(session, exchange, denial, facts).await?;
+            return Ok(true);
         }
-        let facts = exchange.take_facts();
-        self.refuse(session, exchange, Denial::audit_full(), facts)
-            .await?;
-        Ok(true)
+        if exchange.forwarded.body.is_none() && streams_body(session) {
+            exchange.await_body();
+        }
+        let captures = exchange.route().is_some_and(|route| route.captures());
+        if captures {
+            self.capture(session, exchange).await?;
+        }
+        Ok(captures)
+    }
+
+    /// Completes a permitted request, and leaves its intent.
+    fn ready(&self, exchange: &mut Exchange) -> Result<(), Denial> {
+        exchange.complete()?;
+        exchange.begin_page(&self.page_tokens)?;
+        intend(exchange).map_err(|SpoolFull| Denial::audit_full())
     }
 
     pub(super) async fn refuse(

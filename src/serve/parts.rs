@@ -21,8 +21,8 @@ use crate::authn::Authenticator;
 use crate::cache::{KeyCache, OwnerCache, Owners, Refresh, RoleTables};
 use crate::config::{ConfigFile, Settings};
 use crate::proxy::{
-    Asker, CertificateWatch, Core, Gateway, InFlight, Lineage, Listener, LiveRules, Protocol,
-    Provisioner, Rules,
+    Asker, CertificateWatch, Core, Gateway, InFlight, Lineage, Listener, LiveRules, PageTokens,
+    Protocol, Provisioner, Rules,
 };
 use crate::rate::RateLimiter;
 use crate::store::Db;
@@ -142,6 +142,7 @@ impl Parts {
             poll: self.settings.cache.poll,
         };
         tasks.spawn(async move { refresh.run().await });
+        let page_tokens = PageTokens::new(&pepper);
         let authenticator = Authenticator::new(
             self.db.clone(),
             keys,
@@ -155,6 +156,7 @@ impl Parts {
             authenticator,
             tables: Arc::clone(tables),
             lineage: self.lineage(owned),
+            page_tokens,
             limiter: self.limiter(tasks),
             spool: desk.spool.clone(),
             metrics: Arc::clone(&desk.metrics),

@@ -18,7 +18,6 @@ mod policy;
 mod principals;
 pub mod private_postgres;
 mod projects;
-mod resources;
 mod roles;
 mod tenants;
 
@@ -34,7 +33,6 @@ pub use migrate::{Migrated, migrate};
 pub use new_key::{CreatedKey, NewKey};
 pub use principals::ListedPrincipal;
 pub use projects::ListedProject;
-pub use resources::NewResource;
 pub use roles::NewRole;
 
 type Result<T> = std::result::Result<T, StoreError>;

@@ -51,6 +51,12 @@ impl<'t> Listing<'t> {
         self.items().map(|item| item.text)
     }
 
+    /// Whether there is a list at all, an empty one or not.
+    #[must_use]
+    pub const fn has_list(&self) -> bool {
+        !self.lists.is_empty()
+    }
+
     fn items(&self) -> impl Iterator<Item = &Item<'t>> {
         self.lists.iter().flat_map(|list| &list.items)
     }

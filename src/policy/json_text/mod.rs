@@ -50,8 +50,39 @@ pub fn id_at(text: &str, pointer: &Pointer) -> Result<Option<String>, Unreadable
     }
 }
 
+/// All ids at a place.
+///
+/// # Errors
+///
+/// [`Unreadable`], and if there is something else.
+pub fn ids_at(text: &str, pointer: &Pointer) -> Result<Vec<String>, Unreadable> {
+    let values = values_at(text, pointer)?.into_iter();
+    values.filter(|value| *value != "null").map(id).collect()
+}
+
+/// The text of the only value at a place that is one, or its JSON.
+///
+/// # Errors
+///
+/// [`Unreadable`].
+pub fn text_at(text: &str, pointer: &Pointer) -> Result<Option<String>, Unreadable> {
+    match values_at(text, pointer)?.as_slice() {
+        [] | ["null"] => Ok(None),
+        [value] if value.starts_with('"') => {
+            let text = serde_json::from_str(value);
+            text.map(Some).map_err(|_| Unreadable)
+        }
+        [value] => Ok(Some((*value).to_owned())),
+        _ => Err(Unreadable),
+    }
+}
+
 /// A text or an integer as an id.
-pub(super) fn id(value: &str) -> Result<String, Unreadable> {
+///
+/// # Errors
+///
+/// [`Unreadable`] for anything else.
+pub fn id(value: &str) -> Result<String, Unreadable> {
     let text = if value.starts_with('"') {
         serde_json::from_str(value).map_err(|_| Unreadable)?
     } else if is_integer(value) {
