@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{KeyCache, OwnerCache, RoleTables};
-use crate::store::{Change, Changed, Db, StoreError};
+use crate::store::{Change, Changed, Db, StoreError, TouchedResources};
 
 /// The task that keeps the caches true.
 #[derive(Debug)]
@@ -55,6 +55,11 @@ impl Refresh {
             Changed::Keys(ids) => ids.iter().for_each(|id| self.keys.invalidate(id)),
             // The role table has these.
             Changed::Principals(_) | Changed::Policy => {}
+            Changed::Resources(touched) => {
+                self.forget(touched);
+                // The version says nothing of these.
+                return Ok(());
+            }
             Changed::Everything => self.forget_all(),
         }
         self.tables.poll().await
@@ -68,6 +73,17 @@ impl Refresh {
             self.forget_all();
         }
         Ok(())
+    }
+
+    fn forget(&self, touched: &TouchedResources) {
+        match touched {
+            TouchedResources::These(keys) => {
+                keys.iter().for_each(|key| self.owners.invalidate(key));
+            }
+            TouchedResources::OfType { .. } | TouchedResources::Any => {
+                self.owners.invalidate_all();
+            }
+        }
     }
 
     /// What was notified meanwhile is unknown.
