@@ -67,7 +67,7 @@ impl Rules {
             provisions: std::mem::take(&mut settings.provisions),
             rate: settings.rate.clone(),
             limits: settings.limits,
-            ownership: ownership(Vec::new()),
+            ownership: ownership(std::mem::take(&mut settings.resource_types)),
             counters,
         })
     }

@@ -31,6 +31,7 @@ fn named(enforced: bool) -> Named {
 
 fn names_a_model(route: &mut Route) {
     route.resource = Some(ResourceRule {
+        backend: false,
         kind: "model".into(),
         ids: vec![Source::Query("m".into())],
         optional: false,
