@@ -16,11 +16,11 @@ resources:
     upstream: app
     via:
       type: dataset
-      request: GET /runs/{id}
+      request: \"GET /runs/{id}\"
       id: /run/experiment
       immutable: true
-      bulk: { request: POST /runs/lookup, body: { ids: \"{ids}\" }, items: /runs, key: /id, id: /experiment, max: 2 }
-  - { type: job, upstream: app, via: { type: dataset, request: GET /runs/{id}, id: /run/experiment } }
+      bulk: { request: \"POST /runs/lookup\", body: { ids: \"{ids}\" }, items: /runs, key: /id, id: /experiment, max: 2 }
+  - { type: job, upstream: app, via: { type: dataset, request: \"GET /runs/{id}\", id: /run/experiment } }
   - { type: version, upstream: app, via: { type: dataset, prefix: \"/\" } }
 ";
 
