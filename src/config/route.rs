@@ -112,6 +112,7 @@ fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Op
         scope,
         resource,
         objects: Objects::default(),
+        when: None,
         project,
         dialect: dialect.unwrap_or(surroundings.errors),
         forward_headers,

@@ -18,6 +18,7 @@ pub(super) fn status(reason: &DenialReason) -> StatusCode {
         | DenialReason::CredentialScope
         | DenialReason::PermissionMissing { .. }
         | DenialReason::ExplicitlyDenied { .. }
+        | DenialReason::ConditionUnmet
         | DenialReason::CredentialPermission { .. } => StatusCode::FORBIDDEN,
         DenialReason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         DenialReason::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
