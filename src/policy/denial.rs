@@ -33,9 +33,17 @@ pub enum DenialReason {
     PermissionMissing {
         /// What was missing.
         permission: Permission,
-        /// Where.
-        scope: Scope,
+        /// Where; `None`: everywhere.
+        scope: Option<Scope>,
     },
+    /// A binding or a role denies it, whatever others grant.
+    ExplicitlyDenied {
+        /// What it denies.
+        permission: Permission,
+    },
+    /// An object that the request names does not exist, is nobody's or another's: one answer
+    /// for all, in the same words.
+    ResourceUnknown,
     /// The principal holds it, the credential is limited to less.
     CredentialPermission {
         /// What the credential lacks.
@@ -136,6 +144,8 @@ impl Denial {
             DenialReason::ProjectClosed => "project_closed",
             DenialReason::CredentialScope => "credential_scope",
             DenialReason::PermissionMissing { .. } => "permission_missing",
+            DenialReason::ExplicitlyDenied { .. } => "explicitly_denied",
+            DenialReason::ResourceUnknown => "resource_unknown",
             DenialReason::CredentialPermission { .. } => "credential_permission",
             DenialReason::RateLimited { .. } => "rate_limited",
             DenialReason::RateUnknown => "rate_unknown",
@@ -182,11 +192,17 @@ impl Denial {
             DenialReason::PermissionMissing { permission, scope } => format!(
                 "Permission `{permission}` is missing{}.",
                 match scope {
-                    Scope::Platform => " on the platform",
-                    Scope::Tenant(_) => " in this tenant",
-                    Scope::Project(_) => " in this project",
+                    None => "",
+                    Some(Scope::Platform) => " on the platform",
+                    Some(Scope::Tenant(_)) => " in this tenant",
+                    Some(Scope::Project(_)) => " in this project",
+                    Some(Scope::Resource { .. }) => " on this object",
                 }
             ),
+            DenialReason::ExplicitlyDenied { permission } => {
+                format!("Permission `{permission}` is denied to you here.")
+            }
+            DenialReason::ResourceUnknown => "There is no such object.".to_owned(),
             DenialReason::CredentialPermission { permission } => {
                 format!("This key is limited and does not include `{permission}`.")
             }

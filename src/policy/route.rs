@@ -52,6 +52,20 @@ pub struct Route {
     pub origin: Origin,
 }
 
+impl Route {
+    /// Whether a request may name objects.
+    #[must_use]
+    pub const fn reads_objects(&self) -> bool {
+        self.resource.is_some() || !self.objects.references.is_empty()
+    }
+
+    /// Whether a request or its answer may name objects.
+    #[must_use]
+    pub const fn names_objects(&self) -> bool {
+        self.reads_objects() || !self.objects.filters.is_empty()
+    }
+}
+
 /// What a caller must have. There is no default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Requirement {

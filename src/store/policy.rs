@@ -9,8 +9,8 @@ use super::roles::RoleRow;
 use super::tenants::TenantRow;
 use super::{Db, Result, StoreError};
 use crate::domain::{
-    Binding, BindingId, PolicyRows, Principal, PrincipalId, Project, ProjectId, Role, RoleId,
-    Scope, Tenant, TenantId,
+    Binding, BindingId, Effect, PolicyRows, Principal, PrincipalId, Project, ProjectId, Role,
+    RoleId, Scope, Tenant, TenantId,
 };
 
 impl Db {
@@ -131,6 +131,8 @@ impl From<BindingRow> for Binding {
             principal: PrincipalId(row.principal_id),
             role: RoleId(row.role_id),
             scope,
+            effect: Effect::Allow,
+            condition: None,
         }
     }
 }

@@ -8,5 +8,5 @@ mod references;
 mod set;
 
 pub use content::check_content;
-pub use references::{NamedObjects, named};
+pub use references::{Names, named};
 pub use set::write_set;
