@@ -36,6 +36,13 @@ impl<'t> PermissionRule<'t> {
     }
 }
 
+impl PermissionRule<'_> {
+    /// The patterns of some lines.
+    pub fn patterns(lines: &[String]) -> impl Iterator<Item = &str> {
+        lines.iter().map(|line| PermissionRule::parse(line).pattern)
+    }
+}
+
 impl fmt::Display for PermissionRule<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.effect == Effect::Deny {

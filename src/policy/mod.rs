@@ -1,6 +1,7 @@
 //! The decision: pure, synchronous, without I/O.
 
 mod authentication;
+mod body;
 mod canonical;
 mod condition;
 mod conflict;
@@ -11,6 +12,7 @@ mod header_name;
 mod held_role;
 mod host;
 mod http1;
+mod naming;
 mod objects;
 mod pattern;
 mod pattern_parser;
@@ -27,6 +29,7 @@ mod template;
 mod trie;
 
 pub use authentication::{Authentication, CredentialLimits, Rejection, Subject};
+pub use body::{Body, BodyValue, Tree};
 pub use canonical::{
     AmbiguousParameter, CanonicalPath, CanonicalQuery, CanonicalRequest, MAX_TARGET, Malformed,
     PresentedSecret, RawRequest, X_PORTCULLIS_KEY, deciding_header, has_no_body,
@@ -40,6 +43,7 @@ pub use header_name::{OwnedHeaders, fold};
 pub use held_role::{Grant, HeldRole};
 pub use host::{HostPattern, MalformedHost};
 pub use http1::{Chunked, Framing, Head, HeadLimits, HeadReader};
+pub use naming::{Names, check_content, named, write_set};
 pub use objects::{
     Asking, BodyFormat, BodyRule, BodyTemplate, BulkLookup, CreateRule, FilterRule, ForbidRule,
     Form, Keys, LabelSource, ListRequest, Objects, OnlyRule, OwnRequest, Ownership, PageRule,

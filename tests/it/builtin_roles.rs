@@ -1,7 +1,7 @@
 //! The built-in roles of `config/roles.yaml`: who holds what, and above all who does not.
 
 use portcullis::config::Settings;
-use portcullis::domain::{Permission, RoleScope};
+use portcullis::domain::{Permission, PermissionRule, RoleScope};
 
 fn settings() -> Settings {
     let text = "version: 1\nupstreams: { any: { url: \"http://127.0.0.1:1\" } }\n";
@@ -15,7 +15,7 @@ fn held_by(name: &str) -> Vec<String> {
         .iter()
         .find(|role| role.name == name)
         .unwrap();
-    let patterns = role.permissions.iter().map(String::as_str);
+    let patterns = PermissionRule::patterns(&role.permissions);
     let (set, unknown) = settings.catalogue.expand(patterns);
     assert_eq!(unknown, Vec::<&str>::new(), "patterns of {name}");
     let is_held = |permission: &&Permission| {

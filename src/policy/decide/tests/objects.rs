@@ -34,6 +34,7 @@ fn names_a_model(route: &mut Route) {
         kind: "model".into(),
         ids: vec![Source::Query("m".into())],
         optional: false,
+        backend: false,
         forms: Vec::new(),
     });
 }
