@@ -123,3 +123,20 @@ fn whoever_manages_models_neither_deletes_nor_sees_sensitive_data() {
     assert!(!held.iter().any(sees));
     assert!(held.contains(&"models:approve".to_owned()));
 }
+
+#[test]
+fn a_data_scientist_changes_nothing_in_production() {
+    let settings = settings();
+    let mut roles = settings.roles.iter();
+    let role = roles.find(|role| role.name == "data_scientist").unwrap();
+    for line in &role.permissions {
+        let rule = PermissionRule::parse(line);
+        let action = rule.pattern.rsplit(':').next().unwrap();
+        let harmless = ["read", "view", "use"].contains(&action);
+        let outside = rule.condition == Some("resource.environment != \"production\"");
+        assert!(
+            harmless || outside || rule.pattern == "predictions:create",
+            "{line}"
+        );
+    }
+}
