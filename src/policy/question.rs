@@ -1,12 +1,13 @@
 //! What a decision rests on.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
 
-use super::{Authentication, CanonicalRequest, Lookup, Params, PathRef, RoleTable};
+use super::{Authentication, CanonicalRequest, Keys, Lookup, Params, PathRef, RoleTable};
 use crate::domain::Owner;
 
 /// All that a decision rests on.
@@ -58,6 +59,9 @@ pub struct NamedObjects<'a> {
     pub named: &'a [Named],
     /// In the same order; `None` for what nobody owns. What is not enforced needs none.
     pub owners: &'a [Option<Owner>],
+    /// Labels of the object that the request is to make, as far as it tells them itself;
+    /// `None` if its route has none, or takes one from the answer.
+    pub made: Option<&'a BTreeMap<String, String>>,
 }
 
 impl<'a> NamedObjects<'a> {
@@ -79,6 +83,14 @@ impl Question<'_> {
         match &self.lookup {
             Lookup::Found { params, .. } => Some(*params),
             _ => None,
+        }
+    }
+
+    /// When two names of its query or its body are one.
+    pub(super) fn keys(&self) -> Keys {
+        match &self.lookup {
+            Lookup::Found { route, .. } => route.objects.keys,
+            _ => Keys::default(),
         }
     }
 }

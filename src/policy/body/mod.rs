@@ -155,3 +155,8 @@ impl<'b> BodyValue<'b> {
         }
     }
 }
+
+#[cfg(test)]
+mod property;
+#[cfg(test)]
+mod tests;
