@@ -227,9 +227,10 @@ fn overlap(written: &Source, read: &Source, keys: Keys) -> bool {
     }
 }
 
-/// Whether two steps may lead to the same value.
+/// Whether two steps may lead to the same value; `-` is what an array does not have yet.
 fn meet(a: &PointerSegment, b: &PointerSegment, keys: Keys) -> bool {
     match (a, b) {
+        (PointerSegment::Key(end), _) if **end == *"-" => true,
         (PointerSegment::Key(a), PointerSegment::Key(b)) => keys.same(a, b),
         _ => true,
     }
