@@ -67,7 +67,9 @@ pub enum Decision {
 pub fn screen(question: &Question<'_>) -> Result<(), Box<(Denial, Facts)>> {
     let mut facts = Facts::of(question);
     let verdict = match &question.lookup {
-        Lookup::Found { route, .. } if route.names_objects() => screened(question, &mut facts),
+        Lookup::Found { route, .. } if route.names_objects() || route.is_asked_about() => {
+            screened(question, &mut facts)
+        }
         _ => judge(question, &mut facts).map(drop),
     };
     verdict.map_err(|reason| Box::new((Denial::new(reason), facts)))
