@@ -78,7 +78,9 @@ impl Refresh {
     fn forget(&self, touched: &TouchedResources) {
         match touched {
             TouchedResources::These(keys) => {
-                keys.iter().for_each(|key| self.owners.invalidate(key));
+                for key in keys {
+                    self.owners.invalidate(key);
+                }
             }
             TouchedResources::OfType { .. } | TouchedResources::Any => {
                 self.owners.invalidate_all();

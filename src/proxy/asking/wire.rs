@@ -30,7 +30,7 @@ pub(in crate::proxy) async fn write_head(
         address_by_uri(&mut head, upstream)?;
     }
     let written = http.write_request_header(Box::new(head)).await;
-    written.map_err(|error| error.into_up())
+    written.map_err(Error::into_up)
 }
 
 /// HTTP/2 has `:authority` and `:scheme` in the place of `Host`.
@@ -63,7 +63,7 @@ pub(in crate::proxy) async fn write_body(
         }
         http.finish_request_body().await
     };
-    write.await.map_err(|error| error.into_up())
+    write.await.map_err(Error::into_up)
 }
 
 /// The head of the answer. All of it is due as long after the first byte as that may take.
@@ -124,6 +124,5 @@ async fn in_time<T>(
         None => Ok(work.await),
     };
     let late = || Error::explain(ErrorType::ReadTimedout, "the answer is late");
-    done.unwrap_or_else(|_| Err(late()))
-        .map_err(|error| error.into_up())
+    done.unwrap_or_else(|_| Err(late())).map_err(Error::into_up)
 }

@@ -137,23 +137,23 @@ async fn stream(
     let waits = session.req_header().headers.contains_key(header::EXPECT);
     if waits && !session.as_mut().is_body_empty() {
         let told = session.as_downstream_mut().write_continue_response().await;
-        told.map_err(|error| error.into_down())?;
+        told.map_err(Error::into_down)?;
     }
     while !session.as_mut().is_body_done() {
         let read = session.as_downstream_mut().read_request_body().await;
-        let Some(bytes) = read.map_err(|error| error.into_down())? else {
+        let Some(bytes) = read.map_err(Error::into_down)? else {
             break;
         };
         exchange.body_came(false);
         exchange.count_body(bytes.len())?;
         if !bytes.is_empty() {
             let written = http.write_request_body(bytes, false).await;
-            written.map_err(|error| error.into_up())?;
+            written.map_err(Error::into_up)?;
         }
     }
     exchange.body_came(true);
     let finished = http.finish_request_body().await;
-    finished.map_err(|error| error.into_up())
+    finished.map_err(Error::into_up)
 }
 
 /// Waits for the client to go away.
