@@ -7,6 +7,10 @@
 //! | `exchange.rs` | what is known of one request (Pingora's CTX) |
 //! | `gateway.rs` | the stages as Pingora calls them (`ProxyHttp`) |
 //! | `stages.rs` | canonical request, verdict, refusal |
+//! | `consider.rs`, `inspect.rs` | verdict, with the body and the owners it needs |
+//! | `asking/` | the gateway's own questions to a backend: whose an object is |
+//! | `capture/` | answers that are understood before they are passed on |
+//! | `forward.rs` | what goes upstream besides what came |
 //! | `redirect.rs` | the way to TLS, where nothing else is told |
 //! | `rules.rs` | what the configuration says |
 //! | `target.rs` | the request target as it was sent |

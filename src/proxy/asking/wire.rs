@@ -10,6 +10,7 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
 
 use crate::proxy::backend_answer::is_interim;
+use crate::proxy::stages::content_length;
 use crate::proxy::upstream::Upstream;
 
 /// Interim answers (100, 103 and the like) before the answer.
@@ -95,6 +96,11 @@ pub(in crate::proxy) async fn read_body(
     most: usize,
     peer: &HttpPeer,
 ) -> pingora::Result<Bytes> {
+    let announced = http.response_header();
+    let announced = announced.and_then(|head| content_length(&head.headers));
+    if announced.is_some_and(|length| length > most as u64) {
+        return Err(Error::explain(ErrorType::ReadError, "the answer is too long").into_up());
+    }
     let read = async {
         let mut body = BytesMut::new();
         while let Some(bytes) = http.read_response_body().await? {

@@ -71,7 +71,10 @@ impl Gateway {
 }
 
 /// What went wrong, as an error of Pingora's flow.
-#[expect(clippy::unnecessary_box_returns, reason = "an error of Pingora is boxed")]
+#[expect(
+    clippy::unnecessary_box_returns,
+    reason = "an error of Pingora is boxed"
+)]
 fn fail(exchange: &mut Exchange, failure: Failure) -> BError {
     exchange.failure = Some(failure);
     Error::explain(ErrorType::InternalError, failure.code())
