@@ -15,6 +15,7 @@
 //! | `headers.rs` | the upstream request, rebuilt from the permit |
 //! | `upstream.rs`, `addresses.rs` | where it goes |
 //! | `attempt.rs`, `circuit.rs` | where again, and where not |
+//! | `backend_answer.rs` | what of the backend's answer passes, and where it ends |
 //! | `rescue.rs`, `answer.rs`, `dialect.rs`, `grpc.rs` | what the client hears when it does not |
 //! | `record.rs` | the audit event |
 //! | `provision.rs` | the gateway's own requests when a project appears |
@@ -22,6 +23,7 @@
 mod addresses;
 mod answer;
 mod attempt;
+mod backend_answer;
 mod circuit;
 mod client;
 pub mod cookies;
