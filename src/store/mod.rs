@@ -3,6 +3,8 @@
 //! Readers return domain types. Writers are administrative changes: each takes an
 //! [`Author`], runs in one transaction and leaves exactly one audit event in it,
 //! because a transaction can only be committed with one.
+//!
+//! All of it runs in a [`TenantTx`], in whose name row-level security decides.
 
 mod audit;
 mod audit_copy;
@@ -12,6 +14,7 @@ mod connect;
 mod error;
 mod keys;
 mod listener;
+mod login;
 mod members;
 mod migrate;
 mod new_key;

@@ -154,11 +154,10 @@ async fn a_forgotten_object_takes_its_bindings_along() {
     let missing = db.members_at(Some(&at(&one))).await;
     assert!(matches!(missing, Err(StoreError::NotFound { .. })));
     db.forget_resource(author, &two).await.unwrap();
-    let mut told = events(&store).await;
-    told.truncate(4);
-    told.sort_unstable();
-    let three = ["member.removed"; 3];
-    assert_eq!(told, [&three[..], &["resource.forgotten"]].concat());
+    let told = events(&store).await;
+    let times = |event: &str| told.iter().filter(|each| *each == event).count();
+    assert_eq!(times("member.removed"), 3);
+    assert_eq!(times("resource.forgotten"), 1, "the other was the request's to tell");
 }
 
 #[tokio::test]
@@ -263,9 +262,13 @@ async fn adoption_is_a_change_with_an_event() {
     let TestStore { db, author, .. } = &mut store;
     let adopted = [new(&key("run", "1"), &[]), new(&key("run", "2"), &[])];
     db.adopt_resources(author, &to, &adopted).await.unwrap();
-    let event = &db.audit(&AuditFilter::default(), 1).await.unwrap()[0];
-    assert_eq!(event.event, "resources.adopted");
-    assert_eq!(event.details["count"], 2);
+    let adopted_only = AuditFilter {
+        event: Some("resources.adopted".to_owned()),
+        ..AuditFilter::default()
+    };
+    let told = db.audit(&adopted_only, 9).await.unwrap();
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].details["count"], 2);
     let other = "globex/churn".parse().unwrap();
     let refused = db.adopt_resources(author, &other, &adopted).await;
     assert!(matches!(refused, Err(StoreError::Conflict(_))));
