@@ -90,8 +90,12 @@ async fn whatever_is_spoiled_is_found() {
             "projects: a member sees no row of another tenant: it does",
         ),
         (
+            "ALTER POLICY tenant_insert ON resources WITH CHECK (true)",
+            "member: a member changes nothing of another tenant: INSERT INTO resources",
+        ),
+        (
             "ALTER POLICY tenant_update ON resources USING (true) WITH CHECK (true)",
-            "member: a member changes nothing of another tenant: INSERT",
+            "reviewer: a reviewer changes nothing: UPDATE resources",
         ),
         (
             "GRANT DELETE ON audit_events TO portcullis_gateway",

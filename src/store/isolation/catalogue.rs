@@ -23,7 +23,7 @@ pub(super) const TABLES: &[Table] = &[
     Table {
         name: "tenants",
         policies: USUAL,
-        grants: &["DELETE", "INSERT", "SELECT", "UPDATE (name)"],
+        grants: &["INSERT", "SELECT"],
     },
     Table {
         name: "projects",
@@ -45,7 +45,7 @@ pub(super) const TABLES: &[Table] = &[
             "tenant_select SELECT",
             "tenant_update UPDATE",
         ],
-        grants: &["INSERT", "SELECT", "UPDATE (disabled_at)", "UPDATE (name)"],
+        grants: &["INSERT", "SELECT", "UPDATE (disabled_at)"],
     },
     Table {
         name: "roles",
@@ -61,7 +61,7 @@ pub(super) const TABLES: &[Table] = &[
     Table {
         name: "bindings",
         policies: USUAL,
-        grants: &["DELETE", "INSERT", "SELECT", "UPDATE (condition)"],
+        grants: &["DELETE", "INSERT", "SELECT"],
     },
     Table {
         name: "resources",

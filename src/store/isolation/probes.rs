@@ -221,14 +221,12 @@ fn rows_of(tenant: Uuid) -> [String; 9] {
     ]
 }
 
-fn changes_of(tenant: Uuid) -> [String; 12] {
+fn changes_of(tenant: Uuid) -> [String; 10] {
     let key = key(tenant);
     [
-        format!("UPDATE tenants SET name = 'y' WHERE id = '{tenant}'"),
-        format!("UPDATE principals SET name = 'y' WHERE tenant_id = '{tenant}'"),
+        format!("UPDATE principals SET disabled_at = now() WHERE tenant_id = '{tenant}'"),
         format!("UPDATE projects SET name = 'y' WHERE tenant_id = '{tenant}'"),
         format!("UPDATE roles SET permissions = '{{y:read}}' WHERE tenant_id = '{tenant}'"),
-        format!("UPDATE bindings SET condition = 'y' WHERE tenant_id = '{tenant}'"),
         format!("UPDATE resources SET labels = '{{}}' WHERE tenant_id = '{tenant}'"),
         format!("UPDATE api_keys SET revoked_at = now() WHERE id = '{key}'"),
         format!("UPDATE api_key_usage SET last_used_at = now() WHERE key_id = '{key}'"),
