@@ -32,7 +32,10 @@ pub use denial::{Denial, DenialReason};
 pub use find_scope::X_PORTCULLIS_PROJECT;
 pub use header_name::{OwnedHeaders, fold};
 pub use host::{HostPattern, MalformedHost};
-pub use http1::{Chunked, Framing, Head, HeadLimits, HeadReader};
+pub use http1::{
+    AnswerBody, AnswerHead, AnswerReader, BodySpan, Chunked, Framing, Head, HeadLimits, HeadReader,
+    MalformedAnswer,
+};
 pub use objects::{
     Asking, BodyFormat, BodyRule, BodyTemplate, BulkLookup, CreateRule, FilterRule, ForbidRule,
     Form, Keys, LabelSource, ListRequest, Objects, OnlyRule, OwnRequest, Ownership, PageRule,
