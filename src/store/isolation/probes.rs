@@ -62,7 +62,7 @@ async fn reads(
             blind.push(format!("{claims:?} does not"));
         }
     }
-    report.add(table, ALL, some(blind));
+    report.add(table, ALL, some(&blind));
     let mut through = Vec::new();
     for (role, tenant) in nobodies(own) {
         set(tx, &role, &tenant).await?;
@@ -70,7 +70,7 @@ async fn reads(
             through.push(format!("role `{role}`, tenant `{tenant}`"));
         }
     }
-    report.add(table, NOBODY, some(through));
+    report.add(table, NOBODY, some(&through));
     Ok(())
 }
 
@@ -100,13 +100,13 @@ pub(super) async fn existing(
                 wrong.push(format!("{name}: rows of others"));
             }
         }
-        report.add(&format!("tenant {tenant}"), EXISTING, some(wrong));
+        report.add(&format!("tenant {tenant}"), EXISTING, some(&wrong));
     }
     tx.rollback().await?;
     Ok(())
 }
 
-fn some(wrong: Vec<String>) -> Option<String> {
+fn some(wrong: &[String]) -> Option<String> {
     (!wrong.is_empty()).then(|| wrong.join("; "))
 }
 
