@@ -18,6 +18,7 @@
 //! | `rate.rs` | rate limits |
 //! | `headers.rs` | the upstream request, rebuilt from the permit |
 //! | `upstream.rs`, `addresses.rs` | where it goes |
+//! | `back/` | one request and one answer at a time on a connection to a backend |
 //! | `attempt.rs`, `circuit.rs` | where again, and where not |
 //! | `backend_answer.rs` | what of the backend's answer passes, and where it ends |
 //! | `rescue.rs`, `answer.rs`, `dialect.rs`, `grpc.rs` | what the client hears when it does not |
@@ -28,6 +29,7 @@ mod addresses;
 mod answer;
 mod asking;
 mod attempt;
+mod back;
 mod backend_answer;
 mod capture;
 mod circuit;
