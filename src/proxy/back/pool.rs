@@ -34,6 +34,8 @@ pub(in crate::proxy) enum Holder {
     Principal(PrincipalId),
     /// Strangers at this address, on public routes.
     Stranger(Option<IpAddr>),
+    /// The gateway itself, for questions of its own.
+    Gateway,
 }
 
 impl Holder {
@@ -128,7 +130,7 @@ impl Pool {
 
     fn kept(&self, holder: &Holder) -> MutexGuard<'_, Kept> {
         match holder {
-            Holder::Key(_) | Holder::Principal(_) => lock(&self.known),
+            Holder::Key(_) | Holder::Principal(_) | Holder::Gateway => lock(&self.known),
             Holder::Stranger(_) => lock(&self.strangers),
         }
     }

@@ -4,7 +4,7 @@ use http::header;
 use pingora::http::RequestHeader;
 use pingora::protocols::http::client::HttpSession;
 use pingora::proxy::Session;
-use pingora::upstreams::peer::{HttpPeer, Peer as _};
+use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType};
 
 use super::Captured;
@@ -32,9 +32,9 @@ impl Gateway {
     ) -> pingora::Result<Captured> {
         exchange.attempts = Attempts::default();
         loop {
-            let peer = self.next_peer(session, exchange)?;
-            let connector = self.lineage.asker().connector();
-            let (mut http, reused) = match connector.get_http_session(&*peer).await {
+            let peer = self.next_peer(exchange)?;
+            let asker = self.lineage.asker();
+            let (mut http, reused) = match asker.connect(&peer).await {
                 Ok(connected) => connected,
                 Err(mut error) => {
                     Self::not_connected(exchange, &peer, &mut error);
@@ -46,8 +46,7 @@ impl Gateway {
             };
             match self.converse(session, exchange, &mut http, &peer).await {
                 Ok(answer) => {
-                    let idle = peer.idle_timeout();
-                    connector.release_http_session(http, &*peer, idle).await;
+                    asker.release(http, &peer).await;
                     return Ok(answer);
                 }
                 Err(mut error) => {
