@@ -113,7 +113,8 @@ impl ProxyHttp for Gateway {
         }
         let decision = self.admit(session, exchange).await;
         let spent = self.clock.instant().duration_since(exchange.arrived);
-        self.metrics.decision_seconds.observe(spent.as_secs_f64());
+        let seconds = &self.metrics.requests.decision_seconds;
+        seconds.observe(spent.as_secs_f64());
         match decision {
             Decision::Permitted(permit) => self.permit(session, exchange, permit).await,
             Decision::Denied(denial, facts) => {
@@ -232,7 +233,8 @@ impl ProxyHttp for Gateway {
         }
         if let Some(sent) = exchange.sent_upstream {
             let spent = self.clock.instant().duration_since(sent);
-            self.metrics.upstream_seconds.observe(spent.as_secs_f64());
+            let seconds = &self.metrics.requests.upstream_seconds;
+            seconds.observe(spent.as_secs_f64());
         }
         if session.req_header().version == Version::HTTP_10 {
             // It knows no chunks (RFC 9112 §6.1): the connection's end is the body's.

@@ -16,6 +16,7 @@
 //! | `upstream.rs`, `addresses.rs` | where it goes |
 //! | `attempt.rs`, `circuit.rs` | where again, and where not |
 //! | `rescue.rs`, `answer.rs`, `dialect.rs`, `grpc.rs` | what the client hears when it does not |
+//! | `no_request.rs` | what never became a request |
 //! | `record.rs` | the audit event |
 //! | `provision.rs` | the gateway's own requests when a project appears |
 
@@ -31,6 +32,7 @@ mod front;
 mod gateway;
 mod grpc;
 mod headers;
+mod no_request;
 mod provision;
 mod rate;
 mod record;

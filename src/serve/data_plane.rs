@@ -55,7 +55,7 @@ impl DataPlane {
         let usage = Arc::clone(&gateway.authenticator.usage);
         // Without work stealing a request costs less: it stays on its thread.
         let runtime = Runtime::new_no_steal(conf.threads, "data-plane");
-        let connections = gateway.metrics.connections.clone();
+        let connections = gateway.metrics.transport.connections.clone();
         let (hang_up, patience) = watch::channel(false);
         let front = Arc::new(Front::new(gateway, conf, patience));
         let (shutdown, watch) = watch::channel(false);
@@ -131,7 +131,7 @@ impl DataPlane {
             // Look after a while: a request that has just come is not counted yet.
             loop {
                 tokio::time::sleep(LOOK).await;
-                if self.in_flight.count() == 0 {
+                if self.in_flight.with_websockets() == 0 {
                     break;
                 }
             }
@@ -139,7 +139,8 @@ impl DataPlane {
         tokio::select! {
             () = finish => {}
             () = tokio::time::sleep(deadline) => {
-                tracing::warn!(requests = self.in_flight.count(), "cut at the deadline");
+                let requests = self.in_flight.with_websockets();
+                tracing::warn!(requests, "cut at the deadline");
             }
             () = stop.requested() => {}
         }

@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::time::Instant;
 
+use super::abuse::Abuse;
 use super::census::Seat;
 use super::tls::ClientCertificate;
 
@@ -26,6 +27,8 @@ pub(in crate::proxy) struct Connection {
     pub(in crate::proxy) client_certificate: Option<ClientCertificate>,
     /// The port that all requests are sent to instead of being served.
     pub(in crate::proxy) redirect: Option<u16>,
+    /// The proxy that told the peer's address, if one did.
+    pub(super) told_by: Option<IpAddr>,
     /// Requests that Pingora understood.
     exchanges: AtomicU64,
     /// Whether the stream became something else than HTTP.
@@ -37,6 +40,8 @@ pub(in crate::proxy) struct Connection {
     answer_due: Mutex<Option<Instant>>,
     /// Whether it was not.
     overdue: AtomicBool,
+    /// Why it is ended from this side.
+    abuse: OnceLock<Abuse>,
     _seat: Seat,
 }
 
@@ -47,11 +52,13 @@ impl Connection {
             tls,
             client_certificate: None,
             redirect: None,
+            told_by: None,
             exchanges: AtomicU64::new(0),
             tunnel: AtomicBool::new(false),
             malformed: AtomicBool::new(false),
             answer_due: Mutex::new(None),
             overdue: AtomicBool::new(false),
+            abuse: OnceLock::new(),
             _seat: seat,
         }
     }
@@ -83,6 +90,15 @@ impl Connection {
 
     pub(super) fn found_malformed(&self) {
         self.malformed.store(true, Ordering::Relaxed);
+    }
+
+    /// What is found first is why it ends.
+    pub(super) fn found_abuse(&self, abuse: Abuse) {
+        let _ = self.abuse.set(abuse);
+    }
+
+    pub(super) fn abuse(&self) -> Option<Abuse> {
+        self.abuse.get().copied()
     }
 
     /// Sets when the head of the answer must be there, or that it is. Only for HTTP/1: over
