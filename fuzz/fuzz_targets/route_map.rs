@@ -61,6 +61,7 @@ fn route(at: usize, line: &str) -> Option<Route> {
         },
         scope: RoleScope::Project,
         resource: None,
+        objects: portcullis::policy::Objects::default(),
         project: None,
         event: "a.b".into(),
         dialect: Dialect::Problem,

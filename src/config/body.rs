@@ -1,45 +1,10 @@
 //! JSON written as YAML: fixed, or with templates in its texts.
 
-use std::borrow::Cow;
-
-use serde_json::{Map, Number, Value as Json};
+use serde_json::{Number, Value as Json};
 
 use super::node::{Node, Value};
 use super::reader::Reader;
-use crate::policy::{Field, Template};
-
-/// A JSON value whose texts are templates.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BodyTemplate {
-    /// Null, a number, true or false.
-    Fixed(Json),
-    /// A text.
-    Text(Template),
-    /// An array.
-    List(Vec<BodyTemplate>),
-    /// An object.
-    Map(Vec<(String, BodyTemplate)>),
-}
-
-impl BodyTemplate {
-    /// The JSON with `fields` filled in; `None` when one of them is absent.
-    pub fn render<'v>(&self, fields: &impl Fn(Field) -> Option<Cow<'v, str>>) -> Option<Json> {
-        Some(match self {
-            Self::Fixed(value) => value.clone(),
-            Self::Text(template) => Json::String(template.render(fields)?),
-            Self::List(items) => {
-                let items = items.iter().map(|item| item.render(fields));
-                Json::Array(items.collect::<Option<_>>()?)
-            }
-            Self::Map(entries) => {
-                let entries = entries
-                    .iter()
-                    .map(|(key, value)| Some((key.clone(), value.render(fields)?)));
-                Json::Object(entries.collect::<Option<Map<_, _>>>()?)
-            }
-        })
-    }
-}
+use crate::policy::BodyTemplate;
 
 /// A body with templates.
 pub(super) fn template(reader: Reader<'_>, node: &Node) -> Option<BodyTemplate> {

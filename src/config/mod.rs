@@ -37,7 +37,6 @@ mod units;
 mod upstream;
 mod variables;
 
-pub use body::BodyTemplate;
 pub use built_in::BuiltIn;
 pub use certificate::{Authorities, CertificateError, CertificateFiles, ServerCertificate};
 pub use diagnostic::Diagnostic;

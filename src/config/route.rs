@@ -13,7 +13,8 @@ use super::requirement;
 use super::{body, catalogue, identity, limits, rate, sections, source, upstream};
 use crate::domain::{Catalogue, RoleScope};
 use crate::policy::{
-    Dialect, FixedResponse, HostPattern, OwnedHeaders, Pattern, Requirement, Route, RouteTimeouts,
+    Dialect, FixedResponse, HostPattern, Objects, OwnedHeaders, Pattern, Requirement, Route,
+    RouteTimeouts,
 };
 
 const KEYS: [&str; 18] = [
@@ -110,6 +111,7 @@ fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Op
         requirement,
         scope,
         resource,
+        objects: Objects::default(),
         project,
         dialect: dialect.unwrap_or(surroundings.errors),
         forward_headers,

@@ -11,10 +11,9 @@ use http::{HeaderName, Method};
 use ipnet::IpNet;
 use secrecy::SecretString;
 
-use super::body::BodyTemplate;
 use super::certificate::{Authorities, ServerCertificate};
 use crate::domain::{BuiltInRole, Catalogue, Permission, Rates, WhenFull};
-use crate::policy::{Dialect, HeadLimits, Origin, OwnedHeaders, RouteMap, Template};
+use crate::policy::{BodyTemplate, Dialect, HeadLimits, Origin, OwnedHeaders, RouteMap, Template};
 use crate::rate::RedisOptions;
 use crate::telemetry::LogFormat;
 

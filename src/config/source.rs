@@ -23,7 +23,9 @@ pub(super) fn resource(
     let id = id.and_then(|node| source(reader, node, patterns));
     Some(ResourceRule {
         kind: kind?,
-        id: id?,
+        ids: vec![id?],
+        optional: true,
+        forms: Vec::new(),
     })
 }
 

@@ -225,7 +225,10 @@ fn resource(
     let Some(rule) = &route.resource else {
         return Ok(None);
     };
-    let id = source(question, &rule.id, Some(params))?;
+    let Some(from) = rule.ids.first() else {
+        return Ok(None);
+    };
+    let id = source(question, from, Some(params))?;
     Ok(id.map(|id| ResourceRef {
         kind: Arc::clone(&rule.kind),
         id,
@@ -271,6 +274,7 @@ fn source(
         Source::Header(name) => {
             deciding_header(question.headers, name).map(|value| value.map(str::to_owned))
         }
+        Source::Body(_) => Ok(None),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderName, Method, StatusCode};
 
-use super::{HostPattern, Pattern};
+use super::{HostPattern, Objects, Pattern, Pointer, ResourceRule};
 use crate::domain::{Permission, PermissionIndex, Rates, RoleScope};
 
 /// (methods, hosts, path patterns) → requirement, resource, event, upstream.
@@ -30,6 +30,8 @@ pub struct Route {
     pub scope: RoleScope,
     /// The object of the backend that the request is about.
     pub resource: Option<ResourceRule>,
+    /// What else it says about objects.
+    pub objects: Objects,
     /// Where the request names its project, besides `X-Portcullis-Project`.
     pub project: Option<Source>,
     /// Event name of the audit.
@@ -106,15 +108,6 @@ pub struct FixedResponse {
     pub body: Box<str>,
 }
 
-/// The object a request is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResourceRule {
-    /// Its type.
-    pub kind: Arc<str>,
-    /// Where its id is.
-    pub id: Source,
-}
-
 /// A place in the request that holds a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -124,6 +117,8 @@ pub enum Source {
     Query(Arc<str>),
     /// A header.
     Header(HeaderName),
+    /// A place in the body.
+    Body(Pointer),
 }
 
 impl fmt::Display for Source {
@@ -132,6 +127,7 @@ impl fmt::Display for Source {
             Self::Path(name) => write!(f, "path.{name}"),
             Self::Query(name) => write!(f, "query.{name}"),
             Self::Header(name) => write!(f, "header.{name}"),
+            Self::Body(pointer) => write!(f, "body.{pointer}"),
         }
     }
 }

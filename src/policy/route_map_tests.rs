@@ -22,6 +22,7 @@ fn route(text: &str) -> Route {
         requirement: Requirement::Authenticated,
         scope: RoleScope::Project,
         resource: None,
+        objects: crate::policy::Objects::default(),
         project: None,
         event: "request.forwarded".into(),
         dialect: Dialect::Problem,

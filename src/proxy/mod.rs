@@ -15,6 +15,7 @@
 //! | `headers.rs` | the upstream request, rebuilt from the permit |
 //! | `upstream.rs`, `addresses.rs` | where it goes |
 //! | `attempt.rs`, `circuit.rs` | where again, and where not |
+//! | `backend_answer.rs` | what of the backend's answer passes, and where it ends |
 //! | `rescue.rs`, `answer.rs`, `dialect.rs`, `grpc.rs` | what the client hears when it does not |
 //! | `no_request.rs` | what never became a request |
 //! | `record.rs` | the audit event |
@@ -23,6 +24,7 @@
 mod addresses;
 mod answer;
 mod attempt;
+mod backend_answer;
 mod circuit;
 mod client;
 pub mod cookies;

@@ -35,7 +35,9 @@ fn guess(method: &str, path: &str, tag: &str) -> String {
     let settings = Settings::parse("map.yaml", &text, &|_| None).unwrap();
     let route = &settings.routes.routes()[0];
     let resource = route.resource.as_ref();
-    let resource = resource.map_or(String::new(), |rule| format!(" {} {}", rule.kind, rule.id));
+    let resource = resource.map_or(String::new(), |rule| {
+        format!(" {} {}", rule.kind, rule.ids[0])
+    });
     format!("{}{resource}", route.requirement)
 }
 

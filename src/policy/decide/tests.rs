@@ -229,6 +229,7 @@ fn route(scope: RoleScope, requirement: Requirement) -> Route {
         requirement,
         scope,
         resource: None,
+        objects: crate::policy::Objects::default(),
         project: None,
         event: "x".into(),
         dialect: Dialect::Problem,

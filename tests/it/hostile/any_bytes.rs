@@ -181,10 +181,13 @@ fn read(received: &Received, routes: &RouteMap) -> Meaning {
     let Lookup::Found { route, params, .. } = routes.find(&method, request.host(), &path) else {
         panic!("no route: {received:#?}");
     };
-    let id = route.resource.as_ref().and_then(|rule| match &rule.id {
-        Source::Path(name) => params.get(name, &path).map(|id| json!(id)),
-        _ => None,
-    });
+    let id = route
+        .resource
+        .as_ref()
+        .and_then(|rule| match rule.ids.first()? {
+            Source::Path(name) => params.get(name, &path).map(|id| json!(id)),
+            _ => None,
+        });
     let principal = headers.get("x-portcullis-principal");
     let principal = principal.map(|value| json!(value.to_str().unwrap()));
     (

@@ -1,0 +1,310 @@
+//! What a route says about the objects of its backend: which it names, makes, removes and
+//! lists, and what may stand in a body.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use http::Method;
+use serde_json::{Map, Value as Json};
+
+use super::{Field, Pointer, Source, Template};
+
+/// All of it; nothing, by default.
+#[derive(Clone, Debug, Default)]
+pub struct Objects {
+    /// Objects that a request names besides the one it is about. Each is checked like that.
+    pub references: Vec<ResourceRule>,
+    /// Objects that an answer tells were made.
+    pub creates: Vec<CreateRule>,
+    /// Whether a successful answer means that the route's resource is gone.
+    pub deletes: bool,
+    /// Lists in the answer from which goes what the caller may not see.
+    pub filters: Vec<FilterRule>,
+    /// How the backend cuts such a list into pages.
+    pub pages: Option<PageRule>,
+    /// What is written into the request before it is forwarded.
+    pub set: Vec<SetRule>,
+    /// What may not stand in the request.
+    pub forbid: Vec<ForbidRule>,
+    /// What must stand in the request, as one of some values.
+    pub only: Vec<OnlyRule>,
+    /// How the body is read; `None`: it is not, and streams through.
+    pub body: Option<BodyRule>,
+}
+
+/// Objects that a request names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResourceRule {
+    /// Their type, unless a form says otherwise.
+    pub kind: Arc<str>,
+    /// The places that hold the id. Those present must agree; a list of ids counts as each
+    /// of them.
+    pub ids: Vec<Source>,
+    /// Whether a request may name none.
+    pub optional: bool,
+    /// What the value looks like if it is more than an id, as in `runs:/{id}/*`; the first
+    /// that fits is taken. Empty: the value is the id.
+    pub forms: Vec<Form>,
+}
+
+/// A text that holds an id: a literal, the id, and a literal or the beginning of a rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// What stands before the id.
+    pub before: Box<str>,
+    /// What follows it; nothing if the id ends the text.
+    pub after: Box<str>,
+    /// Whether anything may come behind `after`.
+    pub open: bool,
+    /// The type of the object, if it is not the rule's; `None` for the rule's.
+    pub kind: Option<Arc<str>>,
+}
+
+/// An object that an answer tells was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateRule {
+    /// Its type.
+    pub kind: Arc<str>,
+    /// Where its id is in the answer's body.
+    pub id: Pointer,
+    /// What is noted of it for conditions: `environment`, tags.
+    pub labels: Vec<(Arc<str>, LabelSource)>,
+    /// Whether an answer without the id is one that made nothing.
+    pub optional: bool,
+}
+
+/// Where a label comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LabelSource {
+    /// From the request.
+    Request(Source),
+    /// From the answer's body.
+    Response(Pointer),
+}
+
+/// A list in an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilterRule {
+    /// Where the items are in the answer's body: an array, or each of several by `*`.
+    pub items: Pointer,
+    /// Their type.
+    pub kind: Arc<str>,
+    /// Where the id is in an item.
+    pub id: Pointer,
+}
+
+/// Pages of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageRule {
+    /// Where the request says how many items it wants.
+    pub size: Source,
+    /// How many it gets if it does not say.
+    pub default: u32,
+    /// Where the request says which page it wants.
+    pub token: Source,
+    /// Where the answer names the next one.
+    pub next: Pointer,
+}
+
+/// A value written into the request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SetRule {
+    /// Where to: a query parameter, a header, or a place in the body, whose last segment may be
+    /// `-` for the end of an array.
+    pub at: Source,
+    /// What.
+    pub value: BodyTemplate,
+}
+
+/// A JSON value whose texts are templates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BodyTemplate {
+    /// Null, a number, true or false.
+    Fixed(Json),
+    /// A text.
+    Text(Template),
+    /// An array.
+    List(Vec<BodyTemplate>),
+    /// An object.
+    Map(Vec<(String, BodyTemplate)>),
+}
+
+impl BodyTemplate {
+    /// The JSON with `fields` filled in; `None` when one of them is absent.
+    pub fn render<'v>(&self, fields: &impl Fn(Field) -> Option<Cow<'v, str>>) -> Option<Json> {
+        Some(match self {
+            Self::Fixed(value) => value.clone(),
+            Self::Text(template) => Json::String(template.render(fields)?),
+            Self::List(items) => {
+                let items = items.iter().map(|item| item.render(fields));
+                Json::Array(items.collect::<Option<_>>()?)
+            }
+            Self::Map(entries) => {
+                let entries = entries
+                    .iter()
+                    .map(|(key, value)| Some((key.clone(), value.render(fields)?)));
+                Json::Object(entries.collect::<Option<Map<_, _>>>()?)
+            }
+        })
+    }
+}
+
+/// What may not stand in a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForbidRule {
+    /// Which; with `*` each that it fits.
+    pub at: Source,
+    /// Values that may not. With neither these nor beginnings: anything but null and "".
+    pub values: Vec<Box<str>>,
+    /// Beginnings that may not, as in `file:`; compared without regard to case.
+    pub prefixes: Vec<Box<str>>,
+    /// Why; told to the caller.
+    pub reason: Arc<str>,
+}
+
+/// What alone may stand in a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnlyRule {
+    /// Which; with `*` each that it fits. It must be there.
+    pub at: Source,
+    /// One of these. Runs of blanks and line ends count as one blank.
+    pub values: Vec<Box<str>>,
+    /// Why; told to the caller.
+    pub reason: Arc<str>,
+}
+
+/// How a body is read before anything is decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BodyRule {
+    /// Content types that are read; others are 415.
+    pub types: Vec<Box<str>>,
+    /// In bytes; longer ones are 413.
+    pub max: u64,
+    /// When two keys are one.
+    pub keys: Keys,
+    /// What it is.
+    pub format: BodyFormat,
+}
+
+/// When two keys of an object are the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keys {
+    /// If they are written alike.
+    #[default]
+    Exact,
+    /// If they are alike without regard to case and `_`: for backends that read `run_id` and
+    /// `runId`.
+    Folded,
+}
+
+/// What an inspected body is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BodyFormat {
+    /// JSON (RFC 8259), read strictly.
+    #[default]
+    Json,
+    /// One gRPC message; the segments of a pointer are numbers of fields.
+    Grpc,
+}
+
+/// How the owner of an object of some type is found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResourceType {
+    /// Name of its upstream.
+    pub upstream: Arc<str>,
+    /// Its name.
+    pub kind: Arc<str>,
+    /// How.
+    pub ownership: Ownership,
+    /// How the backend lists all there are, for adoption.
+    pub list: Option<ListRequest>,
+}
+
+/// Who knows the owner.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ownership {
+    /// The gateway: it recorded who made it. Types that are not declared are of this kind.
+    Recorded,
+    /// The backend, which keeps tenants apart itself: not checked here.
+    Backend,
+    /// Whoever knows that of the object it belongs to.
+    Via(Via),
+}
+
+/// How an object leads to the one it belongs to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Via {
+    /// Type of that.
+    pub parent: Arc<str>,
+    /// How its id is found.
+    pub by: ViaBy,
+}
+
+/// How the id of a parent is found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ViaBy {
+    /// It stands in the child's own id, before this separator.
+    Prefix(Box<str>),
+    /// The backend is asked.
+    Asking(Box<Asking>),
+}
+
+/// How the backend is asked for a parent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asking {
+    /// For one child.
+    pub one: SingleLookup,
+    /// For many at once.
+    pub bulk: Option<BulkLookup>,
+    /// Whether a child never changes its parent, so that the answer may be kept.
+    pub immutable: bool,
+}
+
+/// A request of the gateway's own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OwnRequest {
+    /// Its method.
+    pub method: Method,
+    /// Path and query; `{id}` stands for the id, percent-encoded.
+    pub target: Box<str>,
+    /// Its body; the text `{id}` or `{ids}` stands for the id or the array of all.
+    pub body: Option<Json>,
+}
+
+/// One child, one question.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SingleLookup {
+    /// The question.
+    pub request: OwnRequest,
+    /// Where the parent's id is in the answer.
+    pub parent_id: Pointer,
+}
+
+/// Many children, one question.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BulkLookup {
+    /// The question.
+    pub request: OwnRequest,
+    /// Where the answers are.
+    pub items: Pointer,
+    /// Where the child's id is in each.
+    pub id: Pointer,
+    /// Where the parent's is.
+    pub parent_id: Pointer,
+    /// How many children may be asked for at once.
+    pub max: usize,
+}
+
+/// How a backend lists all objects of a type.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListRequest {
+    /// The question for the first page.
+    pub request: OwnRequest,
+    /// Where the items are.
+    pub items: Pointer,
+    /// Where the id is in each.
+    pub id: Pointer,
+    /// Pages: where the answer names the next one, and the query parameter or body pointer
+    /// that asks for it.
+    pub pages: Option<(Pointer, Source)>,
+}
