@@ -259,8 +259,8 @@ impl Drop for Exchange {
     }
 }
 
-/// Counts the requests that are being served, and apart from them those that became
-/// WebSocket connections, which may last for days. The metrics themselves are the counts: they cannot
+/// Counts the requests that are being served, and apart from them those that became a
+/// `WebSocket`, which may last for days. The metrics themselves are the counts: they cannot
 /// lag behind.
 #[derive(Debug, Clone)]
 pub struct InFlight(Arc<Gauges>);

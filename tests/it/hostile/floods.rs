@@ -137,13 +137,16 @@ async fn class_12_malformed_requests_end_their_connection_each_with_an_event() {
     assert_eq!(bench.gateway.ended().await.len(), 1);
 }
 
+/// What it is, what goes before, and the frame: its type, flags, stream and payload.
+type Kind<'a> = (&'a str, &'a [u8], u8, u8, u32, &'a [u8]);
+
 /// None of these asks for anything; each kind costs the server something.
 #[tokio::test(flavor = "multi_thread")]
 async fn class_12_frames_that_ask_for_nothing_end_their_connection() {
     let bench = Bench::start().await;
     let open = frame(HEADERS, END_HEADERS, 1, &block(&GET));
     let one = [0, 0, 0, 1];
-    let kinds: [(&str, &[u8], u8, u8, u32, &[u8]); 8] = [
+    let kinds: [Kind<'_>; 8] = [
         ("pings", b"", PING, 0, 0, &[0; 8]),
         ("answers to no ping", b"", PING, ACK, 0, &[0; 8]),
         ("settings", b"", SETTINGS, 0, 0, b""),

@@ -1,5 +1,5 @@
-//! WebSockets last: they take no place from requests, and a stop waits for them as long as
-//! for these.
+//! A WebSocket lasts: it takes no place from requests, and a stop waits for it as long as for
+//! these.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
