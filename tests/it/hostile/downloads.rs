@@ -8,17 +8,12 @@ use bytes::Bytes;
 use super::{Bench, ROUTES};
 use crate::support::gateway::{TestGateway, yaml};
 use crate::support::http2::{
-    DATA, END_STREAM, Fate, Http2, PING, SETTINGS, WINDOW_UPDATE, block, frame,
+    DATA, END_STREAM, Fate, Http2, PING, SETTINGS, WINDOW_UPDATE, block, frame, request,
 };
 use crate::support::upstream::{Received, Upstream};
 
 const MEBIBYTE: usize = 1 << 20;
-const GET: [(&str, &str); 4] = [
-    (":method", "GET"),
-    (":scheme", "http"),
-    (":authority", "gw"),
-    (":path", "/open"),
-];
+const GET: [(&str, &str); 4] = request("GET", "/open");
 /// `SETTINGS_INITIAL_WINDOW_SIZE` (RFC 9113 §6.5.2).
 const INITIAL_WINDOW: [u8; 2] = [0, 4];
 

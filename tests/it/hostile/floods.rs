@@ -6,7 +6,7 @@ use super::Bench;
 use crate::support::gateway::{resident_kib, until};
 use crate::support::http2::{
     ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, Fate, GOAWAY, HEADERS, Http2, PADDED, PING,
-    PRIORITY, RST_STREAM, SETTINGS, WINDOW_UPDATE, block, frame,
+    PRIORITY, RST_STREAM, SETTINGS, WINDOW_UPDATE, block, frame, request,
 };
 
 /// What a flood may make a gateway grow by.
@@ -14,18 +14,8 @@ const ALLOWED_KIB: u64 = 16 << 10;
 /// Frames of a flood; each of them ends the connection long before.
 const FLOOD: u32 = 20_000;
 
-const GET: [(&str, &str); 4] = [
-    (":method", "GET"),
-    (":scheme", "http"),
-    (":authority", "gw"),
-    (":path", "/open"),
-];
-const POST: [(&str, &str); 4] = [
-    (":method", "POST"),
-    (":scheme", "http"),
-    (":authority", "gw"),
-    (":path", "/open"),
-];
+const GET: [(&str, &str); 4] = request("GET", "/open");
+const POST: [(&str, &str); 4] = request("POST", "/open");
 
 /// How many connections were ended for this reason.
 fn ended(bench: &Bench, reason: &str) -> u64 {

@@ -3,15 +3,10 @@
 
 use super::ROUTES;
 use crate::support::gateway::{TestGateway, until, yaml};
-use crate::support::http2::{Fate, GOAWAY, Http2, SETTINGS};
+use crate::support::http2::{Fate, GOAWAY, Http2, SETTINGS, request};
 use crate::support::upstream::Upstream;
 
-const GET: [(&str, &str); 4] = [
-    (":method", "GET"),
-    (":scheme", "http"),
-    (":authority", "gw"),
-    (":path", "/open"),
-];
+const GET: [(&str, &str); 4] = request("GET", "/open");
 /// `SETTINGS_MAX_CONCURRENT_STREAMS` (RFC 9113 §6.5.2).
 const MAX_STREAMS: [u8; 2] = [0, 3];
 /// `REFUSED_STREAM` (RFC 9113 §7): it was not served and may be sent again.

@@ -2,17 +2,12 @@
 //! were opened under others too.
 
 use crate::support::gateway::{TestGateway, until, yaml};
-use crate::support::http2::{Fate, GOAWAY, Http2};
+use crate::support::http2::{Fate, GOAWAY, Http2, request};
 use crate::support::raw::Connection;
 use crate::support::upstream::Upstream;
 
 const ROUTES: &str = "  - { route: GET /, upstream: app, public: 'for a test' }\n";
-const GET: [(&str, &str); 4] = [
-    (":method", "GET"),
-    (":scheme", "http"),
-    (":authority", "gw"),
-    (":path", "/"),
-];
+const GET: [(&str, &str); 4] = request("GET", "/");
 const PROXY: &str = "PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\n";
 
 fn config(upstream: &Upstream, more: &str) -> String {
@@ -83,7 +78,7 @@ async fn who_stays_is_refused_before_long() {
     gateway.reconfigure(&limits(", streams: 2"));
     assert!(connection.next_of(GOAWAY).is_some());
     // One that does not wait for the backend.
-    let malformed = [GET[0], GET[1], GET[2], (":path", "/..")];
+    let malformed = request("GET", "/..");
     let mut stream = 1;
     until("a refusal", || {
         stream += 2;

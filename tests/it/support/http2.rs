@@ -204,6 +204,16 @@ pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// The pseudo fields of a request.
+pub const fn request<'a>(method: &'a str, path: &'a str) -> [(&'a str, &'a str); 4] {
+    [
+        (":method", method),
+        (":scheme", "http"),
+        (":authority", "gw"),
+        (":path", path),
+    ]
+}
+
 /// A header block of literals that are not indexed (RFC 7541 §6.2.2), so that any bytes
 /// can be sent.
 pub fn block(fields: &[(&str, &str)]) -> Vec<u8> {
