@@ -34,6 +34,9 @@ pub struct AuditSink {
     months: HashSet<Vec<u8>>,
 }
 
+/// Sent at once: a connection's buffer keeps the size of the largest.
+const PIECE: usize = 64 << 10;
+
 const STAGING: &str =
     "CREATE TEMPORARY TABLE audit_staging (LIKE audit_events INCLUDING DEFAULTS) ON COMMIT DROP";
 
@@ -118,7 +121,9 @@ impl From<sqlx::Error> for SinkError {
 
 async fn copy(connection: &mut PgConnection, statement: &str, rows: &[u8]) -> sqlx::Result<()> {
     let mut copy = connection.copy_in_raw(statement).await?;
-    copy.send(rows).await?;
+    for piece in rows.chunks(PIECE) {
+        copy.send(piece).await?;
+    }
     copy.finish().await.map(drop)
 }
 

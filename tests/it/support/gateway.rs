@@ -544,12 +544,21 @@ impl TestGateway {
 
     /// The audit events of requests, oldest first, as JSON objects.
     pub async fn events(&self) -> Vec<Value> {
-        let mut connection = PgConnection::connect(&self.postgres.owner_url())
-            .await
-            .unwrap();
-        let sql = "SELECT to_jsonb(e) FROM audit_events e WHERE request_id IS NOT NULL \
-                   ORDER BY occurred_at, id";
-        sqlx::query_scalar(sql)
+        self.events_where("request_id IS NOT NULL").await
+    }
+
+    /// The audit events of connections that were ended, oldest first.
+    pub async fn ended(&self) -> Vec<Value> {
+        self.events_where("event = 'connection.ended'").await
+    }
+
+    async fn events_where(&self, which: &str) -> Vec<Value> {
+        let owner = self.postgres.owner_url();
+        let mut connection = PgConnection::connect(&owner).await.unwrap();
+        let sql = format!(
+            "SELECT to_jsonb(e) FROM audit_events e WHERE {which} ORDER BY occurred_at, id"
+        );
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
             .fetch_all(&mut connection)
             .await
             .unwrap()
