@@ -13,7 +13,10 @@ use super::stats::Counters;
 /// Some ten thousand rows: the cost of a transaction is spread thin.
 const BATCH: usize = 4 << 20;
 
-const CHUNK: usize = 1 << 20;
+const CHUNK: usize = 256 << 10;
+
+/// Room for rows that is kept from batch to batch: a second of many requests.
+const KEPT: usize = 512 << 10;
 
 /// Rows to send, and how far that brings us.
 #[derive(Debug, Default)]
@@ -140,6 +143,8 @@ impl Reading {
 impl Batch {
     fn clear(&mut self) {
         self.rows.clear();
+        // What an outage of the database made it hold is given back.
+        self.rows.shrink_to(KEPT);
         self.reached.clear();
         self.events = 0;
         self.bytes = 0;

@@ -65,7 +65,7 @@ impl Authenticator {
         clock: Clock,
         metrics: &Metrics,
     ) -> Self {
-        let (hits, misses) = metrics.cache("api_keys");
+        let (hits, misses) = metrics.caches.of("api_keys");
         Self {
             hits,
             misses,

@@ -102,7 +102,7 @@ impl Owners {
     /// Outside a runtime: the current one is where the database is asked.
     #[must_use]
     pub fn new(db: Db, cache: Arc<OwnerCache>, clock: Clock, metrics: &Metrics) -> Self {
-        let (hits, misses) = metrics.cache("owners");
+        let (hits, misses) = metrics.caches.of("owners");
         Self {
             db,
             cache,

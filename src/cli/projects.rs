@@ -1,14 +1,12 @@
 //! `portcullis projects`.
 
-use std::sync::Arc;
-
 use clap::Subcommand;
 use serde_json::json;
 
 use super::CliError;
 use super::session::{Run, Session};
 use crate::domain::{PrincipalName, Project, ProjectPath, Slug};
-use crate::proxy::{Provisioner, Rules};
+use crate::proxy::{LiveRules, Provisioner, Rules};
 use crate::telemetry::Metrics;
 
 #[derive(Debug, Subcommand)]
@@ -81,8 +79,8 @@ async fn provision(session: &Session, path: &ProjectPath) -> Result<(), CliError
     };
     // It runs for a moment: nobody reads its metrics.
     let rules = Rules::new(&mut config, None, &session.clock, &Metrics::new()).await;
-    let rules = Arc::new(rules.map_err(CliError::failed)?);
-    let provisioner = Provisioner::new(Arc::new(rules.into()));
+    let rules = LiveRules::new(rules.map_err(CliError::failed)?);
+    let provisioner = Provisioner::new(rules);
     let (tenant, project) = session.db.project(path).await?;
     if !provisioner.provision(&tenant, &project).await {
         eprintln!(

@@ -3,13 +3,16 @@
 //!
 //! `node` reads any YAML and keeps places and duplicate keys; `variables` fills in
 //! `${VAR}`; `reader` takes typed values out of the tree; one file a section checks
-//! what they mean; `load` puts the sections together; `files` notes what was read, and
+//! what they mean; `backends`, `built_in` and `route_map` what hangs together over several of
+//! them; `load` puts all into one; `files` notes what was read, and
 //! `fixed` tells what of a change must wait for a new process. `openapi` reads, in the same
 //! way, what a backend says of itself. Nothing ambient is read: the
 //! environment is a parameter. A value that came from a variable is never shown.
 
+mod backends;
 mod bodies;
 mod body;
+mod built_in;
 mod catalogue;
 mod certificate;
 mod diagnostic;
@@ -30,6 +33,7 @@ mod reader;
 mod requirement;
 mod resources;
 mod route;
+mod route_map;
 mod sections;
 mod settings;
 mod source;
@@ -37,11 +41,12 @@ mod units;
 mod upstream;
 mod variables;
 
+pub use built_in::BuiltIn;
 pub use certificate::{Authorities, CertificateError, CertificateFiles, ServerCertificate};
 pub use diagnostic::Diagnostic;
 pub use files::{Digest, Files};
 pub use fixed::FIXED;
-pub use load::{BuiltIn, ConfigFile, Loaded};
+pub use load::{ConfigFile, Loaded};
 pub use openapi::{Description, Operation, Part, Template, Unread};
 pub use settings::{
     Address, Audit, Cache, Circuit, ClientCertificates, Database, Essentials, Exists, Health,

@@ -83,14 +83,15 @@ async fn metrics(State(told): State<Told>) -> impl IntoResponse {
 /// Brings the gauges of the audit trail up to this moment.
 fn update(metrics: &Metrics, stats: &AuditStats) {
     let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    metrics.spool_bytes.set(whole(stats.depth_bytes));
-    metrics.spool_events.set(whole(stats.depth_events));
+    let audit = &metrics.audit;
+    audit.spool_bytes.set(whole(stats.depth_bytes));
+    audit.spool_events.set(whole(stats.depth_events));
     let lag = u64::try_from(stats.oldest_unsent.as_millis()).unwrap_or(u64::MAX);
-    metrics.audit_lag_ms.set(whole(lag));
-    metrics.audit_sent.set(whole(stats.sent));
-    metrics.audit_dropped.set(whole(stats.dropped));
-    metrics.audit_refused.set(whole(stats.refused));
-    metrics.audit_rejected.set(whole(stats.rejected));
-    metrics.audit_torn.set(whole(stats.torn));
-    metrics.audit_failed.set(whole(stats.failed));
+    audit.lag_ms.set(whole(lag));
+    audit.sent.set(whole(stats.sent));
+    audit.dropped.set(whole(stats.dropped));
+    audit.refused.set(whole(stats.refused));
+    audit.rejected.set(whole(stats.rejected));
+    audit.torn.set(whole(stats.torn));
+    audit.failed.set(whole(stats.failed));
 }

@@ -122,8 +122,9 @@ impl Answer {
     }
 
     /// As bytes of HTTP/1.1, for a connection that ends with it.
-    pub(super) fn into_http1(self) -> Vec<u8> {
-        let Ok(header) = self.header() else {
+    pub(super) fn into_http1(self, rate: &RateState) -> Vec<u8> {
+        let told = |mut header| rate.tell(&mut header).map(|()| header);
+        let Ok(header) = self.header().and_then(told) else {
             return Vec::new();
         };
         let reason = self.status.canonical_reason().unwrap_or_default();

@@ -33,7 +33,8 @@ impl Gateway {
         }
         if let Some(sent) = exchange.sent_upstream {
             let spent = self.clock.instant().duration_since(sent);
-            self.metrics.upstream_seconds.observe(spent.as_secs_f64());
+            let seconds = &self.metrics.requests.upstream_seconds;
+            seconds.observe(spent.as_secs_f64());
         }
         let request = session.req_header();
         if request.version == Version::HTTP_10 {

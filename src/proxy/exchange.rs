@@ -23,7 +23,7 @@ use crate::audit::Slot;
 use crate::clock::Clock;
 use crate::domain::{EventId, ResourceKey};
 use crate::policy::{CanonicalRequest, Denial, Dialect, Facts, Permit, Route};
-use crate::telemetry::{self, RouteCounters};
+use crate::telemetry::{self, RequestMetrics, RouteCounters};
 
 /// Interim answers (100, 103 and the like) before the answer.
 const MAX_INTERIM: u8 = 32;
@@ -74,7 +74,7 @@ pub struct Exchange {
     pub(super) upgrading: bool,
     /// Bytes that the client may still send.
     body_allowed: u64,
-    in_flight: Option<InFlightGuard>,
+    in_flight: Option<Counted>,
 }
 
 /// Where the request stands.
@@ -206,7 +206,9 @@ impl Exchange {
         Err(Error::explain(ErrorType::HTTPStatus(413), "the body is too large").into_down())
     }
 
-    /// The backend switched protocols: from here on bytes pass as they are, in any number.
+    /// The backend switched protocols: from here on bytes pass as they are, in any number,
+    /// and for any time: it takes no place from requests, though its connection's from
+    /// connections.
     ///
     /// # Errors
     ///
@@ -218,6 +220,9 @@ impl Exchange {
             return Err(error.into_up());
         };
         connection.open_tunnel();
+        if let Some(place) = &mut self.in_flight {
+            place.become_websocket();
+        }
         self.body_allowed = u64::MAX;
         Ok(())
     }
@@ -286,34 +291,74 @@ impl Drop for Exchange {
     }
 }
 
-/// Counts the requests that are being served, for a graceful stop. The metric itself
-/// is the count: it cannot lag behind.
+/// Counts the requests that are being served, and apart from them those that became a
+/// `WebSocket`, which may last for days. The metrics themselves are the counts: they cannot
+/// lag behind.
 #[derive(Debug, Clone)]
-pub struct InFlight(IntGauge);
+pub struct InFlight(Arc<Gauges>);
+
+#[derive(Debug)]
+struct Gauges {
+    requests: IntGauge,
+    websockets: IntGauge,
+}
 
 impl InFlight {
-    /// Counts in this gauge.
+    /// Counts in these metrics.
     #[must_use]
-    pub const fn new(gauge: IntGauge) -> Self {
-        Self(gauge)
+    pub fn new(metrics: &RequestMetrics) -> Self {
+        Self(Arc::new(Gauges {
+            requests: metrics.in_flight.clone(),
+            websockets: metrics.websockets.clone(),
+        }))
     }
 
-    /// How many there are.
+    /// How many requests there are.
     #[must_use]
     pub fn count(&self) -> i64 {
-        self.0.get()
+        self.0.requests.get()
     }
 
-    fn enter(&self) -> InFlightGuard {
-        self.0.inc();
-        InFlightGuard(self.0.clone())
+    /// All that a graceful stop waits for.
+    #[must_use]
+    pub fn with_websockets(&self) -> i64 {
+        // In this order: what changes in between is counted twice rather than not at all.
+        let requests = self.0.requests.get();
+        requests + self.0.websockets.get()
+    }
+
+    fn enter(&self) -> Counted {
+        self.0.requests.inc();
+        Counted {
+            gauges: Arc::clone(&self.0),
+            is_websocket: false,
+        }
     }
 }
 
-struct InFlightGuard(IntGauge);
+/// A request's place among the others, until it is dropped.
+struct Counted {
+    gauges: Arc<Gauges>,
+    is_websocket: bool,
+}
 
-impl Drop for InFlightGuard {
+impl Counted {
+    fn become_websocket(&mut self) {
+        if !self.is_websocket {
+            self.is_websocket = true;
+            // Before it leaves its place: whoever looks finds it in one of them.
+            self.gauges.websockets.inc();
+            self.gauges.requests.dec();
+        }
+    }
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.dec();
+        if self.is_websocket {
+            self.gauges.websockets.dec();
+        } else {
+            self.gauges.requests.dec();
+        }
     }
 }

@@ -116,7 +116,8 @@ impl ProxyHttp for Gateway {
         }
         let decision = self.admit(session, exchange).await?;
         let spent = self.clock.instant().duration_since(exchange.arrived);
-        self.metrics.decision_seconds.observe(spent.as_secs_f64());
+        let seconds = &self.metrics.requests.decision_seconds;
+        seconds.observe(spent.as_secs_f64());
         match decision {
             Decision::Permitted(permit) => self.permit(session, exchange, permit).await,
             Decision::Denied(denial, facts) => {

@@ -22,6 +22,7 @@
 //! | `attempt.rs`, `circuit.rs` | where again, and where not |
 //! | `backend_answer.rs` | what of the backend's answer passes, and where it ends |
 //! | `rescue.rs`, `answer.rs`, `dialect.rs`, `grpc.rs` | what the client hears when it does not |
+//! | `no_request.rs` | what never became a request |
 //! | `record.rs` | the audit event |
 //! | `provision.rs` | the gateway's own requests when a project appears |
 
@@ -44,6 +45,7 @@ mod gateway;
 mod grpc;
 mod headers;
 mod inspect;
+mod no_request;
 mod provision;
 mod rate;
 mod record;

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use ipnet::IpNet;
+use tokio::sync::watch;
 
 use super::upstream::{UpstreamError, Upstreams};
 use crate::clock::Clock;
@@ -15,7 +16,46 @@ use crate::policy::{Dialect, Lookup, Ownership, ResourceType, RouteMap};
 use crate::telemetry::{Metrics, NO_ROUTE, RouteCounters};
 
 /// The rules in force, to be swapped by a reload. A request takes them once.
-pub type LiveRules = Arc<ArcSwap<Rules>>;
+#[derive(Clone)]
+pub struct LiveRules(Arc<Live>);
+
+struct Live {
+    rules: ArcSwap<Rules>,
+    swaps: watch::Sender<()>,
+}
+
+impl LiveRules {
+    /// Begins with these.
+    #[must_use]
+    pub fn new(rules: Rules) -> Self {
+        Self(Arc::new(Live {
+            rules: ArcSwap::from_pointee(rules),
+            swaps: watch::Sender::new(()),
+        }))
+    }
+
+    /// Those in force now.
+    #[must_use]
+    pub fn load_full(&self) -> Arc<Rules> {
+        self.0.rules.load_full()
+    }
+
+    /// The same, for a glance.
+    pub(super) fn load(&self) -> Guard<Arc<Rules>> {
+        self.0.rules.load()
+    }
+
+    /// From here on these are in force, and whoever waits hears of it.
+    pub fn store(&self, rules: Rules) {
+        self.0.rules.store(Arc::new(rules));
+        self.0.swaps.send_replace(());
+    }
+
+    /// Tells of every swap from here on.
+    pub(super) fn swaps(&self) -> watch::Receiver<()> {
+        self.0.swaps.subscribe()
+    }
+}
 
 /// The routes and all that is compiled with them; swapped whole.
 pub struct Rules {
@@ -50,7 +90,7 @@ impl Rules {
         let labels = routes.routes().iter().map(|route| &*route.label);
         let counters = labels
             .chain([NO_ROUTE])
-            .map(|label| metrics.route(label))
+            .map(|label| metrics.requests.route(label))
             .collect();
         let former = former.map(|former| &former.upstreams);
         Ok(Self {
@@ -65,7 +105,7 @@ impl Rules {
             dialect: settings.errors,
             trusted_proxies: std::mem::take(&mut settings.trusted_proxies),
             provisions: std::mem::take(&mut settings.provisions),
-            rate: settings.rate.clone(),
+            rate: std::mem::take(&mut settings.rate),
             limits: settings.limits,
             ownership: ownership(std::mem::take(&mut settings.resource_types)),
             counters,

@@ -10,7 +10,6 @@ use pingora::proxy::Session;
 use super::answer::Answer;
 use super::client::Client;
 use super::exchange::{Exchange, Outcome};
-use super::front::Connection;
 use super::gateway::Gateway;
 use super::{record, target};
 use crate::audit::SpoolFull;
@@ -183,26 +182,6 @@ impl Gateway {
             drain(session).await;
         }
         Ok(())
-    }
-
-    /// Refuses what never became a request, and leaves its event. Returns the answer.
-    pub(super) fn refuse_head(
-        &self,
-        connection: &Arc<Connection>,
-        malformed: Malformed,
-    ) -> Vec<u8> {
-        let mut exchange = self.new_exchange(Some(Arc::clone(connection)));
-        let denial = Denial::from(malformed);
-        exchange.client = Some(Client::unread(connection.peer, exchange.event_id.0));
-        let answer = Answer::of_denial(&denial, exchange.rules.dialect, exchange.request_id());
-        tracing::debug!(code = denial.code(), peer = ?connection.peer, "no request");
-        exchange.slot = self.spool.reserve().ok();
-        exchange.counters = exchange.rules.uncounted().cloned();
-        exchange.status = Some(answer.status());
-        exchange.outcome = Outcome::Denied(denial, Box::default());
-        self.record(&mut exchange);
-        Self::count(&exchange);
-        answer.into_http1()
     }
 
     /// Writes the audit event, once.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pingora::server::configuration::ServerConf;
+use pingora::time::fast_timeout::set_fast_timeout_to_tokio_threshold;
 use pingora_runtime::Runtime;
 use prometheus::IntGauge;
 use tokio::sync::watch;
@@ -16,6 +17,9 @@ use crate::proxy::{Front, Gateway, InFlight, Listener};
 
 /// Idle HTTP/2 connections kept to all upstreams together, a worker.
 const UPSTREAM_POOL: usize = 512;
+/// Longest time-out that Pingora keeps itself: it forgets none before its time, though the
+/// wait is long over, so memory would grow with the time-outs of the configuration.
+const LONGEST_KEPT: Duration = Duration::from_secs(2);
 /// How often the end of the last request is looked for while stopping.
 const LOOK: Duration = Duration::from_millis(10);
 /// What tasks without a request get to end in.
@@ -46,6 +50,7 @@ pub(super) fn workers(settings: &Settings) -> usize {
 impl DataPlane {
     /// Takes requests from here on.
     pub(super) fn start(settings: &Settings, gateway: Gateway, listeners: Vec<Listener>) -> Self {
+        set_fast_timeout_to_tokio_threshold(Some(LONGEST_KEPT));
         let conf = Arc::new(ServerConf {
             threads: workers(settings),
             upstream_keepalive_pool_size: UPSTREAM_POOL,
@@ -55,7 +60,7 @@ impl DataPlane {
         let usage = Arc::clone(&gateway.authenticator.usage);
         // Without work stealing a request costs less: it stays on its thread.
         let runtime = Runtime::new_no_steal(conf.threads, "data-plane");
-        let connections = gateway.metrics.connections.clone();
+        let connections = gateway.metrics.transport.connections.clone();
         let (hang_up, patience) = watch::channel(false);
         let front = Arc::new(Front::new(gateway, conf, patience));
         let (shutdown, watch) = watch::channel(false);
@@ -131,7 +136,7 @@ impl DataPlane {
             // Look after a while: a request that has just come is not counted yet.
             loop {
                 tokio::time::sleep(LOOK).await;
-                if self.in_flight.count() == 0 {
+                if self.in_flight.with_websockets() == 0 {
                     break;
                 }
             }
@@ -139,7 +144,8 @@ impl DataPlane {
         tokio::select! {
             () = finish => {}
             () = tokio::time::sleep(deadline) => {
-                tracing::warn!(requests = self.in_flight.count(), "cut at the deadline");
+                let requests = self.in_flight.with_websockets();
+                tracing::warn!(requests, "cut at the deadline");
             }
             () = stop.requested() => {}
         }

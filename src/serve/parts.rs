@@ -56,7 +56,7 @@ impl Parts {
         )
         .await?;
         rules.watch_upstreams();
-        let rules: LiveRules = Arc::new(ArcSwap::from_pointee(rules));
+        let rules = LiveRules::new(rules);
         let tables = self.tables();
         let gateway = tokio::select! {
             gateway = self.gateway(&tables, &rules, tasks) => gateway?,
@@ -71,7 +71,7 @@ impl Parts {
             () = stop.requested() => return Ok(()),
         };
         let in_force = InForce {
-            rules: Arc::clone(&rules),
+            rules: rules.clone(),
             tables: Arc::clone(&tables),
             keys: Arc::clone(&gateway.authenticator.keys),
             shutdown: Arc::new(ArcSwap::from_pointee(self.settings.shutdown)),
@@ -154,7 +154,7 @@ impl Parts {
             &desk.metrics,
         );
         Ok(Gateway::new(Core {
-            rules: Arc::clone(rules),
+            rules: rules.clone(),
             authenticator,
             tables: Arc::clone(tables),
             lineage: self.lineage(owned),
@@ -163,7 +163,7 @@ impl Parts {
             spool: desk.spool.clone(),
             metrics: Arc::clone(&desk.metrics),
             clock: desk.clock.clone(),
-            in_flight: InFlight::new(desk.metrics.in_flight.clone()),
+            in_flight: InFlight::new(&desk.metrics.requests),
         }))
     }
 

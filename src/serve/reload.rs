@@ -167,7 +167,7 @@ impl Reloader {
             in_force.keys.invalidate_all();
         }
         rules.watch_upstreams();
-        in_force.rules.store(Arc::new(rules));
+        in_force.rules.store(rules);
         renewals.into_iter().for_each(Renewal::take_force);
         in_force.shutdown.store(Arc::new(settings.shutdown));
         self.level.set(settings.log.level);

@@ -33,6 +33,9 @@ pub struct AuditSink {
     months: HashSet<Vec<u8>>,
 }
 
+/// Sent at once: a connection's buffer keeps the size of the largest.
+const PIECE: usize = 64 << 10;
+
 /// Made once a connection; that it is there already is nothing to tell.
 const STAGING: &str = "
     SET LOCAL client_min_messages = warning;
@@ -99,7 +102,9 @@ impl From<sqlx::Error> for SinkError {
 
 async fn copy(connection: &mut PgConnection, statement: &str, rows: &[u8]) -> sqlx::Result<()> {
     let mut copy = connection.copy_in_raw(statement).await?;
-    copy.send(rows).await?;
+    for piece in rows.chunks(PIECE) {
+        copy.send(piece).await?;
+    }
     copy.finish().await.map(drop)
 }
 

@@ -2,7 +2,7 @@
 
 use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
-use super::{counters, gauge, register};
+use super::make::{counters, gauge, register};
 
 /// Which configuration is in force, and since when.
 #[derive(Debug)]

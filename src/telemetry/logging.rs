@@ -58,10 +58,11 @@ pub fn init_logging(format: LogFormat, level: &str) -> LogLevel {
 }
 
 /// Pingora's own lines stay at `info` whatever is asked: below that it logs whole
-/// request headers, credentials included.
+/// request headers, credentials included. The parser of HTTP/2 is kept to errors: a stranger
+/// could have it warn of every frame.
 fn filter(level: &str) -> EnvFilter {
     EnvFilter::new(format!(
         "{level},pingora=info,pingora_core=info,pingora_proxy=info,pingora_pool=info,\
-         pingora_load_balancing=info,h2=info,hyper=info,sqlx=warn"
+         pingora_load_balancing=info,h2=error,hyper=info,sqlx=warn"
     ))
 }

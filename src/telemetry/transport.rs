@@ -1,13 +1,17 @@
 //! Metrics of what comes before HTTP.
 
 use chrono::{DateTime, Utc};
-use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
-use super::{counters, gauges};
+use super::make::{counters, gauge, gauges};
 
 /// Metrics of connections and their certificates.
 #[derive(Debug)]
 pub struct TransportMetrics {
+    /// Open connections of clients.
+    pub connections: IntGauge,
+    shed: IntCounterVec,
+    ended: IntCounterVec,
     failures: IntCounterVec,
     expiry: IntGaugeVec,
     reloads: IntCounterVec,
@@ -16,6 +20,23 @@ pub struct TransportMetrics {
 impl TransportMetrics {
     pub(super) fn new(registry: &Registry) -> Self {
         Self {
+            connections: gauge(
+                registry,
+                "portcullis_connections",
+                "Open connections of clients.",
+            ),
+            shed: counters(
+                registry,
+                "portcullis_connections_shed_total",
+                "Connections turned away by the limit that was reached.",
+                &["limit"],
+            ),
+            ended: counters(
+                registry,
+                "portcullis_connections_ended_total",
+                "Connections ended for what their client did, by reason.",
+                &["reason"],
+            ),
             failures: counters(
                 registry,
                 "portcullis_connections_failed_total",
@@ -41,6 +62,18 @@ impl TransportMetrics {
     #[must_use]
     pub fn failed(&self, reason: &str) -> IntCounter {
         self.failures.with_label_values(&[reason])
+    }
+
+    /// The counter of connections turned away by a limit.
+    #[must_use]
+    pub fn shed(&self, limit: &str) -> IntCounter {
+        self.shed.with_label_values(&[limit])
+    }
+
+    /// The counter of connections ended for what their client did.
+    #[must_use]
+    pub fn ended(&self, reason: &str) -> IntCounter {
+        self.ended.with_label_values(&[reason])
     }
 
     /// When the certificates in these files expire; there are no others.

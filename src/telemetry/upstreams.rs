@@ -2,7 +2,7 @@
 
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
 
-use super::{counters, register};
+use super::make::{counters, register};
 
 /// Metrics of the backends.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 
 mod any_bytes;
 mod credentials;
+mod downloads;
 mod floods;
 mod forwarded;
 mod framing;
@@ -15,6 +16,7 @@ mod method;
 mod path;
 mod reload;
 mod state;
+mod streams;
 mod upgrade;
 mod wire;
 

@@ -4,3 +4,4 @@ mod clock;
 mod start;
 mod stop;
 mod telemetry;
+mod websockets;

@@ -108,10 +108,12 @@ fn every_metric_is_in_its_reference_and_no_other() {
     let reference = text("docs/operation.md");
     let rendered = Metrics::new();
     rendered
+        .requests
         .route("GET /")
         .count(portcullis::telemetry::Outcome::Success);
-    let _ = rendered.cache("api_keys");
-    let _ = rendered.shed("connections");
+    let _ = rendered.caches.of("api_keys");
+    let _ = rendered.transport.shed("connections");
+    let _ = rendered.transport.ended("http2_flood");
     rendered.config.restart_required("listen", false);
     let _ = rendered.rate.limited("address");
     let _ = rendered.transport.failed("timeout");

@@ -20,11 +20,12 @@ use crate::support::gateway::{TestGateway, resident_kib, until};
 
 /// How long, if nobody says.
 const SHORT: u64 = 30;
-/// What may be held more at the end than after a fifth of the time: buffers of requests
-/// that happen to be under way, connections, the allocator's own.
-const ALLOWED_KIB: u64 = 24 << 10;
-/// And of what there was, in percent.
-const ALLOWED_PERCENT: u64 = 15;
+/// What may be held more at the end than after a fifth of the time: a batch of audit events
+/// that an outage of the database has just made (4 MiB), and buffers of requests that happen
+/// to be under way.
+const ALLOWED_KIB: u64 = 6 << 10;
+/// And of what there was, in percent: the allocator's own.
+const ALLOWED_PERCENT: u64 = 5;
 
 fn config(backend: &Backend, reloads: u32) -> String {
     format!(

@@ -18,7 +18,6 @@ use super::census::{Census, Full, Seat};
 use super::connection::Connection;
 use super::gate::Gate;
 use super::listener::{Listener, Protocol};
-use crate::config::Limits;
 use crate::proxy::Gateway;
 
 /// What a client over HTTP/1 hears when there are too many connections.
@@ -50,7 +49,7 @@ impl Front {
         proxy.handle_init_modules();
         proxy.server_options = Some(options());
         Self {
-            census: Census::new(gateway.metrics.connections.clone()),
+            census: Census::new(gateway.metrics.transport.connections.clone()),
             lingering: Arc::new(Semaphore::new(MAX_LINGERING)),
             proxy: Arc::new(proxy),
             gateway,
@@ -91,11 +90,6 @@ impl Front {
     /// Ends what Pingora keeps waiting.
     pub async fn close(&self) {
         self.proxy.http_cleanup().await;
-    }
-
-    /// The bounds in force.
-    pub(super) fn limits(&self) -> Limits {
-        self.gateway.rules.load().limits
     }
 
     fn admit(
@@ -141,7 +135,7 @@ impl Front {
             Full::Total => "connections",
             Full::Address => "connections_per_address",
         };
-        self.gateway.metrics.shed(reason).inc();
+        self.gateway.metrics.transport.shed(reason).inc();
         // There are no words for it before a handshake.
         if protocol.tls.is_some() || stream.try_write(SHED).is_err() {
             return;
@@ -171,6 +165,9 @@ impl Front {
         let mut gate = Box::new(Gate::new(stream, connection));
         scope
             .scope(async move {
+                if may_begin_with_preface && !self.begins(&mut gate).await {
+                    return;
+                }
                 if chosen || may_begin_with_preface && self.begins_http2(&mut gate).await {
                     self.serve_http2(gate, shutdown).await;
                 } else {

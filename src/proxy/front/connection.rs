@@ -1,9 +1,10 @@
 //! What is known of a connection, for the requests on it.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use super::abuse::Abuse;
 use super::census::Seat;
 use super::tls::ClientCertificate;
 
@@ -24,12 +25,16 @@ pub(in crate::proxy) struct Connection {
     pub(in crate::proxy) client_certificate: Option<ClientCertificate>,
     /// The port that all requests are sent to instead of being served.
     pub(in crate::proxy) redirect: Option<u16>,
+    /// The proxy that told the peer's address, if one did.
+    pub(super) told_by: Option<IpAddr>,
     /// Requests that Pingora understood.
     exchanges: AtomicU64,
     /// Whether the stream became something else than HTTP.
     tunnel: AtomicBool,
     /// Whether the body that is being read was found to be malformed.
     malformed: AtomicBool,
+    /// Why it is ended from this side.
+    abuse: OnceLock<Abuse>,
     _seat: Seat,
 }
 
@@ -40,9 +45,11 @@ impl Connection {
             tls,
             client_certificate: None,
             redirect: None,
+            told_by: None,
             exchanges: AtomicU64::new(0),
             tunnel: AtomicBool::new(false),
             malformed: AtomicBool::new(false),
+            abuse: OnceLock::new(),
             _seat: seat,
         }
     }
@@ -74,6 +81,15 @@ impl Connection {
 
     pub(super) fn found_malformed(&self) {
         self.malformed.store(true, Ordering::Relaxed);
+    }
+
+    /// What is found first is why it ends.
+    pub(super) fn found_abuse(&self, abuse: Abuse) {
+        let _ = self.abuse.set(abuse);
+    }
+
+    pub(super) fn abuse(&self) -> Option<Abuse> {
+        self.abuse.get().copied()
     }
 
     /// Whether the body that is being read has no single meaning.

@@ -125,9 +125,7 @@ impl Gate {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        if let Span::Frames(frames) = &mut self.span {
-            frames.poll_deadline(cx)?;
-        }
+        self.span.poll_deadline(cx, &self.connection)?;
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
         if self.connection.is_tunnel() {
             return Poll::Ready(Ok(()));
@@ -164,7 +162,9 @@ impl AsyncWrite for Gate {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, buf))?;
+        self.span.follow_sent(&buf[..written]);
+        Poll::Ready(Ok(written))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -180,7 +180,14 @@ impl AsyncWrite for Gate {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, bufs))?;
+        let mut left = written;
+        for buf in bufs {
+            let part = left.min(buf.len());
+            self.span.follow_sent(&buf[..part]);
+            left -= part;
+        }
+        Poll::Ready(Ok(written))
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use pingora::apps::HttpServerApp as _;
 use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::accept::Front;
 use super::gate::Gate;
@@ -24,11 +24,9 @@ enum End {
 impl Front {
     /// Serves requests until the client or the gateway has enough.
     pub(super) async fn serve_http1(&self, mut gate: Box<Gate>, shutdown: ShutdownWatch) {
-        let mut hang_up = self.hang_up.clone();
         loop {
-            let limits = self.limits();
-            let head = match next_head(&mut gate, &limits, &mut hang_up).await {
-                Ok(head) => head,
+            let (head, limits) = match self.next_head(&mut gate).await {
+                Ok(next) => next,
                 Err(End::Closed) => return,
                 Err(End::Refused(malformed)) => return self.refuse(*gate, malformed).await,
             };
@@ -42,7 +40,8 @@ impl Front {
             let Some(reused) = served else {
                 if connection.exchanges() == before && !*shutdown.borrow() {
                     // Pingora understood less than the front, and has said so.
-                    self.gateway.refuse_head(&connection, Malformed::Target);
+                    let refused = self.gateway.refuse_head(&connection, Malformed::Target);
+                    drop(refused.await);
                 }
                 return;
             };
@@ -52,45 +51,37 @@ impl Front {
             }
         }
     }
-}
 
-/// Waits for a head and lets its body through.
-async fn next_head(
-    gate: &mut Gate,
-    limits: &Limits,
-    hang_up: &mut ShutdownWatch,
-) -> Result<BytesMut, End> {
-    let mut reader = HeadReader::default();
-    let mut deadline = None;
-    loop {
-        let read = reader.read(gate.ahead(), &limits.head);
-        if let Some(head) = read.map_err(End::Refused)? {
-            let bytes = gate.take(head.start, head.end);
-            let opened = gate.open(head.framing);
-            opened.map_err(|_| End::Refused(Malformed::Chunk))?;
-            return Ok(bytes);
+    /// Waits for a head and lets its body through. The limits are those that were in force
+    /// when it began.
+    async fn next_head(&self, gate: &mut Gate) -> Result<(BytesMut, Limits), End> {
+        let mut reader = HeadReader::default();
+        let mut begun = None;
+        loop {
+            let limits = match begun {
+                Some((limits, _)) => limits,
+                None => self.limits_of(gate.connection()).ok_or(End::Closed)?,
+            };
+            let read = reader.read(gate.ahead(), &limits.head);
+            if let Some(head) = read.map_err(End::Refused)? {
+                let bytes = gate.take(head.start, head.end);
+                let opened = gate.open(head.framing);
+                opened.map_err(|_| End::Refused(Malformed::Chunk))?;
+                return Ok((bytes, limits));
+            }
+            if !reader.has_begun() {
+                if self.begins(gate).await {
+                    continue;
+                }
+                return Err(End::Closed);
+            }
+            let (_, deadline) =
+                *begun.get_or_insert_with(|| (limits, Instant::now() + limits.header_timeout));
+            match timeout_at(deadline, gate.fill()).await {
+                Ok(Ok(true)) => {}
+                Ok(_) => return Err(End::Closed),
+                Err(_) => return Err(End::Refused(Malformed::HeadTimeout)),
+            }
         }
-        if !reader.has_begun() {
-            idle(gate, limits, hang_up).await?;
-            continue;
-        }
-        let deadline = *deadline.get_or_insert_with(|| Instant::now() + limits.header_timeout);
-        match timeout_at(deadline, gate.fill()).await {
-            Ok(Ok(true)) => {}
-            Ok(_) => return Err(End::Closed),
-            Err(_) => return Err(End::Refused(Malformed::HeadTimeout)),
-        }
-    }
-}
-
-/// Waits for the first byte of a request.
-async fn idle(gate: &mut Gate, limits: &Limits, hang_up: &mut ShutdownWatch) -> Result<(), End> {
-    tokio::select! {
-        biased;
-        filled = timeout(limits.idle, gate.fill()) => match filled {
-            Ok(Ok(true)) => Ok(()),
-            _ => Err(End::Closed),
-        },
-        _ = hang_up.wait_for(|now| *now) => Err(End::Closed),
     }
 }

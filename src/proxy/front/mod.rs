@@ -16,9 +16,12 @@
 //! | `wire.rs` | a TCP connection as Pingora wants one |
 //! | `gate.rs`, `span.rs` | cuts the stream to the request that is being served |
 //! | `http1.rs` | one request after the other |
-//! | `http2.rs`, `frames.rs`, `body_watch.rs` | many at once; bounds on what frames may cost and bodies may take |
+//! | `http2/`, `frames/`, `body_watch.rs` | many at once; bounds on what frames may cost and bodies may take |
+//! | `patience.rs` | how long it waits, and by which limits |
 //! | `refuse.rs` | the answer to a head that is none |
+//! | `abuse.rs` | why a connection is ended from this side |
 
+mod abuse;
 mod accept;
 mod body_watch;
 mod census;
@@ -28,6 +31,7 @@ mod gate;
 mod http1;
 mod http2;
 mod listener;
+mod patience;
 mod proxy_protocol;
 mod refuse;
 mod span;
@@ -35,6 +39,7 @@ mod tls;
 mod transport;
 mod wire;
 
+pub(super) use abuse::Abuse;
 pub use accept::Front;
 pub(super) use body_watch::BodyWatch;
 pub(super) use connection::Connection;

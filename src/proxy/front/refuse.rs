@@ -17,7 +17,8 @@ const MAX_REST: usize = 256 * 1024;
 impl Front {
     /// Answers and hangs up. What follows on the stream is never parsed.
     pub(super) async fn refuse(&self, gate: Gate, malformed: Malformed) {
-        let answer = self.gateway.refuse_head(gate.connection(), malformed);
+        let refused = self.gateway.refuse_head(gate.connection(), malformed);
+        let answer = refused.await;
         let mut stream = gate.into_stream();
         let farewell = async {
             stream.write_all(&answer).await?;

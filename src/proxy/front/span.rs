@@ -1,7 +1,9 @@
 //! How much of the stream belongs to the request that is being served.
 
 use std::io;
+use std::task::Context;
 
+use super::abuse::Abuse;
 use super::connection::Connection;
 use super::frames::Frames;
 use crate::policy::{BodySpan, Framing, Malformed};
@@ -53,7 +55,35 @@ impl Span {
         }
         match self {
             Self::Body(body) => body.follow(bytes).map_err(|it| malformed(it, connection)),
-            Self::Frames(frames) => frames.follow(bytes).map(|()| bytes.len()),
+            Self::Frames(frames) => match frames.follow(bytes) {
+                Ok(()) => Ok(bytes.len()),
+                Err(abuse) => Err(ended_for(abuse, connection)),
+            },
+        }
+    }
+
+    /// What goes out allows a client of HTTP/2 more.
+    pub(super) fn follow_sent(&mut self, bytes: &[u8]) {
+        if let Self::Frames(frames) = self {
+            frames.follow_sent(bytes);
+        }
+    }
+
+    /// Whether something of HTTP/2 took too long.
+    ///
+    /// # Errors
+    ///
+    /// If it did: the connection is to be ended.
+    pub(super) fn poll_deadline(
+        &mut self,
+        cx: &mut Context<'_>,
+        connection: &Connection,
+    ) -> io::Result<()> {
+        match self {
+            Self::Frames(frames) => frames
+                .poll_deadline(cx)
+                .map_err(|abuse| ended_for(abuse, connection)),
+            Self::Body(_) => Ok(()),
         }
     }
 }
@@ -61,4 +91,10 @@ impl Span {
 fn malformed(malformed: Malformed, connection: &Connection) -> io::Error {
     connection.found_malformed();
     io::Error::new(io::ErrorKind::InvalidData, malformed)
+}
+
+/// The connection knows why; whoever reads it learns only that it ends.
+fn ended_for(abuse: Abuse, connection: &Connection) -> io::Error {
+    connection.found_abuse(abuse);
+    io::Error::other(abuse.code())
 }

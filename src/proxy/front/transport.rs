@@ -58,6 +58,7 @@ impl Front {
         mut seat: Seat,
         protocol: &Protocol,
     ) -> Option<(Stream, Arc<Connection>)> {
+        let told_by = protocol.proxied.then_some(peer);
         let establish = async {
             let peer = if protocol.proxied {
                 self.told(&mut socket, peer).await?
@@ -78,6 +79,7 @@ impl Front {
             let mut connection = Connection::new(peer, protocol.tls.is_some(), seat);
             connection.client_certificate = certificate;
             connection.redirect = protocol.redirect;
+            connection.told_by = told_by;
             Ok(Some((stream, Arc::new(connection))))
         };
         let bound = self.limits().header_timeout;

@@ -3,7 +3,7 @@
 use super::{Bench, ROUTES};
 use crate::support::gateway::{TestGateway, until, yaml};
 use crate::support::http2::{
-    CONTINUATION, DATA, END_HEADERS, END_STREAM, Fate, HEADERS, Http2, block,
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, Fate, HEADERS, Http2, block, request,
 };
 use crate::support::upstream::Upstream;
 
@@ -35,12 +35,7 @@ fn get(path: &str) -> Fields<'_> {
 }
 
 fn pseudo<'a>(method: &'a str, path: &'a str) -> Fields<'a> {
-    vec![
-        (":method", method),
-        (":scheme", "http"),
-        (":authority", "gw"),
-        (":path", path),
-    ]
+    request(method, path).to_vec()
 }
 
 #[tokio::test(flavor = "multi_thread")]

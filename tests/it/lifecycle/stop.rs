@@ -1,9 +1,7 @@
 //! A graceful stop: what was accepted ends, until its deadline.
 
-use std::io::{self, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use portcullis::clock::Clock;
@@ -11,24 +9,12 @@ use rustix::process::Signal;
 
 use crate::support::gateway::{TestGateway, until, yaml};
 use crate::support::load;
-use crate::support::upstream::{Received, Upstream};
+use crate::support::upstream::Upstream;
 
 const ROUTES: &str = "
   - { route: GET /things, upstream: app, permission: datasets:read }
   - { route: POST /things, upstream: app, permission: datasets:create }
 ";
-
-/// A backend that answers when it is told to.
-fn held() -> (Upstream, Sender<()>) {
-    let (go, wait) = channel();
-    let wait = std::sync::Mutex::new(wait);
-    let answer = move |_: &Received, stream: &mut TcpStream| -> io::Result<()> {
-        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndo")?;
-        wait.lock().unwrap().recv().map_err(io::Error::other)?;
-        stream.write_all(b"ne")
-    };
-    (Upstream::with(answer), go)
-}
 
 async fn start(upstream: &Upstream, settings: &str) -> TestGateway {
     let yaml = format!("{}\n{settings}", yaml(upstream.address(), ROUTES));
@@ -37,7 +23,7 @@ async fn start(upstream: &Upstream, settings: &str) -> TestGateway {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn accepted_requests_end_and_new_connections_are_refused() {
-    let (upstream, go) = held();
+    let (upstream, go) = Upstream::held();
     let mut gateway = start(&upstream, "").await;
     let keys = gateway.seed();
     let mut slow = gateway.connect();
@@ -75,7 +61,7 @@ async fn accepted_requests_end_and_new_connections_are_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn beyond_the_deadline_requests_are_cut_and_recorded() {
-    let (upstream, _go) = held();
+    let (upstream, _go) = Upstream::held();
     let mut gateway = start(&upstream, "shutdown: { deadline: 1s }").await;
     let keys = gateway.seed();
     let mut slow = gateway.connect();

@@ -1,7 +1,8 @@
 //! Who is counted, by what, and when.
 
 use super::{ROUTES, send, split, start, status};
-use crate::support::gateway::{TestGateway, yaml};
+use crate::support::gateway::{TestGateway, until, yaml};
+use crate::support::http2::{DATA, Fate, Http2};
 use crate::support::load;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -203,4 +204,48 @@ async fn a_reload_leaves_the_counts_of_limits_that_stay_the_same() {
     assert_eq!([ask("/few"), ask("/more"), ask("/more")], [429, 200, 429]);
     reload(ROUTES, "{ key: 4/h }");
     assert_eq!([ask("/few"), ask("/things/1")], [429, 200]);
+}
+
+/// Who sends garbage all day has no more left for it than others.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_request_counts_for_its_address() {
+    let (_upstream, gateway) = start("rate: { address: 6/h }\n").await;
+    for (garbage, status) in [
+        ("GET /open HTTP/1.1\nHost: gw\n\n", 400),
+        ("\x16\x03\x01", 400),
+        ("GET /open HTTP/1.1\r\nHost: gw\r\nHost : gw\r\n\r\n", 400),
+    ] {
+        let answer = gateway.raw(garbage).unwrap();
+        assert_eq!(answer.status, status, "{garbage:?}");
+        assert_eq!(answer.header("ratelimit").len(), 1, "{garbage:?}");
+    }
+    // A malformed request over HTTP/2 that the library answers, and one that ends it all.
+    let mut connection = Http2::open(gateway.public());
+    connection.headers(1, &[(":method", "GET"), (":scheme", "http")], true);
+    assert_eq!(connection.fate(1), Fate::Answered(400));
+    connection.frame(DATA, 0, 0, b"of no stream");
+    connection.until_closed();
+    until("it to be counted", || {
+        let ended = "portcullis_connections_ended_total{reason=\"http2_protocol_error\"} 1";
+        gateway.private_get("/metrics").body.contains(ended)
+    });
+    assert_eq!(send(&gateway, "GET /open", "").status, 200);
+    assert_eq!(send(&gateway, "GET /open", "").status, 429);
+    // Garbage is told what it is, whatever is left.
+    assert_eq!(gateway.raw("garbage\r\n\r\n").unwrap().status, 400);
+}
+
+/// A trusted proxy's address is nobody's: garbage that it passes on takes nothing from the
+/// clients whose requests it passes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_by_a_trusted_proxy_counts_for_nobody() {
+    let (_upstream, gateway) =
+        start("rate: { address: 1/h }\ntrusted_proxies: [127.0.0.1]\n").await;
+    for _ in 0..3 {
+        assert_eq!(gateway.raw("garbage\r\n\r\n").unwrap().status, 400);
+    }
+    let client = "X-Forwarded-For: 192.0.2.1\r\n";
+    assert_eq!(send(&gateway, "GET /open", client).status, 200);
+    assert_eq!(send(&gateway, "GET /open", client).status, 429);
+    assert_eq!(send(&gateway, "GET /open", "").status, 200);
 }

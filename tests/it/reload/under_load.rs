@@ -1,13 +1,9 @@
 //! Rules are swapped in one step, for whoever asks.
 
-use std::net::TcpStream;
-use std::sync::Mutex;
-use std::sync::mpsc::channel;
-
 use crate::support::gateway::TestGateway;
 use crate::support::load;
 use crate::support::raw::Answer;
-use crate::support::upstream::{Received, Upstream, respond};
+use crate::support::upstream::{Upstream, respond};
 
 const RELOADS: usize = 50;
 const CONNECTIONS: usize = 4;
@@ -93,14 +89,7 @@ async fn fifty_reloads_under_load_fail_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_began_under_the_old_rules_ends_under_them() {
-    let (go, wait) = channel::<()>();
-    let wait = Mutex::new(wait);
-    let held = Upstream::with(move |_: &Received, stream: &mut TcpStream| {
-        use std::io::Write as _;
-        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nol")?;
-        wait.lock().unwrap().recv().map_err(std::io::Error::other)?;
-        stream.write_all(b"d.")
-    });
+    let (held, go) = Upstream::held();
     let new = named("new");
     let yaml = |path: &str, upstream: &Upstream| {
         let address = upstream.address();
@@ -118,7 +107,7 @@ async fn what_began_under_the_old_rules_ends_under_them() {
     assert_eq!(gateway.get("/old", &keys.viewer).status, 404);
     assert_eq!(told(&gateway.get("/new", &keys.viewer)), "200 new");
     go.send(()).unwrap();
-    assert_eq!(slow.answer().unwrap().body, "old.");
+    assert_eq!(slow.answer().unwrap().body, "done");
     // The connection stays; its next request comes under the new rules.
     slow.send(load::request("GET", "/new", &keys.viewer));
     assert_eq!(told(&slow.answer().unwrap()), "200 new");

@@ -543,10 +543,20 @@ impl TestGateway {
 
     /// The audit events of requests, oldest first, as JSON objects.
     pub async fn events(&self) -> Vec<Value> {
+        self.events_where("request_id IS NOT NULL").await
+    }
+
+    /// The audit events of connections that were ended, oldest first.
+    pub async fn ended(&self) -> Vec<Value> {
+        self.events_where("event = 'connection.ended'").await
+    }
+
+    async fn events_where(&self, which: &str) -> Vec<Value> {
         let mut connection = self.postgres.owner().await;
-        let sql = "SELECT to_jsonb(e) FROM audit_events e WHERE request_id IS NOT NULL \
-                   ORDER BY occurred_at, id";
-        sqlx::query_scalar(sql)
+        let sql = format!(
+            "SELECT to_jsonb(e) FROM audit_events e WHERE {which} ORDER BY occurred_at, id"
+        );
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
             .fetch_all(&mut connection)
             .await
             .unwrap()

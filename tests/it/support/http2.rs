@@ -1,6 +1,6 @@
 //! HTTP/2 by hand: any frame, in any order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -14,11 +14,13 @@ pub const PRIORITY: u8 = 2;
 pub const RST_STREAM: u8 = 3;
 pub const SETTINGS: u8 = 4;
 pub const PING: u8 = 6;
+pub const GOAWAY: u8 = 7;
 pub const WINDOW_UPDATE: u8 = 8;
 pub const CONTINUATION: u8 = 9;
 pub const END_STREAM: u8 = 1;
 pub const ACK: u8 = 1;
 pub const END_HEADERS: u8 = 4;
+pub const PADDED: u8 = 8;
 
 /// A frame.
 #[derive(Clone, Debug)]
@@ -44,6 +46,7 @@ pub enum Fate {
 pub struct Http2 {
     stream: TcpStream,
     statuses: BTreeMap<u32, u16>,
+    ended: BTreeSet<u32>,
     /// What the last answer's streams carried.
     pub bodies: BTreeMap<u32, Vec<u8>>,
 }
@@ -51,14 +54,21 @@ pub struct Http2 {
 impl Http2 {
     /// Opens one and says hello.
     pub fn open(address: SocketAddr) -> Self {
+        Self::open_behind(address, b"")
+    }
+
+    /// The same behind other bytes, such as a PROXY header.
+    pub fn open_behind(address: SocketAddr, header: &[u8]) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         let mut connection = Self {
             stream,
             statuses: BTreeMap::new(),
+            ended: BTreeSet::new(),
             bodies: BTreeMap::new(),
         };
+        connection.raw(header);
         connection.raw(PREFACE);
         connection.frame(SETTINGS, 0, 0, b"");
         connection
@@ -111,35 +121,60 @@ impl Http2 {
     /// Reads until this stream has ended.
     pub fn fate(&mut self, stream: u32) -> Fate {
         while let Some(frame) = self.next() {
-            match frame.kind {
-                SETTINGS if frame.flags & ACK == 0 => {
-                    self.frame(SETTINGS, ACK, 0, b"");
-                }
-                HEADERS if !self.statuses.contains_key(&frame.stream) => {
-                    self.statuses.insert(frame.stream, status(&frame.payload));
-                }
-                DATA => self
-                    .bodies
-                    .entry(frame.stream)
-                    .or_default()
-                    .extend(&frame.payload),
-                RST_STREAM if frame.stream == stream => {
-                    let code = frame.payload.try_into().map(u32::from_be_bytes);
-                    return Fate::Reset(code.unwrap());
-                }
-                _ => {}
+            self.note(&frame);
+            if frame.kind == RST_STREAM && frame.stream == stream {
+                let code = frame.payload.try_into().map(u32::from_be_bytes);
+                return Fate::Reset(code.unwrap());
             }
-            let ended = matches!(frame.kind, HEADERS | DATA) && frame.flags & END_STREAM != 0;
-            if ended && frame.stream == stream {
+            if ends_a_stream(&frame) && frame.stream == stream {
                 return Fate::Answered(self.statuses[&stream]);
             }
         }
         Fate::Closed
     }
 
-    /// The status of a stream that ended while another was waited for.
+    /// Remembers what a frame says of its stream, and answers what wants an answer.
+    fn note(&mut self, frame: &Frame) {
+        match frame.kind {
+            SETTINGS if frame.flags & ACK == 0 => {
+                self.frame(SETTINGS, ACK, 0, b"");
+            }
+            HEADERS if !self.statuses.contains_key(&frame.stream) => {
+                self.statuses.insert(frame.stream, status(&frame.payload));
+            }
+            DATA => self
+                .bodies
+                .entry(frame.stream)
+                .or_default()
+                .extend(&frame.payload),
+            _ => {}
+        }
+        if ends_a_stream(frame) {
+            self.ended.insert(frame.stream);
+        }
+    }
+
+    /// What became of a stream that ended while another was waited for.
+    pub fn seen_to_the_end(&self, stream: u32) -> Option<Fate> {
+        let status = self.statuses.get(&stream)?;
+        let ended = self.ended.contains(&stream);
+        ended.then_some(Fate::Answered(*status))
+    }
+
+    /// The status of a stream that was seen while another was waited for.
     pub fn seen(&self, stream: u32) -> Option<u16> {
         self.statuses.get(&stream).copied()
+    }
+
+    /// Reads until a frame of this kind comes; `None` if the connection ends before.
+    pub fn next_of(&mut self, kind: u8) -> Option<Frame> {
+        loop {
+            let frame = self.next()?;
+            self.note(&frame);
+            if frame.kind == kind {
+                return Some(frame);
+            }
+        }
     }
 
     /// Reads whatever comes until the connection ends.
@@ -156,6 +191,10 @@ impl Http2 {
     }
 }
 
+const fn ends_a_stream(frame: &Frame) -> bool {
+    matches!(frame.kind, HEADERS | DATA) && frame.flags & END_STREAM != 0
+}
+
 /// A frame's bytes.
 pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
@@ -163,6 +202,16 @@ pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     bytes.extend(stream.to_be_bytes());
     bytes.extend(payload);
     bytes
+}
+
+/// The pseudo fields of a request.
+pub const fn request<'a>(method: &'a str, path: &'a str) -> [(&'a str, &'a str); 4] {
+    [
+        (":method", method),
+        (":scheme", "http"),
+        (":authority", "gw"),
+        (":path", path),
+    ]
 }
 
 /// A header block of literals that are not indexed (RFC 7541 §6.2.2), so that any bytes

@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 
 /// One request, as it came over the wire.
@@ -53,6 +54,18 @@ impl Upstream {
         handler: impl Fn(&Received, &mut TcpStream) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
         Self::on(TcpListener::bind("127.0.0.1:0").unwrap(), handler)
+    }
+
+    /// Answers `done`, the second half of it when it is told to go on.
+    pub fn held() -> (Self, Sender<()>) {
+        let (go, wait) = channel();
+        let wait = Mutex::new(wait);
+        let answer = move |_: &Received, stream: &mut TcpStream| -> io::Result<()> {
+            write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndo")?;
+            wait.lock().unwrap().recv().map_err(io::Error::other)?;
+            stream.write_all(b"ne")
+        };
+        (Self::with(answer), go)
     }
 
     /// As [`Self::with`], on a port that is known before.

@@ -1,32 +1,18 @@
 //! What is handed over, and what the former process still does.
 
-use std::io::{self, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
-use std::sync::mpsc::{Sender, channel};
 
 use crate::support::gateway::{Former, TestGateway, until, yaml};
 use crate::support::load;
-use crate::support::upstream::{Received, Upstream};
+use crate::support::upstream::Upstream;
 
 const ROUTES: &str = "  - { route: GET /things, upstream: app, permission: datasets:read }\n";
 
-/// A backend that answers when it is told to.
-fn held() -> (Upstream, Sender<()>) {
-    let (go, wait) = channel();
-    let wait = std::sync::Mutex::new(wait);
-    let answer = move |_: &Received, stream: &mut TcpStream| -> io::Result<()> {
-        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndo")?;
-        wait.lock().unwrap().recv().map_err(io::Error::other)?;
-        stream.write_all(b"ne")
-    };
-    (Upstream::with(answer), go)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn accepted_requests_and_idle_connections_stay_with_the_former() {
-    let (upstream, go) = held();
+    let (upstream, go) = Upstream::held();
     let mut gateway = TestGateway::start(&yaml(upstream.address(), ROUTES)).await;
     let keys = gateway.seed();
     let [mut slow, mut idle] = [(); 2].map(|()| gateway.connect());

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::Ends;
 use crate::support::gateway::{Keys, TestGateway, until, yaml};
 use crate::support::load;
 use crate::support::raw::Answer;
@@ -68,15 +69,6 @@ impl Clients<'_> {
 
     fn answered(&self) -> usize {
         self.answers.lock().unwrap().len()
-    }
-}
-
-/// Ends the load even if the test fails.
-struct Ends<'c>(&'c AtomicBool);
-
-impl Drop for Ends<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -9,7 +9,7 @@ use h2::{Reason, RecvStream};
 use http::{HeaderMap, Request};
 use serde_json::json;
 
-use crate::support::gateway::{TestGateway, until};
+use crate::support::gateway::{Keys, TestGateway, until};
 use crate::support::http2_peers::{self as peers, Client, fields, head, reply, request};
 use crate::support::load;
 use crate::support::upstream::{Upstream, respond};
@@ -66,6 +66,14 @@ async fn start() -> (Seen, TestGateway) {
     (seen, TestGateway::start(&config(address, "")).await)
 }
 
+/// The same, with keys and a client.
+async fn connected() -> (Seen, TestGateway, Keys, Client) {
+    let (seen, gateway) = start().await;
+    let keys = gateway.seed();
+    let client = Client::connect(gateway.public()).await;
+    (seen, gateway, keys, client)
+}
+
 fn config(address: SocketAddr, more: &str) -> String {
     format!(
         "upstreams:\n  app: {{ url: \"http://{address}\", http2: true{more} }}\nroutes:\n\
@@ -87,9 +95,7 @@ async fn told(gateway: &TestGateway) -> Vec<serde_json::Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_passes_with_its_metadata_and_its_trailers() {
-    let (seen, gateway) = start().await;
-    let keys = gateway.seed();
-    let client = Client::connect(gateway.public()).await;
+    let (seen, gateway, keys, client) = connected().await;
     let more = [
         GRPC,
         ("te", "trailers"),
@@ -118,9 +124,7 @@ async fn a_call_passes_with_its_metadata_and_its_trailers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_call_came_to_is_in_its_event() {
-    let (_seen, gateway) = start().await;
-    let keys = gateway.seed();
-    let client = Client::connect(gateway.public()).await;
+    let (_seen, gateway, keys, client) = connected().await;
     let call = request("POST", "/svc/Fail", &keys.viewer, &[GRPC]);
     let reply = client.call(call, MESSAGE).await.unwrap();
     assert_eq!(reply.header("grpc-status"), "5");
@@ -134,9 +138,7 @@ async fn what_a_call_came_to_is_in_its_event() {
 /// Only `te: trailers`, only from a client that gets trailers.
 #[tokio::test(flavor = "multi_thread")]
 async fn te_asks_for_trailers_or_is_dropped() {
-    let (seen, gateway) = start().await;
-    let keys = gateway.seed();
-    let client = Client::connect(gateway.public()).await;
+    let (seen, gateway, keys, client) = connected().await;
     // The library refuses to send other values: the front is asked for what it would do.
     let call = request("GET", "/plain/x", &keys.viewer, &[("te", "trailers")]);
     assert_eq!(client.call(call, b"").await.unwrap().status, 200);
@@ -151,9 +153,7 @@ async fn te_asks_for_trailers_or_is_dropped() {
 /// HOSTILE 23.
 #[tokio::test(flavor = "multi_thread")]
 async fn class_23_trailers_of_a_client_are_merged_into_nothing() {
-    let (seen, gateway) = start().await;
-    let keys = gateway.seed();
-    let client = Client::connect(gateway.public()).await;
+    let (seen, gateway, keys, client) = connected().await;
     let call = request("POST", "/plain/x", &keys.viewer, &[("x-extra", "1")]);
     let (answer, mut sender) = client.send(call, false).await.unwrap();
     sender
@@ -178,9 +178,7 @@ async fn class_23_trailers_of_a_client_are_merged_into_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_call_hears_it_as_grpc_says_it() {
-    let (seen, gateway) = start().await;
-    let keys = gateway.seed();
-    let client = Client::connect(gateway.public()).await;
+    let (seen, gateway, keys, client) = connected().await;
     let garbage = "garbage".to_owned();
     let mut heard = Vec::new();
     for (target, key) in [
@@ -230,9 +228,7 @@ async fn a_refused_call_hears_it_as_grpc_says_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backend_that_breaks_off_or_is_away_is_told() {
-    let (_seen, gateway) = start().await;
-    let keys = gateway.seed();
-    let client = Client::connect(gateway.public()).await;
+    let (_seen, gateway, keys, client) = connected().await;
     let call = request("POST", "/svc/break", &keys.viewer, &[GRPC]);
     let (answer, mut sender) = client.send(call, false).await.unwrap();
     sender.send_data(MESSAGE.into(), false).unwrap();

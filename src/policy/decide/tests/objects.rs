@@ -31,7 +31,6 @@ fn named(enforced: bool) -> Named {
 
 fn names_a_model(route: &mut Route) {
     route.resource = Some(ResourceRule {
-        backend: false,
         kind: "model".into(),
         ids: vec![Source::Query("m".into())],
         optional: false,
