@@ -53,7 +53,9 @@ impl Refresh {
     async fn apply(&self, change: &Change) -> Result<(), StoreError> {
         match &change.what {
             Changed::Keys(ids) => {
-                ids.iter().for_each(|id| self.keys.invalidate(id));
+                for id in ids {
+                    self.keys.invalidate(id);
+                }
                 self.change_table(change.version, &TouchedRows::Others)
                     .await
             }
