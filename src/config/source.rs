@@ -26,6 +26,7 @@ pub(super) fn resource(
         ids: vec![id?],
         optional: true,
         backend: false,
+        absent: false,
         forms: Vec::new(),
     })
 }

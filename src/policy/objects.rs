@@ -45,6 +45,9 @@ pub struct ResourceRule {
     pub ids: Vec<Source>,
     /// Whether a request may name none.
     pub optional: bool,
+    /// Whether an id may be new to the backend: the caller chooses it, and it is refused only
+    /// if it is another's.
+    pub absent: bool,
     /// Whether the backend keeps the owners of this type: then it is named in the audit and
     /// not checked.
     pub backend: bool,
@@ -273,6 +276,8 @@ pub enum BodyFormat {
     Json,
     /// One gRPC message; the segments of a pointer are numbers of fields.
     Grpc,
+    /// One message of Protocol Buffers; pointers as for gRPC.
+    Protobuf,
 }
 
 /// How the owner of an object of some type is found.

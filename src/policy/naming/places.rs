@@ -84,11 +84,12 @@ impl<'q> Places<'q> {
 }
 
 impl<'q> Found<'q> {
-    const fn of(value: BodyValue<'q>) -> Self {
+    fn of(value: BodyValue<'q>) -> Self {
         match value {
             BodyValue::Text(text) => Self::Text(Cow::Borrowed(text)),
             BodyValue::Number(spelt) => Self::Number(spelt),
             BodyValue::Bool(value) => Self::Bool(value),
+            BodyValue::Bytes(bytes) => Self::Text(Cow::Owned(hex(bytes))),
             BodyValue::Several => Self::Several,
         }
     }
@@ -104,6 +105,10 @@ impl<'q> Found<'q> {
             Self::Number(_) | Self::Several => Err(Malformed::BodyShape),
         }
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A whole number as everybody writes it; JSON itself has no leading zeros.
