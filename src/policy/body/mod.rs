@@ -114,9 +114,7 @@ impl Body {
         }
         match &mut self.content {
             Content::Json(tree) => tree.set(pointer, self.keys, value),
-            Content::Nothing | Content::Grpc(_) | Content::Protobuf(_) => {
-                Err(Malformed::BodyShape)
-            }
+            Content::Nothing | Content::Grpc(_) | Content::Protobuf(_) => Err(Malformed::BodyShape),
         }
     }
 
