@@ -38,9 +38,9 @@ pub use host::{HostPattern, MalformedHost};
 pub use http1::{Chunked, Framing, Head, HeadLimits, HeadReader};
 pub use naming::{NamedObjects, check_content, named, write_set};
 pub use objects::{
-    Asking, BodyFormat, BodyRule, BodyTemplate, BulkLookup, CreateRule, FilterRule, ForbidRule,
-    Form, Keys, LabelSource, ListRequest, Objects, OnlyRule, OwnRequest, Ownership, PageRule,
-    ResourceRule, ResourceType, SetRule, SingleLookup, Via, ViaBy,
+    AnswerRule, Asking, BodyFormat, BodyRule, BodyTemplate, BulkLookup, CreateRule, FilterRule,
+    ForbidRule, Form, Keys, LabelSource, ListRequest, Objects, OnlyRule, OwnRequest, Ownership,
+    PageRule, ResourceRule, ResourceType, SetRule, SingleLookup, Via, ViaBy,
 };
 pub use pattern::{PathRef, Pattern, PatternError};
 pub use permit::Permit;

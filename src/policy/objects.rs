@@ -21,6 +21,8 @@ pub struct Objects {
     pub deletes: bool,
     /// Lists in the answer from which goes what the caller may not see.
     pub filters: Vec<FilterRule>,
+    /// The one object that the answer is about, where the request names it otherwise.
+    pub answers: Option<AnswerRule>,
     /// How the backend cuts such a list into pages.
     pub pages: Option<PageRule>,
     /// What is written into the request before it is forwarded.
@@ -122,6 +124,16 @@ pub struct FilterRule {
     /// Their type.
     pub kind: Arc<str>,
     /// Where the id is in an item.
+    pub id: Pointer,
+}
+
+/// The object that an answer is about. One that the caller may not see, and one that the
+/// backend does not know, are answered alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerRule {
+    /// Its type.
+    pub kind: Arc<str>,
+    /// Where its id is in the answer's body.
     pub id: Pointer,
 }
 
