@@ -12,7 +12,7 @@ use super::table::{self, Row};
 const NAME: &str = "mlflow";
 
 /// Rows denied though the table would let a caller pass who may see the object.
-const STRICTER: [&str; 10] = [
+const STRICTER: [&str; 11] = [
     // Parts and presigned URLs pass by the gateway.
     "POST /{ajax-api|api}/2.0/mlflow-artifacts/mpu/abort/{artifact_path...}",
     "POST /{ajax-api|api}/2.0/mlflow-artifacts/mpu/complete/{artifact_path...}",
@@ -24,6 +24,8 @@ const STRICTER: [&str; 10] = [
     "POST /{ajax-api|api}/3.0/mlflow/prompt-optimization/jobs",
     // No client sends it.
     "GET /graphql",
+    // Only where it could be an endpoint named `proxy` as well.
+    "POST /gateway/proxy/{endpoint_name}/{path...}",
     // What is bound is named by a type of its own.
     "POST /{ajax-api|api}/3.0/mlflow/gateway/endpoints/bindings/create",
     "DELETE /{ajax-api|api}/3.0/mlflow/gateway/endpoints/bindings/delete",
