@@ -15,22 +15,29 @@
 //! | `headers.rs` | the upstream request, rebuilt from the permit |
 //! | `upstream.rs`, `addresses.rs` | where it goes |
 //! | `attempt.rs`, `circuit.rs` | where again, and where not |
+//! | `backend_answer.rs` | what of the backend's answer passes, and where it ends |
 //! | `rescue.rs`, `answer.rs`, `dialect.rs`, `grpc.rs` | what the client hears when it does not |
 //! | `record.rs` | the audit event |
 //! | `provision.rs` | the gateway's own requests when a project appears |
 
 mod addresses;
 mod answer;
+mod asking;
 mod attempt;
+mod backend_answer;
+mod capture;
 mod circuit;
 mod client;
+mod consider;
 pub mod cookies;
 mod dialect;
 mod exchange;
+mod forward;
 mod front;
 mod gateway;
 mod grpc;
 mod headers;
+mod inspect;
 mod provision;
 mod rate;
 mod record;
@@ -41,6 +48,8 @@ mod stages;
 mod target;
 mod upstream;
 
+pub use asking::{Asker, Lineage};
+pub use capture::PageTokens;
 pub use exchange::InFlight;
 pub use front::{CertificateWatch, Front, Listener, Protocol, Renewal};
 pub use gateway::{Core, Gateway};
