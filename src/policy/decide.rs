@@ -140,7 +140,7 @@ fn judge(question: &Question<'_>, facts: &mut Facts) -> Result<Verdict, DenialRe
             return Err(DenialReason::Internal);
         }
     };
-    if !case.route.objects.filters.is_empty() {
+    if case.route.objects.judge_answers() {
         let project = facts.project.as_ref().map(|project| project.id);
         let wanted = wanted.map(|(name, index)| (name.clone(), index));
         verdict.sight = Some(Box::new(Sight::new(wanted, project)));
@@ -220,7 +220,7 @@ fn locate(case: Case<'_>, facts: &mut Facts) -> Result<Place, DenialReason> {
         return Ok(Place::Objects);
     }
     let name = reading::named_project(question, route)?;
-    if !route.objects.filters.is_empty() {
+    if route.objects.judge_answers() {
         if let Some(project) = named_project(question.table, subject, name, Entry::Part)? {
             facts.set_project(question, project);
         }

@@ -40,7 +40,7 @@ pub use header_name::{OwnedHeaders, fold};
 pub use host::{HostPattern, MalformedHost};
 pub use http1::{Chunked, Framing, Head, HeadLimits, HeadReader};
 pub use naming::{
-    LabelPairs, NamedObjects as Names, check_content, named, request_labels, write_set,
+    Checked, LabelPairs, NamedObjects as Names, check_content, named, request_labels, write_set,
 };
 pub use objects::{
     AnswerRule, Asking, BodyFormat, BodyRule, BodyTemplate, BulkLookup, CreateRule, FilterRule,

@@ -37,6 +37,14 @@ pub struct Objects {
     pub keys: Keys,
 }
 
+impl Objects {
+    /// Whether it is judged of an answer what the caller may see.
+    #[must_use]
+    pub const fn judge_answers(&self) -> bool {
+        !self.filters.is_empty() || self.answers.is_some()
+    }
+}
+
 /// Objects that a request names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceRule {

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use http::HeaderMap;
 
 use super::{Authentication, CanonicalRequest, Lookup, Params, PathRef, RoleTable};
-use crate::domain::Owner;
+use crate::domain::{Owner, Whose};
 
 /// All that a decision rests on.
 #[derive(Debug)]
@@ -49,6 +49,8 @@ pub struct Named {
     pub id: Box<str>,
     /// Whether the gateway checks whose it is; `false` where the backend does that itself.
     pub enforced: bool,
+    /// Whether it may be one that the backend does not have yet: then it is nobody else's.
+    pub may_be_absent: bool,
 }
 
 /// The objects that a request names, each with its owner.
@@ -56,20 +58,21 @@ pub struct Named {
 pub struct NamedObjects<'a> {
     /// The one that the request is about comes first, if there is one.
     pub named: &'a [Named],
-    /// In the same order; `None` for what nobody owns. What is not enforced needs none.
-    pub owners: &'a [Option<Owner>],
+    /// In the same order. What is not enforced needs none.
+    pub owners: &'a [Whose],
 }
 
 impl<'a> NamedObjects<'a> {
     /// What is checked, each with its owner. An owner that is missing in the list is as
     /// one that is not known.
     pub(super) fn enforced(self) -> impl Iterator<Item = (&'a Named, Option<&'a Owner>)> {
-        let owners = self.owners.iter().map(Option::as_ref);
-        let owners = owners.chain(std::iter::repeat(None));
-        self.named
-            .iter()
-            .zip(owners)
-            .filter(|(named, _)| named.enforced)
+        let owners = self.owners.iter().chain(std::iter::repeat(&Whose::Nobodys));
+        let enforced = self.named.iter().zip(owners);
+        enforced
+            .filter(|(named, whose)| {
+                named.enforced && !(named.may_be_absent && **whose == Whose::Absent)
+            })
+            .map(|(named, whose)| (named, whose.owner()))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Captured, fail, unreadable};
-use crate::domain::ResourceKey;
+use crate::domain::{ResourceKey, Whose};
 use crate::policy::json_text::Listing;
 use crate::policy::{FilterRule, Route};
 use crate::proxy::exchange::{Exchange, Outcome};
@@ -57,8 +57,9 @@ impl Gateway {
         let table = self.tables.current();
         let mut owners = owners.into_iter();
         let sees = |id: Option<&str>| {
-            let owner = id.and_then(|_| owners.next().flatten());
-            owner.is_some_and(|owner| permit.sees(&table, &owner))
+            let whose = id.and_then(|_| owners.next());
+            let owner = whose.as_ref().and_then(Whose::owner);
+            owner.is_some_and(|owner| permit.sees(&table, owner))
         };
         Ok(listing.ids().map(sees).collect())
     }
