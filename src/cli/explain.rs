@@ -272,12 +272,14 @@ impl Answer {
             return denied(denial, facts);
         }
         if !names.checked.is_empty() {
-            return Self::Undecided(facts, names.checked);
+            let objects = names.checked.into_iter().map(|it| it.reference);
+            return Self::Undecided(facts, objects.collect());
         }
         let label = names.label.map(|label| Named {
             kind: label.kind,
             id: label.id.into(),
             enforced: false,
+            may_be_absent: false,
         });
         Self::Decided(Box::new(decide(&Question {
             objects: Some(NamedObjects {

@@ -50,7 +50,11 @@ impl Bodies {
 /// The value of a route's `body:`.
 pub(super) fn rule(reader: Reader<'_>, node: &Node, defaults: Bodies) -> Option<BodyRule> {
     let fields = reader.fields(node, &["types", "max", "keys", "format"])?;
-    let formats = [("json", BodyFormat::Json), ("grpc", BodyFormat::Grpc)];
+    let formats = [
+        ("json", BodyFormat::Json),
+        ("grpc", BodyFormat::Grpc),
+        ("protobuf", BodyFormat::Protobuf),
+    ];
     let format = fields.get("format");
     let format = format.and_then(|node| reader.choice(node, &formats));
     let format = format.unwrap_or_default();
@@ -73,6 +77,7 @@ fn types_of(format: BodyFormat) -> Vec<Box<str>> {
     let types: &[&str] = match format {
         BodyFormat::Json => &["application/json"],
         BodyFormat::Grpc => &["application/grpc", "application/grpc+proto"],
+        BodyFormat::Protobuf => &["application/protobuf", "application/x-protobuf"],
     };
     types.iter().map(|it| (*it).into()).collect()
 }

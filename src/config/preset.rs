@@ -16,10 +16,13 @@ use crate::domain::Permission;
 use crate::policy::{Dialect, Route};
 
 /// Name and text of every preset.
-const PRESETS: [(&str, &str); 1] = [(
-    "mlflow-workspaces",
-    include_str!("../../config/presets/mlflow-workspaces.yaml"),
-)];
+const PRESETS: [(&str, &str); 2] = [
+    ("mlflow", include_str!("../../config/presets/mlflow.yaml")),
+    (
+        "mlflow-workspaces",
+        include_str!("../../config/presets/mlflow-workspaces.yaml"),
+    ),
+];
 
 const KEYS: [&str; 7] = [
     "errors",

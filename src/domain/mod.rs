@@ -26,7 +26,7 @@ pub use permission_rule::PermissionRule;
 pub use policy_rows::{PolicyRows, TouchedRows};
 pub use principal::{Principal, PrincipalKind};
 pub use rate::{Dimension, Quota, RateRule, RateUnit, Rates, RuleId, UnreasonableQuota};
-pub use resource::{Owner, ResourceKey};
+pub use resource::{Owner, ResourceKey, Whose};
 pub use role::{Binding, BuiltInRole, Effect, Role, RoleScope};
 pub use scope::{Project, Scope, Tenant};
 pub use slug::{MalformedSlug, Slug};

@@ -20,6 +20,28 @@ pub struct ResourceKey {
     pub id: Box<str>,
 }
 
+/// Whose an object is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// A project's.
+    Owned(Owner),
+    /// There may be such an object, and no project has it on record.
+    Nobodys,
+    /// The backend was asked and has no such object.
+    Absent,
+}
+
+impl Whose {
+    /// Who owns it, if it is anybody's.
+    #[must_use]
+    pub const fn owner(&self) -> Option<&Owner> {
+        match self {
+            Self::Owned(owner) => Some(owner),
+            Self::Nobodys | Self::Absent => None,
+        }
+    }
+}
+
 /// What the gateway has on record of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {

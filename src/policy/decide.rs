@@ -135,7 +135,7 @@ fn judge(question: &Question<'_>, facts: &mut Facts) -> Result<Verdict, DenialRe
         }
     };
     let mut verdict = rights::verdict(case, facts, grant);
-    if !case.route.objects.filters.is_empty() {
+    if case.route.objects.judge_answers() {
         let project = project.map(|project| project.id);
         verdict.sight = Some(Box::new(Sight::new(question, project)));
     }
@@ -229,7 +229,7 @@ fn locate(case: Case<'_>, facts: &mut Facts) -> Result<Place, DenialReason> {
         return Ok(Place::Objects);
     }
     let name = reading::named_project(question, route)?;
-    if !route.objects.filters.is_empty() {
+    if route.objects.judge_answers() {
         if let Some(project) = named_project(question.table, subject, name, Entry::Part)? {
             facts.set_project(question, project);
         }

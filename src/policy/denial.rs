@@ -95,6 +95,12 @@ impl Denial {
         Self { reason }
     }
 
+    /// Refuses because there is no such object, or none that is told of.
+    #[must_use]
+    pub const fn resource_unknown() -> Self {
+        Self::new(DenialReason::ResourceUnknown)
+    }
+
     /// Refuses because the audit spool has no room.
     #[must_use]
     pub const fn audit_full() -> Self {

@@ -47,11 +47,11 @@ pub use http1::{
     AnswerBody, AnswerHead, AnswerReader, BodySpan, Chunked, Framing, Head, HeadLimits, HeadReader,
     MalformedAnswer,
 };
-pub use naming::{LabelPairs, Names, check_content, named, request_labels, write_set};
+pub use naming::{Checked, LabelPairs, Names, check_content, named, request_labels, write_set};
 pub use objects::{
-    Asking, BodyFormat, BodyRule, BodyTemplate, BulkLookup, CreateRule, FilterRule, ForbidRule,
-    Form, Keys, LabelSource, ListRequest, Objects, OnlyRule, OwnRequest, Ownership, PageRule,
-    ResourceRule, ResourceType, SetRule, SingleLookup, Via, ViaBy,
+    AnswerRule, Asking, BodyFormat, BodyRule, BodyTemplate, BulkLookup, CreateRule, FilterRule,
+    ForbidRule, Form, Keys, LabelSource, ListRequest, Objects, OnlyRule, OwnRequest, Ownership,
+    PageRule, ResourceRule, ResourceType, SetRule, SingleLookup, Via, ViaBy,
 };
 pub use pattern::{PathRef, Pattern, PatternError};
 pub use permit::Permit;

@@ -21,6 +21,8 @@ pub struct Objects {
     pub deletes: bool,
     /// Lists in the answer from which goes what the caller may not see.
     pub filters: Vec<FilterRule>,
+    /// The one object that the answer is about, where the request names it otherwise.
+    pub answers: Option<AnswerRule>,
     /// How the backend cuts such a list into pages.
     pub pages: Option<PageRule>,
     /// What is written into the request before it is forwarded.
@@ -35,6 +37,14 @@ pub struct Objects {
     pub keys: Keys,
 }
 
+impl Objects {
+    /// Whether it is judged of an answer what the caller may see.
+    #[must_use]
+    pub const fn judge_answers(&self) -> bool {
+        !self.filters.is_empty() || self.answers.is_some()
+    }
+}
+
 /// Objects that a request names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceRule {
@@ -45,6 +55,9 @@ pub struct ResourceRule {
     pub ids: Vec<Source>,
     /// Whether a request may name none.
     pub optional: bool,
+    /// Whether an id may be new to the backend: the caller chooses it, and it is refused only
+    /// if it is another's.
+    pub absent: bool,
     /// Whether the backend keeps the owners of this type: then it is named in the audit and
     /// not checked.
     pub backend: bool,
@@ -119,6 +132,16 @@ pub struct FilterRule {
     /// Their type.
     pub kind: Arc<str>,
     /// Where the id is in an item.
+    pub id: Pointer,
+}
+
+/// The object that an answer is about. One that the caller may not see, and one that the
+/// backend does not know, are answered alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerRule {
+    /// Its type.
+    pub kind: Arc<str>,
+    /// Where its id is in the answer's body.
     pub id: Pointer,
 }
 
@@ -274,6 +297,8 @@ pub enum BodyFormat {
     Json,
     /// One gRPC message; the segments of a pointer are numbers of fields.
     Grpc,
+    /// One message of Protocol Buffers; pointers as for gRPC.
+    Protobuf,
 }
 
 /// How the owner of an object of some type is found.

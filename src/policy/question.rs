@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use http::HeaderMap;
 
 use super::{Authentication, CanonicalRequest, Keys, Lookup, Params, PathRef, RoleTable};
-use crate::domain::Owner;
+use crate::domain::{Owner, Whose};
 
 /// All that a decision rests on.
 #[derive(Debug)]
@@ -50,6 +50,8 @@ pub struct Named {
     pub id: Box<str>,
     /// Whether the gateway checks whose it is; `false` where the backend does that itself.
     pub enforced: bool,
+    /// Whether it may be one that the backend does not have yet: then it is nobody else's.
+    pub may_be_absent: bool,
 }
 
 /// The objects that a request names, each with its owner.
@@ -57,8 +59,8 @@ pub struct Named {
 pub struct NamedObjects<'a> {
     /// The one that the request is about comes first, if there is one.
     pub named: &'a [Named],
-    /// In the same order; `None` for what nobody owns. What is not enforced needs none.
-    pub owners: &'a [Option<Owner>],
+    /// In the same order. What is not enforced needs none.
+    pub owners: &'a [Whose],
     /// Labels of the object that the request is to make, as far as it tells them itself;
     /// `None` if its route has none, or takes one from the answer.
     pub made: Option<&'a BTreeMap<String, String>>,
@@ -68,12 +70,13 @@ impl<'a> NamedObjects<'a> {
     /// What is checked, each with its owner. An owner that is missing in the list is as
     /// one that is not known.
     pub(super) fn enforced(self) -> impl Iterator<Item = (&'a Named, Option<&'a Owner>)> {
-        let owners = self.owners.iter().map(Option::as_ref);
-        let owners = owners.chain(std::iter::repeat(None));
-        self.named
-            .iter()
-            .zip(owners)
-            .filter(|(named, _)| named.enforced)
+        let owners = self.owners.iter().chain(std::iter::repeat(&Whose::Nobodys));
+        let enforced = self.named.iter().zip(owners);
+        enforced
+            .filter(|(named, whose)| {
+                named.enforced && !(named.may_be_absent && **whose == Whose::Absent)
+            })
+            .map(|(named, whose)| (named, whose.owner()))
     }
 }
 

@@ -74,13 +74,13 @@ impl Route {
     /// Whether the answer is understood before it is passed on.
     #[must_use]
     pub const fn captures(&self) -> bool {
-        !self.objects.creates.is_empty() || !self.objects.filters.is_empty()
+        !self.objects.creates.is_empty() || self.objects.judge_answers()
     }
 
     /// Whether a request or its answer may name objects.
     #[must_use]
     pub const fn names_objects(&self) -> bool {
-        self.reads_objects() || !self.objects.filters.is_empty()
+        self.reads_objects() || self.objects.judge_answers()
     }
 }
 

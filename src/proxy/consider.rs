@@ -13,11 +13,11 @@ use super::exchange::Exchange;
 use super::gateway::Gateway;
 use super::inspect::{self, Unread};
 use super::rules::Rules;
-use crate::domain::{Owner, ResourceKey};
+use crate::domain::{ResourceKey, Whose};
 use crate::policy::{
-    Authentication, Body, CanonicalRequest, Circumstances, Decision, Denial, Facts, LabelSource,
-    Lookup, Named, NamedObjects, Names, PathRef, Question, RoleTable, Route, check_content, decide,
-    named, request_labels, screen,
+    Authentication, Body, CanonicalRequest, Checked, Circumstances, Decision, Denial, Facts,
+    LabelSource, Lookup, Named, NamedObjects, Names, PathRef, Question, RoleTable, Route,
+    check_content, decide, named, request_labels, screen,
 };
 
 /// What was learnt of a request besides its head.
@@ -44,7 +44,7 @@ struct Case<'c> {
 #[derive(Default)]
 struct Objects {
     named: Vec<Named>,
-    owners: Vec<Option<Owner>>,
+    owners: Vec<Whose>,
     /// What the request tells of the object that it is to make.
     made: Option<BTreeMap<String, String>>,
 }
@@ -195,10 +195,10 @@ impl Gateway {
                 .map_err(Denial::from)?;
             (names, labels)
         };
-        let key = |object: &crate::domain::ResourceRef| ResourceKey {
+        let key = |object: &Checked| ResourceKey {
             upstream: Arc::clone(&route.upstream),
-            kind: Arc::clone(&object.kind),
-            id: object.id.as_str().into(),
+            kind: Arc::clone(&object.reference.kind),
+            id: object.reference.id.as_str().into(),
         };
         let keys: Vec<_> = names.checked.iter().map(key).collect();
         let owners = self.owners(rules, &keys).await?;
@@ -217,7 +217,7 @@ impl Gateway {
         &self,
         rules: &Rules,
         keys: &[ResourceKey],
-    ) -> Result<Vec<Option<Owner>>, Denial> {
+    ) -> Result<Vec<Whose>, Denial> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
@@ -249,20 +249,22 @@ fn texts(labels: Vec<(Arc<str>, String)>) -> BTreeMap<String, String> {
 }
 
 /// What is not checked is named first, where it is what the request is about.
-fn objects(names: Names, mut owners: Vec<Option<Owner>>) -> Objects {
+fn objects(names: Names, mut owners: Vec<Whose>) -> Objects {
     let mut objects = Objects::default();
     if let Some(label) = names.label.filter(|_| names.own == 0) {
         objects.named.push(Named {
             kind: label.kind,
             id: label.id.into(),
             enforced: false,
+            may_be_absent: false,
         });
-        owners.insert(0, None);
+        owners.insert(0, Whose::Nobodys);
     }
     let checked = names.checked.into_iter().map(|object| Named {
-        kind: object.kind,
-        id: object.id.into(),
+        kind: object.reference.kind,
+        id: object.reference.id.into(),
         enforced: true,
+        may_be_absent: object.may_be_absent,
     });
     objects.named.extend(checked);
     objects.owners = owners;

@@ -1,17 +1,22 @@
 //! The preset `mlflow-workspaces` before a real MLflow.
 
 mod clients;
+mod holes;
 mod identity;
 mod isolation;
+mod otlp;
+mod pages;
 mod provisioning;
 mod refusals;
+mod requests;
 mod server;
 mod traces;
 mod work;
 
 use std::net::SocketAddr;
 
-use server::{Mlflow, Place};
+use requests::Requests;
+use server::{Mlflow, Place, Tenancy};
 
 use crate::support::gateway::{Keys, TestGateway};
 
@@ -19,42 +24,80 @@ use crate::support::gateway::{Keys, TestGateway};
 struct Setup {
     gateway: TestGateway,
     keys: Keys,
-    _mlflow: Mlflow,
+    mlflow: Mlflow,
 }
 
 impl Setup {
     /// MLflow first, so that it starts while all else is made.
-    async fn start() -> Self {
+    async fn start(tenancy: Tenancy) -> Self {
         let place = Place::choose();
-        let yaml = yaml(place.address());
-        let mut mlflow = Mlflow::start(place);
+        let yaml = yaml(place.address(), tenancy);
+        let mut mlflow = Mlflow::start(place, tenancy);
         let gateway = TestGateway::start(&yaml).await;
         let keys = gateway.seed();
         mlflow.wait();
-        provisioning::wait_for(&gateway, &keys);
+        if tenancy == Tenancy::Workspaces {
+            provisioning::wait_for(&gateway, &keys);
+        }
         Self {
             gateway,
             keys,
-            _mlflow: mlflow,
+            mlflow,
         }
     }
 }
 
-fn yaml(mlflow: SocketAddr) -> String {
+fn yaml(mlflow: SocketAddr, tenancy: Tenancy) -> String {
+    let preset = tenancy.preset();
     format!(
         "upstreams:\n  mlflow: {{ url: \"http://{mlflow}\" }}\n\
-         presets: [ {{ name: mlflow-workspaces, upstream: mlflow }} ]\n"
+         presets: [ {{ name: {preset}, upstream: mlflow }} ]\n"
     )
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn official_client() {
-    clients::python_library(&Setup::start().await);
+    clients::python_library(&Setup::start(Tenancy::Workspaces).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn web_ui() {
-    clients::browser(&Setup::start().await);
+    clients::browser(&Setup::start(Tenancy::Workspaces).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn official_client_without_workspaces() {
+    clients::python_library(&Setup::start(Tenancy::Gateway).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn web_ui_without_workspaces() {
+    clients::browser(&Setup::start(Tenancy::Gateway).await);
+}
+
+/// The gateway alone keeps apart what MLflow holds in one heap.
+#[tokio::test(flavor = "multi_thread")]
+async fn rest_without_workspaces() {
+    let setup = Setup::start(Tenancy::Gateway).await;
+    let (gateway, keys) = (&setup.gateway, &setup.keys);
+    let address = setup.mlflow.address();
+    let work = work::Work::of(gateway, &keys.editor, address, Tenancy::Gateway);
+    let requests = Requests::of(Tenancy::Gateway);
+    isolation::another_project_finds_nothing_by_id(gateway, keys, &work, &requests);
+    isolation::another_project_finds_nothing_by_search(gateway, keys, &work, &requests);
+    isolation::another_project_changes_nothing(gateway, keys, &work, &requests);
+    traces::a_trace_cannot_be_taken_over(gateway, keys, &work);
+    traces::no_trace_shows_another_projects_files(gateway, keys, &work);
+    otlp::spans_join_only_traces_of_their_project(gateway, keys, &work);
+    holes::nobody_chooses_where_artifacts_lie(gateway, keys, &work);
+    holes::a_version_comes_from_its_own_project(gateway, keys, &work);
+    holes::what_is_attached_is_of_the_same_project(gateway, keys, &work);
+    holes::each_of_many_ids_is_checked(gateway, keys, &work);
+    holes::no_search_goes_without_what_it_is_about(gateway, keys);
+    holes::only_the_uis_questions_pass(gateway, keys, &work);
+    holes::what_was_there_before_is_nobodys(gateway, keys);
+    pages::are_full_and_tell_nothing(gateway, keys);
+    isolation::the_project_itself_changes_it_all(gateway, keys, &work, &requests);
 }
 
 /// Everything over raw HTTP, with one MLflow for all of it.
@@ -62,18 +105,19 @@ async fn web_ui() {
 async fn rest() {
     let place = Place::choose();
     let address = place.address();
-    let gateway = TestGateway::start(&yaml(address)).await;
+    let gateway = TestGateway::start(&yaml(address, Tenancy::Workspaces)).await;
     let keys = gateway.seed();
     provisioning::projects_made_while_mlflow_is_down(&gateway, &keys);
-    let mut mlflow = Mlflow::start(place);
+    let mut mlflow = Mlflow::start(place, Tenancy::Workspaces);
     mlflow.wait();
     provisioning::wait_for(&gateway, &keys);
     provisioning::projects_made_while_mlflow_is_up(&gateway, &keys);
 
-    let work = work::Work::of(&gateway, &keys.editor, address);
-    isolation::another_project_finds_nothing_by_id(&gateway, &keys, &work);
-    isolation::another_project_finds_nothing_by_search(&gateway, &keys, &work);
-    isolation::another_project_changes_nothing(&gateway, &keys, &work);
+    let work = work::Work::of(&gateway, &keys.editor, address, Tenancy::Workspaces);
+    let requests = Requests::of(Tenancy::Workspaces);
+    isolation::another_project_finds_nothing_by_id(&gateway, &keys, &work, &requests);
+    isolation::another_project_finds_nothing_by_search(&gateway, &keys, &work, &requests);
+    isolation::another_project_changes_nothing(&gateway, &keys, &work, &requests);
     traces::a_trace_cannot_be_taken_over(&gateway, &keys, &work);
     traces::no_trace_shows_another_projects_files(&gateway, &keys, &work);
     refusals::a_viewer_changes_nothing(&gateway, &keys);
@@ -83,5 +127,5 @@ async fn rest() {
     identity::the_client_cannot_choose_the_workspace(&gateway, &keys, &work);
     identity::only_a_foreign_origin_is_refused(&gateway, &keys);
     refusals::a_revoked_key_is_refused_within_a_second(&gateway, &work);
-    isolation::the_project_itself_changes_it_all(&gateway, &keys, &work);
+    isolation::the_project_itself_changes_it_all(&gateway, &keys, &work, &requests);
 }

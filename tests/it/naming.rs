@@ -128,8 +128,8 @@ impl Asked {
     fn names(&self) -> Result<Vec<String>, &'static str> {
         let names = self.ask(|question, body| Ok(named(question, body.as_deref())?));
         let names = names.map_err(|denial| denial.code())?;
-        let shown = |it: &portcullis::domain::ResourceRef| format!("{} {}", it.kind, it.id);
-        Ok(names.checked.iter().map(shown).collect())
+        let objects = names.checked.iter().map(|checked| &checked.reference);
+        Ok(objects.map(|it| format!("{} {}", it.kind, it.id)).collect())
     }
 
     fn label(&self) -> Option<String> {

@@ -10,7 +10,7 @@ use portcullis::config::Settings;
 use portcullis::domain::{
     Binding, BindingId, BuiltInRole, Catalogue, Effect, Owner, Permission, PolicyRows, Principal,
     PrincipalId, PrincipalKind, Project, ProjectId, ResourceId, Role, RoleId, RoleScope, Scope,
-    Tenant, TenantId,
+    Tenant, TenantId, Whose,
 };
 use portcullis::policy::{
     Authentication, CanonicalRequest, Circumstances, CredentialLimits, Decision, Named,
@@ -184,8 +184,9 @@ fn allowed(table: &RoleTable, routes: &RouteMap, permission: &Permission, place:
             kind: "thing".into(),
             id: "x".into(),
             enforced: true,
+            may_be_absent: false,
         };
-        (named, Some(owner))
+        (named, Whose::Owned(owner))
     });
     let (named, owners): (Vec<_>, Vec<_>) = object.into_iter().unzip();
     let subject = Subject {

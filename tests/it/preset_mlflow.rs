@@ -4,6 +4,7 @@
 //! that MLflow answers, with what each row does. Where the preset departs from it, the
 //! row is named below with the reason, so that a new departure fails.
 
+mod alone;
 pub mod preset;
 pub mod table;
 
@@ -15,6 +16,9 @@ use portcullis::policy::{Field, Lookup, Requirement};
 
 use preset::{Answer, Preset};
 use table::Row;
+
+/// The preset.
+const NAME: &str = "mlflow-workspaces";
 
 /// Rows denied though the table would let a caller pass who may see the object: the
 /// table's gateway looks into bodies and asks MLflow who owns what, this preset does neither.
@@ -55,7 +59,7 @@ fn is_isolated(row: &Row) -> bool {
 }
 
 fn complaints(judge: impl Fn(&Row, &Answer) -> bool) -> Vec<String> {
-    let preset = Preset::load();
+    let preset = Preset::load(NAME);
     let rows = table::rows();
     let wrong = rows.iter().filter_map(|row| {
         let answer = preset.answer(row);
@@ -84,7 +88,7 @@ fn what_the_table_denies_never_reaches_mlflow() {
 
 #[test]
 fn every_departure_is_one() {
-    let preset = Preset::load();
+    let preset = Preset::load(NAME);
     let rows = table::rows();
     let some = |written: &str, denied: bool| {
         let mut of_row = rows.iter().filter(|row| row.written == written);
@@ -144,7 +148,7 @@ fn what_belongs_to_the_whole_server_is_asked_for_on_the_platform() {
 
 #[test]
 fn every_route_is_one_of_mlflows() {
-    let preset = Preset::load();
+    let preset = Preset::load(NAME);
     let mut hit = BTreeSet::new();
     for row in table::rows() {
         let (method, path) = (row.method(), row.segments());
@@ -164,7 +168,7 @@ fn every_route_is_one_of_mlflows() {
 
 #[test]
 fn only_the_gateway_names_the_workspace() {
-    let owned = Preset::load().settings.owned_headers;
+    let owned = Preset::load(NAME).settings.owned_headers;
     for name in [
         "X-MLFLOW-WORKSPACE",
         "x_mlflow_workspace",
@@ -176,7 +180,7 @@ fn only_the_gateway_names_the_workspace() {
 
 #[test]
 fn a_project_gets_a_workspace_of_its_own() {
-    let provisions = Preset::load().settings.provisions;
+    let provisions = Preset::load(NAME).settings.provisions;
     let [workspace] = &provisions[..] else {
         panic!("not one: {provisions:?}")
     };

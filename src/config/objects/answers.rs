@@ -1,4 +1,4 @@
-//! `creates:`, `filter:` and `pages:`: what is made of an answer.
+//! `creates:`, `filter:`, `answers:` and `pages:`: what is made of an answer.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::super::node::Node;
 use super::super::reader::Fields;
 use super::super::{resources, source};
 use super::Context;
-use crate::policy::{CreateRule, FilterRule, LabelSource, Ownership, PageRule};
+use crate::policy::{AnswerRule, CreateRule, FilterRule, LabelSource, Ownership, PageRule};
 
 /// `{ type: thing, id: response.body./id }`.
 pub(super) fn create(context: Context<'_>, node: &Node) -> Option<CreateRule> {
@@ -79,6 +79,22 @@ pub(super) fn filter(context: Context<'_>, node: &Node) -> Option<FilterRule> {
         kind,
         id: id?,
     })
+}
+
+/// `{ type: thing, id: response.body./thing/id }`.
+pub(super) fn about(context: Context<'_>, node: &Node) -> Option<AnswerRule> {
+    let reader = context.reader;
+    let fields = reader.fields(node, &["type", "id"])?;
+    let kind_node = fields.required("type");
+    let kind = kind_node.and_then(|node| resources::kind(reader, node));
+    let id = fields.required("id");
+    let id = id.and_then(|node| source::response(reader, node));
+    let kind = kind?;
+    if context.is_backends(&kind) {
+        let problem = format!("`{kind}` is `owner: backend`: nobody here knows whose it is");
+        reader.report(kind_node?.place, problem);
+    }
+    Some(AnswerRule { kind, id: id? })
 }
 
 /// `{ size: query.limit, token: query.after, next: response.body./next }`.

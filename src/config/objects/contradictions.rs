@@ -8,7 +8,7 @@ use crate::policy::{
 };
 
 /// Keys that need an answer of a backend.
-const ANSWERED: [&str; 4] = ["creates", "deletes", "filter", "pages"];
+const ANSWERED: [&str; 5] = ["creates", "deletes", "filter", "answers", "pages"];
 
 /// Reports all of it.
 pub(super) fn report(context: Context<'_>, objects: &Objects) {
@@ -57,7 +57,7 @@ fn useless(context: Context<'_>) {
 fn unguarded(context: Context<'_>) {
     match context.requirement {
         Some(Requirement::Public { .. }) => {
-            for key in ["references", "creates", "deletes", "filter"] {
+            for key in ["references", "creates", "deletes", "filter", "answers"] {
                 let problem = format!("`{key}` on a `public` route: nobody is asked whose it is");
                 context.report_at(key, problem);
             }
@@ -68,13 +68,13 @@ fn unguarded(context: Context<'_>) {
             }
         }
         Some(Requirement::Authenticated) => {
-            for key in ["creates", "deletes"] {
+            for key in ["creates", "deletes", "answers"] {
                 let problem = format!("`{key}` needs a `permission` that is held in a project");
                 context.report_at(key, problem);
             }
         }
         Some(Requirement::Permission { .. }) if context.scope != RoleScope::Project => {
-            for key in ["creates", "filter"] {
+            for key in ["creates", "filter", "answers"] {
                 let problem = format!("`{key}` needs a permission in a project: no other `scope`");
                 context.report_at(key, problem);
             }
@@ -93,7 +93,7 @@ fn answers(context: Context<'_>, objects: &Objects) {
     }
     let methods = context.methods.unwrap_or_default().iter();
     for method in methods.filter(|method| ["HEAD", "OPTIONS"].contains(&method.as_str())) {
-        for key in ["creates", "filter"] {
+        for key in ["creates", "filter", "answers"] {
             let problem = format!(
                 "`{key}` on a route with {method}, whose answer has no body and tells of one"
             );
@@ -131,12 +131,15 @@ fn bodies(context: Context<'_>, objects: &Objects) {
         let problem = format!("a body is read here, but {method} has none");
         context.reader.report(context.fields.place, problem);
     }
-    if body.format != BodyFormat::Grpc {
+    if body.format == BodyFormat::Json {
         return;
     }
     for rule in &objects.set {
         if let Source::Body(_) = rule.at {
-            let problem = format!("`{}`: a gRPC message is not changed", rule.at);
+            let problem = format!(
+                "`{}`: a message of Protocol Buffers is not changed",
+                rule.at
+            );
             context.report_at("set", problem);
         }
     }
@@ -146,7 +149,7 @@ fn bodies(context: Context<'_>, objects: &Objects) {
             && !names_fields(pointer)
         {
             let problem = format!(
-                "`{source}`: places in a gRPC message are numbers of fields, as in `body./1`"
+                "`{source}`: places in such a message are numbers of fields, as in `body./1`"
             );
             context.reader.report(context.fields.place, problem);
         }
@@ -161,6 +164,11 @@ fn names_fields(pointer: &Pointer) -> bool {
     };
     let mut each_may_follow = false;
     let steps = pointer.segments();
+    let steps = match steps.split_last() {
+        // The bytes of the field.
+        Some((PointerSegment::Key(key), rest)) if **key == *"hex" => rest,
+        _ => steps,
+    };
     let fits = steps.iter().all(|step| match step {
         PointerSegment::Key(key) => {
             each_may_follow = true;

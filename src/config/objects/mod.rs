@@ -22,7 +22,7 @@ use crate::policy::{BodyRule, Objects, OwnedHeaders, Pattern, Requirement, Resou
 pub(super) use references::resource;
 
 /// The keys of a route that are read here, besides `resource`.
-pub(super) const KEYS: [&str; 9] = [
+pub(super) const KEYS: [&str; 10] = [
     "references",
     "forbid",
     "only",
@@ -30,6 +30,7 @@ pub(super) const KEYS: [&str; 9] = [
     "creates",
     "deletes",
     "filter",
+    "answers",
     "pages",
     "body",
 ];
@@ -62,6 +63,9 @@ pub(super) fn read(context: Context<'_>) -> Objects {
         creates: context.one_or_each("creates", answers::create),
         deletes: deletes.is_some_and(|node| reader.boolean(node).unwrap_or_default()),
         filters: context.one_or_each("filter", answers::filter),
+        answers: fields
+            .get("answers")
+            .and_then(|node| answers::about(context, node)),
         pages: fields
             .get("pages")
             .and_then(|node| answers::pages(context, node)),

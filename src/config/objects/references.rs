@@ -9,6 +9,9 @@ use super::super::source;
 use super::Context;
 use crate::policy::{Form, Pattern, ResourceRule, Source};
 
+/// Whether an id may be one that the backend does not know yet.
+const ABSENT: [(&str, bool); 2] = [("refused", false), ("allowed", true)];
+
 /// What reading a rule needs.
 #[derive(Clone, Copy)]
 struct Scene<'a> {
@@ -59,13 +62,15 @@ pub(super) fn reference(context: Context<'_>, node: &Node) -> Option<ResourceRul
 
 fn rule(scene: Scene<'_>, node: &Node) -> Option<ResourceRule> {
     let reader = scene.reader;
-    let fields = reader.fields(node, &["type", "id", "optional", "forms"])?;
+    let fields = reader.fields(node, &["type", "id", "optional", "absent", "forms"])?;
     let kind = fields.get("type");
     let kind = kind.map(|node| resources::kind(reader, node));
     let ids = fields.required("id");
     let ids = ids.and_then(|node| ids_of(scene, node));
     let optional = fields.get("optional");
     let optional = optional.is_some_and(|node| reader.boolean(node).unwrap_or_default());
+    let absent = fields.get("absent");
+    let absent = absent.and_then(|node| reader.choice(node, &ABSENT));
     let own = kind.as_ref().and_then(Option::as_ref);
     let forms = forms(scene, &fields, own);
     let kind = match kind {
@@ -79,6 +84,7 @@ fn rule(scene: Scene<'_>, node: &Node) -> Option<ResourceRule> {
         kind,
         ids: ids?,
         optional,
+        absent: absent.unwrap_or_default(),
         forms,
     })
 }

@@ -4,9 +4,9 @@
 //! behind the end. What has two readings is refused, and what is forwarded is written afresh
 //! from what was read here: the backend cannot read anything else.
 
-mod grpc;
 mod media;
 mod parse;
+mod protobuf;
 mod tree;
 
 use bytes::Bytes;
@@ -30,6 +30,8 @@ enum Content {
     Json(Tree),
     /// The whole of it, which was looked through.
     Grpc(Bytes),
+    /// As well.
+    Protobuf(Bytes),
 }
 
 /// What stands in a place of a body.
@@ -41,6 +43,8 @@ pub enum BodyValue<'b> {
     Number(&'b str),
     /// True or false.
     Bool(bool),
+    /// Bytes that need be no text.
+    Bytes(&'b [u8]),
     /// An array or an object.
     Several,
 }
@@ -69,8 +73,12 @@ impl Body {
             BodyFormat::Json if bytes.is_empty() => Content::Nothing,
             BodyFormat::Json => Content::Json(whole(parse::parse(&bytes, keys)?)?),
             BodyFormat::Grpc => {
-                grpc::message(&bytes)?;
+                protobuf::framed(&bytes)?;
                 Content::Grpc(bytes)
+            }
+            BodyFormat::Protobuf => {
+                protobuf::whole_message(&bytes)?;
+                Content::Protobuf(bytes)
             }
         };
         Ok(Self { content, keys })
@@ -90,13 +98,8 @@ impl Body {
                 let found = tree.find(pointer, self.keys)?;
                 Ok(found.into_iter().map(|it| it.map(BodyValue::of)).collect())
             }
-            Content::Grpc(body) => {
-                let found = grpc::find(grpc::message(body)?, pointer)?;
-                Ok(found
-                    .into_iter()
-                    .map(|it| it.map(BodyValue::Text))
-                    .collect())
-            }
+            Content::Grpc(body) => protobuf::find(protobuf::framed(body)?, pointer),
+            Content::Protobuf(body) => protobuf::find(body, pointer),
         }
     }
 
@@ -111,7 +114,7 @@ impl Body {
         }
         match &mut self.content {
             Content::Json(tree) => tree.set(pointer, self.keys, value),
-            Content::Nothing | Content::Grpc(_) => Err(Malformed::BodyShape),
+            Content::Nothing | Content::Grpc(_) | Content::Protobuf(_) => Err(Malformed::BodyShape),
         }
     }
 
@@ -121,7 +124,7 @@ impl Body {
         match &self.content {
             Content::Nothing => Bytes::new(),
             Content::Json(tree) => tree.to_bytes().into(),
-            Content::Grpc(body) => body.clone(),
+            Content::Grpc(body) | Content::Protobuf(body) => body.clone(),
         }
     }
 }

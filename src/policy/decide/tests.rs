@@ -10,7 +10,7 @@ use super::super::{
 use super::*;
 use crate::domain::{
     Binding, BindingId, Catalogue, Effect, Owner, Permission, PolicyRows, Principal, PrincipalId,
-    PrincipalKind, ProjectId, Role, RoleId, Scope, TenantId,
+    PrincipalKind, ProjectId, Role, RoleId, Scope, TenantId, Whose,
 };
 
 const READ: &str = "models:read";
@@ -147,7 +147,7 @@ struct Asking<'w> {
     requirement: Requirement,
     project_in_query: Option<&'static str>,
     shape: fn(&mut Route),
-    named: Option<(Vec<Named>, Vec<Option<Owner>>)>,
+    named: Option<(Vec<Named>, Vec<Whose>)>,
 }
 
 impl Asking<'_> {

@@ -77,11 +77,12 @@ impl<'q> Places<'q> {
 }
 
 impl<'q> Found<'q> {
-    const fn of(value: BodyValue<'q>) -> Self {
+    fn of(value: BodyValue<'q>) -> Self {
         match value {
             BodyValue::Text(text) => Self::Text(Cow::Borrowed(text)),
             BodyValue::Number(spelt) => Self::Number(spelt),
             BodyValue::Bool(value) => Self::Bool(value),
+            BodyValue::Bytes(bytes) => Self::Text(Cow::Owned(hex(bytes))),
             BodyValue::Several => Self::Several,
         }
     }
@@ -97,6 +98,14 @@ impl<'q> Found<'q> {
             Self::Number(_) | Self::Several => Err(Malformed::BodyShape),
         }
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: [char; 16] = [
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
+    ];
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| DIGITS[usize::from(digit)]).collect()
 }
 
 /// A whole number as everybody writes it; JSON itself has no leading zeros.

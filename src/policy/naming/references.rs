@@ -1,6 +1,6 @@
 //! Which objects a request names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::super::{Body, Form, Lookup, Malformed, Question, ResourceRule};
@@ -18,9 +18,18 @@ pub struct Names {
     /// its owner is the backend's matter.
     pub label: Option<ResourceRef>,
     /// Those whose owners are checked, each once, those of the route's `resource` first.
-    pub checked: Vec<ResourceRef>,
+    pub checked: Vec<Checked>,
     /// How many of them are the route's `resource`.
     pub own: usize,
+}
+
+/// An object whose owner is checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// Which.
+    pub reference: ResourceRef,
+    /// Whether the backend may not know it yet.
+    pub may_be_absent: bool,
 }
 
 /// Finds all objects that a request names.
@@ -51,8 +60,8 @@ pub fn named(question: &Question<'_>, body: Option<&Body>) -> Result<Names, Malf
 
 #[derive(Default)]
 struct Collected {
-    checked: Vec<ResourceRef>,
-    seen: BTreeSet<(Arc<str>, String)>,
+    checked: Vec<Checked>,
+    seen: HashMap<(Arc<str>, String), usize>,
 }
 
 impl Collected {
@@ -65,15 +74,29 @@ impl Collected {
         let objects = objects(rule, places)?;
         let first = objects.first().map(|object| object.reference.clone());
         for Object { reference, backend } in objects {
-            let key = (Arc::clone(&reference.kind), reference.id.clone());
-            if !backend && self.seen.insert(key) {
-                if self.checked.len() == MOST {
-                    return Err(Malformed::TooManyResources);
-                }
-                self.checked.push(reference);
+            if !backend {
+                self.check(reference, rule.absent)?;
             }
         }
         Ok(first)
+    }
+
+    /// Once, and as strictly as the strictest rule that finds it.
+    fn check(&mut self, reference: ResourceRef, may_be_absent: bool) -> Result<(), Malformed> {
+        let key = (Arc::clone(&reference.kind), reference.id.clone());
+        if let Some(at) = self.seen.get(&key) {
+            self.checked[*at].may_be_absent &= may_be_absent;
+            return Ok(());
+        }
+        if self.checked.len() == MOST {
+            return Err(Malformed::TooManyResources);
+        }
+        self.seen.insert(key, self.checked.len());
+        self.checked.push(Checked {
+            reference,
+            may_be_absent,
+        });
+        Ok(())
     }
 }
 

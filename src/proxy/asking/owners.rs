@@ -7,8 +7,9 @@ use std::time::Duration;
 use moka::sync::Cache;
 
 use super::Asker;
+use super::parents::Parent;
 use crate::cache::{Owners, OwnersError};
-use crate::domain::{Owner, ResourceKey};
+use crate::domain::{ResourceKey, Whose};
 use crate::policy::{Asking, Ownership, ViaBy};
 use crate::proxy::rescue::Failure;
 use crate::proxy::rules::Rules;
@@ -39,8 +40,37 @@ pub(in crate::proxy) enum Unresolved {
     Backend(Failure),
 }
 
-/// A way, and where it has come to; `None`: to nothing.
-type Ways = Vec<Option<ResourceKey>>;
+/// How far the way from a child to the object that is owned was gone.
+#[derive(Clone, Debug)]
+enum Way {
+    /// To this object.
+    At(ResourceKey),
+    /// To nothing.
+    Lost,
+    /// Nowhere: there is no such child.
+    NoChild,
+}
+
+impl Way {
+    const fn at(&self) -> Option<&ResourceKey> {
+        match self {
+            Self::At(key) => Some(key),
+            Self::Lost | Self::NoChild => None,
+        }
+    }
+
+    fn forget_absence(&mut self) {
+        if matches!(self, Self::NoChild) {
+            *self = Self::Lost;
+        }
+    }
+
+    fn to(key: Option<ResourceKey>) -> Self {
+        key.map_or(Self::Lost, Self::At)
+    }
+}
+
+type Ways = Vec<Way>;
 
 impl Lineage {
     /// One that knows nothing yet.
@@ -67,12 +97,12 @@ impl Lineage {
         &self.owners
     }
 
-    /// The owners of these objects, in their order; `None` for what nobody owns.
+    /// Whose these objects are, in their order.
     pub(in crate::proxy) async fn find(
         &self,
         rules: &Rules,
         objects: &[ResourceKey],
-    ) -> Result<Vec<Option<Owner>>, Unresolved> {
+    ) -> Result<Vec<Whose>, Unresolved> {
         let found = tokio::time::timeout(PATIENCE, self.follow(rules, objects)).await;
         found.unwrap_or(Err(Unresolved::Backend(Failure::UpstreamTimeout)))
     }
@@ -81,31 +111,41 @@ impl Lineage {
         &self,
         rules: &Rules,
         objects: &[ResourceKey],
-    ) -> Result<Vec<Option<Owner>>, Unresolved> {
-        let mut ways: Ways = objects.iter().cloned().map(Some).collect();
-        for _ in 0..MAX_STEPS {
+    ) -> Result<Vec<Whose>, Unresolved> {
+        let mut ways: Ways = objects.iter().cloned().map(Way::At).collect();
+        for step in 0..MAX_STEPS {
             let children = children(rules, &ways);
             if children.is_empty() {
                 break;
             }
             for (group, places) in children {
                 self.step(rules, &group, &places, &mut ways).await?;
+                if step > 0 {
+                    // A parent that is gone does not make its child one that never was.
+                    places
+                        .iter()
+                        .for_each(|place| ways[*place].forget_absence());
+                }
             }
         }
         // What has not arrived by now belongs to nobody.
         for places in children(rules, &ways).into_values() {
             for place in places {
-                ways[place] = None;
+                ways[place] = Way::Lost;
             }
         }
         self.recorded(&ways).await
     }
 
-    async fn recorded(&self, ways: &Ways) -> Result<Vec<Option<Owner>>, Unresolved> {
-        let ends: Vec<ResourceKey> = ways.iter().flatten().cloned().collect();
+    async fn recorded(&self, ways: &Ways) -> Result<Vec<Whose>, Unresolved> {
+        let ends: Vec<ResourceKey> = ways.iter().filter_map(Way::at).cloned().collect();
         let mut owners = self.owners.find(&ends).await?.into_iter();
-        let owner = |way: &Option<ResourceKey>| way.as_ref().and_then(|_| owners.next()?);
-        Ok(ways.iter().map(owner).collect())
+        let whose = |way: &Way| match way {
+            Way::At(_) => owners.next().flatten().map_or(Whose::Nobodys, Whose::Owned),
+            Way::Lost => Whose::Nobodys,
+            Way::NoChild => Whose::Absent,
+        };
+        Ok(ways.iter().map(whose).collect())
     }
 
     /// From the children of one type to their parents.
@@ -127,13 +167,11 @@ impl Lineage {
         match &via.by {
             ViaBy::Prefix(separator) => {
                 for place in places {
-                    let way = &mut ways[*place];
-                    *way = way.take().and_then(|child| {
-                        // The last one: an id that holds more of them is nobody's rather
-                        // than that of a shorter name.
-                        let (parent, _) = child.id.rsplit_once(&**separator)?;
-                        Some(to(parent))
-                    });
+                    // The last one: an id that holds more of them is nobody's rather than
+                    // that of a shorter name.
+                    let child = ways[*place].at();
+                    let parts = child.and_then(|child| child.id.rsplit_once(&**separator));
+                    ways[*place] = Way::to(parts.map(|(parent, _)| to(parent)));
                 }
                 Ok(())
             }
@@ -150,10 +188,10 @@ impl Lineage {
         ways: &mut Ways,
         to: &(impl Fn(&str) -> ResourceKey + Sync),
     ) -> Result<(), Unresolved> {
-        let mut parents: HashMap<ResourceKey, Option<ResourceKey>> = HashMap::new();
-        for child in places.iter().filter_map(|place| ways[*place].as_ref()) {
+        let mut parents: HashMap<ResourceKey, Option<Way>> = HashMap::new();
+        for child in places.iter().filter_map(|place| ways[*place].at()) {
             let settled = asking.immutable.then(|| self.settled.get(child)).flatten();
-            parents.insert(child.clone(), settled);
+            parents.insert(child.clone(), settled.map(Way::At));
         }
         let open = parents.iter().filter(|(_, parent)| parent.is_none());
         let open: Vec<ResourceKey> = open.map(|(child, _)| child.clone()).collect();
@@ -164,16 +202,22 @@ impl Lineage {
             let told = self.asker.parents(upstream, asking, &ids).await;
             let told = told.map_err(Unresolved::Backend)?;
             for (child, parent) in open.iter().zip(told) {
-                let parent = parent.map(|id| to(&id));
-                if let (true, Some(parent)) = (asking.immutable, &parent) {
+                let way = match parent {
+                    Parent::Is(id) => Way::At(to(&id)),
+                    Parent::Unknown => Way::Lost,
+                    Parent::NoChild => Way::NoChild,
+                };
+                if let (true, Some(parent)) = (asking.immutable, way.at()) {
                     self.settled.insert(child.clone(), parent.clone());
                 }
-                parents.insert(child.clone(), parent);
+                parents.insert(child.clone(), Some(way));
             }
         }
         for place in places {
-            let way = &mut ways[*place];
-            *way = way.take().and_then(|child| parents.get(&child)?.clone());
+            let parent = ways[*place]
+                .at()
+                .and_then(|child| parents.get(child)?.clone());
+            ways[*place] = parent.unwrap_or(Way::Lost);
         }
         Ok(())
     }
@@ -190,7 +234,7 @@ struct Group {
 fn children(rules: &Rules, ways: &Ways) -> HashMap<Group, Vec<usize>> {
     let mut groups: HashMap<Group, Vec<usize>> = HashMap::new();
     for (place, way) in ways.iter().enumerate() {
-        let Some(key) = way else {
+        let Some(key) = way.at() else {
             continue;
         };
         let ownership = rules.ownership(&key.upstream, &key.kind);

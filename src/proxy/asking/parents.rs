@@ -8,15 +8,31 @@ use crate::policy::{Asking, BulkLookup, Pointer, SingleLookup};
 use crate::proxy::rescue::Failure;
 use crate::proxy::upstream::Upstream;
 
+/// What a backend tells of a child.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Parent {
+    /// The id of what it belongs to.
+    Is(String),
+    /// It belongs to nothing, or the backend will not tell.
+    Unknown,
+    /// There is no such child.
+    NoChild,
+}
+
+impl Parent {
+    fn of(id: Option<String>) -> Self {
+        id.map_or(Self::Unknown, Self::Is)
+    }
+}
+
 impl Asker {
-    /// The parents of these children, in their order; `None` for one that the backend does
-    /// not have.
+    /// The parents of these children, in their order.
     pub(super) async fn parents(
         &self,
         upstream: &Upstream,
         via: &Asking,
         children: &[&str],
-    ) -> Result<Vec<Option<String>>, Failure> {
+    ) -> Result<Vec<Parent>, Failure> {
         match &via.bulk {
             Some(bulk) if children.len() > 1 => {
                 let mut parents = Vec::with_capacity(children.len());
@@ -36,15 +52,22 @@ impl Asker {
         via: &Asking,
         bulk: &BulkLookup,
         children: &[&str],
-    ) -> Result<Vec<Option<String>>, Failure> {
+    ) -> Result<Vec<Parent>, Failure> {
         let question = Question::of_many(&bulk.request, children);
         let reply = self.ask(upstream, &question).await?;
         let Some(text) = told(&reply)? else {
             return self.one_by_one(upstream, &via.one, children).await;
         };
         let told = pairs(text, bulk).map_err(|Unreadable| Failure::UpstreamBroken)?;
-        let parents = children.iter().map(|child| told.get(*child).cloned());
-        Ok(parents.collect())
+        let mut parents = Vec::with_capacity(children.len());
+        for child in children {
+            parents.push(match told.get(*child) {
+                Some(parent) => Parent::Is(parent.clone()),
+                // Left out: for want of the object, or of a will to tell.
+                None => self.parent(upstream, &via.one, child).await?,
+            });
+        }
+        Ok(parents)
     }
 
     async fn one_by_one(
@@ -52,7 +75,7 @@ impl Asker {
         upstream: &Upstream,
         lookup: &SingleLookup,
         children: &[&str],
-    ) -> Result<Vec<Option<String>>, Failure> {
+    ) -> Result<Vec<Parent>, Failure> {
         let mut parents = Vec::with_capacity(children.len());
         for child in children {
             parents.push(self.parent(upstream, lookup, child).await?);
@@ -65,20 +88,26 @@ impl Asker {
         upstream: &Upstream,
         lookup: &SingleLookup,
         child: &str,
-    ) -> Result<Option<String>, Failure> {
+    ) -> Result<Parent, Failure> {
         let Some(question) = Question::of_one(&lookup.request, child) else {
-            return Ok(None);
+            return Ok(Parent::Unknown);
         };
         let reply = self.ask(upstream, &question).await?;
         match told(&reply)? {
-            Some(text) => read(text, &lookup.parent_id),
-            None => Ok(None),
+            Some(text) => read(text, &lookup.parent_id).map(Parent::of),
+            None if is_absent(&reply) => Ok(Parent::NoChild),
+            None => Ok(Parent::Unknown),
         }
     }
 }
 
 fn read(text: &str, pointer: &Pointer) -> Result<Option<String>, Failure> {
     id_at(text, pointer).map_err(|Unreadable| Failure::UpstreamBroken)
+}
+
+/// Whether the backend says that there is no such object, and not that the question is wrong.
+const fn is_absent(reply: &Reply) -> bool {
+    matches!(reply.status, 404 | 410)
 }
 
 /// What a backend told; `None` if it has no such object. Any other refusal says nothing of

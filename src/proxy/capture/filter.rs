@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Captured, fail, unreadable};
-use crate::domain::ResourceKey;
+use crate::domain::{ResourceKey, Whose};
 use crate::policy::json_text::Listing;
 use crate::policy::{FilterRule, Named, Route};
 use crate::proxy::exchange::{Exchange, Outcome};
@@ -59,10 +59,15 @@ impl Gateway {
             kind: Arc::clone(&rule.kind),
             id: id.into(),
             enforced: true,
+            may_be_absent: false,
         };
         let sees = |id: Option<&str>| {
-            let item = id.and_then(|id| Some((named(id), owners.next().flatten()?)));
-            item.is_some_and(|(named, owner)| permit.sees(&table, &named, &owner))
+            let item = id.and_then(|id| Some((named(id), owners.next()?)));
+            let owned = |(named, whose): &(Named, Whose)| {
+                let owner = whose.owner();
+                owner.is_some_and(|owner| permit.sees(&table, named, owner))
+            };
+            item.as_ref().is_some_and(owned)
         };
         Ok(listing.ids().map(sees).collect())
     }

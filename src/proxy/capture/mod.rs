@@ -9,11 +9,13 @@
 //! |---|---|
 //! | `call.rs` | one exchange with the backend |
 //! | `decode.rs` | the answer as text |
+//! | `about.rs` | the one object that an answer is about |
 //! | `objects.rs` | what was made, and what is gone |
 //! | `filter.rs` | what of a list stays |
 //! | `pages.rs`, `token.rs` | pages that are full, and what names the next one |
 //! | `deliver.rs` | to the client |
 
+mod about;
 mod call;
 mod decode;
 mod deliver;
@@ -59,6 +61,13 @@ impl Gateway {
             Some(pages) => self.full_page(session, exchange, &route, pages).await?,
             None => self.call(session, exchange).await?,
         };
+        if let Some(about) = &route.objects.answers
+            && !self
+                .is_about_own(exchange, &route, about, &mut answer)
+                .await?
+        {
+            return self.answer_unknown(session, exchange).await;
+        }
         if answer.head.status.is_success() {
             answer.decode(exchange)?;
             self.settle(exchange, &route, &answer).await?;

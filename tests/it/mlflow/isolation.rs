@@ -1,19 +1,18 @@
 //! What one project makes, another's key neither finds nor changes, and cannot tell from
 //! what never was.
 
+use super::requests::Requests;
 use super::work::Work;
 use crate::support::gateway::{Keys, TestGateway};
 use crate::support::raw::Answer;
 
-/// By id: each kind, in every way there is.
-const READS: &str = include_str!("reads.txt");
-/// By what it is.
-const SEARCHES: &str = include_str!("searches.txt");
-/// What would change or destroy it.
-const WRITES: &str = include_str!("writes.txt");
-
-pub fn another_project_finds_nothing_by_id(gateway: &TestGateway, keys: &Keys, work: &Work) {
-    for request in READS.lines() {
+pub fn another_project_finds_nothing_by_id(
+    gateway: &TestGateway,
+    keys: &Keys,
+    work: &Work,
+    requests: &Requests,
+) {
+    for request in &requests.reads {
         for key in [&keys.editor, &keys.viewer] {
             let own = send(gateway, key, request, work);
             assert_eq!(own.status, 200, "in the project, {request}: {own:?}");
@@ -22,8 +21,13 @@ pub fn another_project_finds_nothing_by_id(gateway: &TestGateway, keys: &Keys, w
     }
 }
 
-pub fn another_project_finds_nothing_by_search(gateway: &TestGateway, keys: &Keys, work: &Work) {
-    for request in SEARCHES.lines() {
+pub fn another_project_finds_nothing_by_search(
+    gateway: &TestGateway,
+    keys: &Keys,
+    work: &Work,
+    requests: &Requests,
+) {
+    for request in &requests.searches {
         for key in [&keys.editor, &keys.viewer] {
             let own = send(gateway, key, request, work);
             assert!(work.is_in(&own.body), "in the project, {request}: {own:?}");
@@ -32,20 +36,30 @@ pub fn another_project_finds_nothing_by_search(gateway: &TestGateway, keys: &Key
     }
 }
 
-pub fn another_project_changes_nothing(gateway: &TestGateway, keys: &Keys, work: &Work) {
-    let look = |request| send(gateway, &keys.editor, request, work).body;
-    let before: Vec<_> = READS.lines().map(look).collect();
-    for request in WRITES.lines() {
+pub fn another_project_changes_nothing(
+    gateway: &TestGateway,
+    keys: &Keys,
+    work: &Work,
+    requests: &Requests,
+) {
+    let look = |request: &String| send(gateway, &keys.editor, request, work).body;
+    let before: Vec<_> = requests.reads.iter().map(look).collect();
+    for request in &requests.writes {
         assert_tells_nothing(gateway, &keys.stranger, request, work);
     }
-    for (request, before) in READS.lines().zip(before) {
+    for (request, before) in requests.reads.iter().zip(before) {
         assert_eq!(before, look(request), "changed: {request}");
     }
 }
 
 /// The twin of the refusals: the same requests, by who may.
-pub fn the_project_itself_changes_it_all(gateway: &TestGateway, keys: &Keys, work: &Work) {
-    for request in WRITES.lines() {
+pub fn the_project_itself_changes_it_all(
+    gateway: &TestGateway,
+    keys: &Keys,
+    work: &Work,
+    requests: &Requests,
+) {
+    for request in &requests.writes {
         let own = send(gateway, &keys.editor, request, work);
         assert_eq!(own.status, 200, "in the project, {request}: {own:?}");
     }

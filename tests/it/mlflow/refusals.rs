@@ -59,7 +59,7 @@ pub fn a_revoked_key_is_refused_within_a_second(gateway: &TestGateway, work: &Wo
 }
 
 fn rows_where(wanted: impl Fn(&Verdict) -> bool) -> Vec<Row> {
-    let preset = Preset::load();
+    let preset = Preset::load("mlflow-workspaces");
     let rows: Vec<_> = table::rows()
         .into_iter()
         .filter(|row| wanted(&preset.answer(row)))

@@ -1,4 +1,4 @@
-//! A real, unmodified MLflow with workspaces.
+//! A real, unmodified MLflow.
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,6 +11,32 @@ use tempfile::TempDir;
 use crate::support::from_environment;
 use crate::support::gateway::until;
 use crate::support::raw::Connection;
+
+/// Who keeps tenants apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tenancy {
+    /// MLflow, by workspaces.
+    Workspaces,
+    /// The gateway alone.
+    Gateway,
+}
+
+impl Tenancy {
+    /// The preset that it needs.
+    pub fn preset(self) -> &'static str {
+        match self {
+            Self::Workspaces => "mlflow-workspaces",
+            Self::Gateway => "mlflow",
+        }
+    }
+
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Workspaces => &["--enable-workspaces"],
+            Self::Gateway => &[],
+        }
+    }
+}
 
 /// Where an MLflow will be: known before it starts, so that a gateway can be there first.
 pub struct Place {
@@ -47,15 +73,20 @@ impl Place {
 
 impl Mlflow {
     /// Starts one; it answers many seconds later.
-    pub fn start(place: Place) -> Self {
+    pub fn start(place: Place, tenancy: Tenancy) -> Self {
         let log = File::create(place.log()).unwrap();
-        let child = command(place.dir.path(), place.address)
+        let child = command(place.dir.path(), place.address, tenancy)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
             .unwrap_or_else(|error| panic!("{}: {error}", executable().display()));
         Self { place, child }
+    }
+
+    /// `127.0.0.1:port`.
+    pub fn address(&self) -> SocketAddr {
+        self.place.address
     }
 
     /// Waits until it answers.
@@ -81,10 +112,11 @@ impl Drop for Mlflow {
     }
 }
 
-fn command(dir: &Path, address: SocketAddr) -> Command {
+fn command(dir: &Path, address: SocketAddr, tenancy: Tenancy) -> Command {
     let mut command = Command::new(executable());
     command
-        .args(["server", "--enable-workspaces", "--workers", "1"])
+        .args(["server", "--workers", "1"])
+        .args(tenancy.arguments())
         .args(["--host", "127.0.0.1", "--port"])
         .arg(address.port().to_string())
         .arg("--backend-store-uri")

@@ -43,7 +43,9 @@ pub fn no_trace_shows_another_projects_files(gateway: &TestGateway, keys: &Keys,
         let target = format!("/api/{version}/mlflow/traces/{twice}/tags");
         assert_eq!(gateway.request("PATCH", &target, key, &tag).status, 403);
     }
-    assert_eq!(gateway.request("POST", "/v1/traces", key, "{}").status, 403);
+    // Refused as a route, or as a body that is not read.
+    let spans = gateway.request("POST", "/v1/traces", key, "{}");
+    assert!(matches!(spans.status, 403 | 415), "{spans:?}");
 
     for trace in [told, twice] {
         for query in [String::new(), format!("&path={ATTACHMENT}")] {
@@ -55,7 +57,7 @@ pub fn no_trace_shows_another_projects_files(gateway: &TestGateway, keys: &Keys,
     }
 }
 
-fn experiment(gateway: &TestGateway, key: &str, name: &str) -> String {
+pub fn experiment(gateway: &TestGateway, key: &str, name: &str) -> String {
     let body = json!({ "name": name }).to_string();
     let made = gateway.request("POST", "/api/2.0/mlflow/experiments/create", key, &body);
     made.json()["experiment_id"].as_str().unwrap().to_owned()

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
+use super::server::Tenancy;
 use crate::support::gateway::TestGateway;
 use crate::support::raw::Connection;
 
@@ -33,14 +34,14 @@ pub struct Work {
 
 impl Work {
     /// Makes one of each with this key.
-    pub fn of(gateway: &TestGateway, key: &str, mlflow: SocketAddr) -> Self {
+    pub fn of(gateway: &TestGateway, key: &str, mlflow: SocketAddr, tenancy: Tenancy) -> Self {
         let maker = Maker { gateway, key };
         let experiment = maker.experiment();
         let (run, artifacts) = maker.run(&experiment);
         let logged_model = maker.logged_model(&experiment);
         Self {
             model: maker.model(&run, &artifacts),
-            trace: trace(mlflow, &experiment),
+            trace: trace(mlflow, &experiment, tenancy),
             dataset: maker.dataset(&experiment),
             name: experiment_name(),
             experiment,
@@ -101,14 +102,17 @@ impl Work {
     }
 }
 
-/// A trace with its span in MLflow's database, as OTLP brings it there. The gateway lets
-/// no OTLP pass: this is what was there before, or came by another way.
-fn trace(mlflow: SocketAddr, experiment: &str) -> String {
+/// A trace with its span in MLflow's database, as OTLP brings it there. This is what was
+/// there before, or came by another way.
+fn trace(mlflow: SocketAddr, experiment: &str, tenancy: Tenancy) -> String {
     let spans = otlp();
+    let workspace = match tenancy {
+        Tenancy::Workspaces => "X-MLFLOW-WORKSPACE: acme--fraud\r\n",
+        Tenancy::Gateway => "",
+    };
     let mut connection = Connection::open(mlflow);
     connection.send(format!(
-        "POST /v1/traces HTTP/1.1\r\nHost: {mlflow}\r\nX-MLFLOW-WORKSPACE: acme--fraud\r\n\
-         X-Mlflow-Experiment-Id: {experiment}\r\nContent-Type: application/json\r\n\
+        "POST /v1/traces HTTP/1.1\r\nHost: {mlflow}\r\n{workspace}X-Mlflow-Experiment-Id: {experiment}\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\n\r\n{spans}",
         spans.len()
     ));

@@ -10,7 +10,7 @@ use super::table::Row;
 const CONFIGURATION: &str = r#"
 version: 1
 upstreams: { mlflow: { url: "http://127.0.0.1:5000" } }
-presets: [ { name: mlflow-workspaces, upstream: mlflow } ]
+presets: [ { name: NAME, upstream: mlflow } ]
 "#;
 
 /// The compiled preset.
@@ -41,8 +41,9 @@ impl Answer {
 
 impl Preset {
     /// Reads and compiles.
-    pub fn load() -> Self {
-        let settings = Settings::parse("portcullis.yaml", CONFIGURATION, &|_| None);
+    pub fn load(name: &str) -> Self {
+        let text = CONFIGURATION.replace("NAME", name);
+        let settings = Settings::parse("portcullis.yaml", &text, &|_| None);
         let settings = settings.unwrap_or_else(|diagnostics| {
             let told: Vec<_> = diagnostics.iter().map(ToString::to_string).collect();
             panic!("{told:#?}")

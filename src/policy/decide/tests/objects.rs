@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::super::{FilterRule, Permit, ResourceRule};
 use super::*;
-use crate::domain::ResourceId;
+use crate::domain::{ResourceId, Whose};
 
 fn owner(resource: u128, project: u128) -> Owner {
     Owner {
@@ -26,6 +26,7 @@ fn named(enforced: bool) -> Named {
         kind: "model".into(),
         id: "m".into(),
         enforced,
+        may_be_absent: false,
     }
 }
 
@@ -34,6 +35,7 @@ fn names_a_model(route: &mut Route) {
         kind: "model".into(),
         ids: vec![Source::Query("m".into())],
         optional: false,
+        absent: false,
         backend: false,
         forms: Vec::new(),
     });
@@ -52,7 +54,8 @@ impl Asking<'_> {
     fn about(mut self, owners: &[Option<Owner>]) -> Self {
         self.shape = names_a_model;
         let all = owners.iter().map(|_| named(true)).collect();
-        self.named = Some((all, owners.to_vec()));
+        let whose = |owner: &Option<Owner>| owner.clone().map_or(Whose::Nobodys, Whose::Owned);
+        self.named = Some((all, owners.iter().map(whose).collect()));
         self
     }
 
@@ -90,6 +93,28 @@ fn an_object_is_open_to_whoever_may_in_its_project() {
             assert_eq!(permit.project().unwrap().slug.as_str(), "fraud");
         }
         assert_eq!(asked.verdict(), verdict);
+    }
+}
+
+#[test]
+fn what_is_new_to_the_backend_is_nobody_elses() {
+    let world = World::new().bind(30, fraud());
+    let asks = |may_be_absent: bool, whose: Whose| {
+        let mut asked = world.asks(101).about(&[Some(owner(1000, 10)), None]);
+        if let Some((named, owners)) = &mut asked.named {
+            named[1].may_be_absent = may_be_absent;
+            owners[1] = whose;
+        }
+        asked.verdict()
+    };
+    let own = world.asks(101).about(&[Some(owner(1000, 10))]).verdict();
+    assert_eq!(asks(true, Whose::Absent), own);
+    for (may_be_absent, whose) in [
+        (false, Whose::Absent),
+        (true, Whose::Nobodys),
+        (true, Whose::Owned(owner(1001, 20))),
+    ] {
+        assert_eq!(asks(may_be_absent, whose), "resource_unknown");
     }
 }
 

@@ -1,30 +1,38 @@
-//! One gRPC message: five bytes before it, and the wire format of Protocol Buffers.
+//! Messages in the wire format of Protocol Buffers, alone or framed by gRPC.
 //!
-//! Only texts are read of it, by the numbers of their fields; the bytes pass unchanged, so
-//! whatever two readers could take differently is refused.
+//! Only texts and bytes are read of them, by the numbers of their fields; the message passes
+//! unchanged, so whatever two readers could take differently is refused.
 
 use super::super::{Malformed, Pointer, PointerSegment};
+use super::BodyValue;
 
-/// Whether it is compressed, and how long it is.
+/// Before a gRPC message: whether it is compressed, and how long it is.
 const PREFIX: usize = 5;
+/// As the last step of a pointer: the bytes of the field, in hexadecimal.
+const HEX: &str = "hex";
 
-/// The message in a body that is exactly one, uncompressed.
-pub(super) fn message(body: &[u8]) -> Result<&[u8], Malformed> {
+/// The message in a gRPC body that is exactly one, uncompressed.
+pub(super) fn framed(body: &[u8]) -> Result<&[u8], Malformed> {
     let (prefix, message) = body.split_at_checked(PREFIX).ok_or(Malformed::Body)?;
     let length = u32::from_be_bytes([prefix[1], prefix[2], prefix[3], prefix[4]]);
     let whole = usize::try_from(length).is_ok_and(|length| length == message.len());
     if prefix[0] != 0 || !whole {
         return Err(Malformed::Body);
     }
+    whole_message(message)
+}
+
+/// A body that is a message and nothing else.
+pub(super) fn whole_message(message: &[u8]) -> Result<&[u8], Malformed> {
     fields(message).try_for_each(|field| field.map(drop))?;
     Ok(message)
 }
 
-/// The texts that the pointer leads to; `*` behind a number is each that the field has.
+/// What the pointer leads to; `*` behind a number is each that the field has.
 pub(super) fn find<'b>(
     message: &'b [u8],
     pointer: &Pointer,
-) -> Result<Vec<Option<&'b str>>, Malformed> {
+) -> Result<Vec<Option<BodyValue<'b>>>, Malformed> {
     let mut found = Vec::new();
     walk(message, pointer.segments(), &mut found)?;
     Ok(found)
@@ -33,17 +41,21 @@ pub(super) fn find<'b>(
 fn walk<'b>(
     value: &'b [u8],
     steps: &[PointerSegment],
-    found: &mut Vec<Option<&'b str>>,
+    found: &mut Vec<Option<BodyValue<'b>>>,
 ) -> Result<(), Malformed> {
     let Some((step, rest)) = steps.split_first() else {
         let text = std::str::from_utf8(value).map_err(|_| Malformed::BodyEncoding)?;
         // An empty text is what the format leaves out.
-        found.push((!text.is_empty()).then_some(text));
+        found.push((!text.is_empty()).then_some(BodyValue::Text(text)));
         return Ok(());
     };
     let PointerSegment::Key(number) = step else {
         return Err(Malformed::BodyShape);
     };
+    if rest.is_empty() && **number == *HEX {
+        found.push((!value.is_empty()).then_some(BodyValue::Bytes(value)));
+        return Ok(());
+    }
     let number = number.parse().map_err(|_| Malformed::BodyShape)?;
     let values = occurrences(value, number)?;
     match rest {
@@ -157,11 +169,12 @@ mod tests {
     }
 
     fn read(body: &[u8], pointer: &str) -> Result<Vec<Option<String>>, Malformed> {
-        let found = find(message(body)?, &pointer.parse().unwrap())?;
-        Ok(found
-            .into_iter()
-            .map(|text| text.map(str::to_owned))
-            .collect())
+        let found = find(super::framed(body)?, &pointer.parse().unwrap())?;
+        let text = |value| match value {
+            BodyValue::Text(text) => text.to_owned(),
+            other => format!("{other:?}"),
+        };
+        Ok(found.into_iter().map(|value| value.map(text)).collect())
     }
 
     #[test]
@@ -177,6 +190,8 @@ mod tests {
         assert_eq!(read(&body, "/9/1"), Ok(vec![None]));
         assert_eq!(read(&body, "/3"), Err(Malformed::BodyShape));
         assert_eq!(read(&framed(b""), "/1"), Ok(vec![None]));
+        assert_eq!(read(&body, "/2/hex"), one("Bytes([98, 99])"));
+        assert_eq!(read(&body, "/9/hex"), Ok(vec![None]));
     }
 
     #[test]
