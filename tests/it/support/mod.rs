@@ -8,6 +8,7 @@ pub mod load;
 pub mod postgres;
 pub mod raw;
 pub mod redis;
+pub mod server;
 pub mod store;
 pub mod tls;
 pub mod upstream;
