@@ -6,17 +6,19 @@ use std::time::Duration;
 
 use http::{HeaderName, Method, StatusCode};
 
+use super::bodies::Bodies;
 use super::diagnostic::did_you_mean;
 use super::node::Node;
 use super::reader::{Fields, Reader};
 use super::requirement;
-use super::{body, catalogue, identity, limits, rate, sections, source, upstream};
+use super::resources::Types;
+use super::{body, catalogue, identity, limits, objects, rate, sections, source, upstream};
 use crate::domain::{Catalogue, RoleScope};
 use crate::policy::{
-    Dialect, FixedResponse, HostPattern, Objects, OwnedHeaders, Pattern, Requirement, Route,
-    RouteTimeouts,
+    Dialect, FixedResponse, HostPattern, OwnedHeaders, Pattern, Requirement, Route, RouteTimeouts,
 };
 
+/// Those of [`objects::KEYS`] besides.
 const KEYS: [&str; 18] = [
     "route",
     "hosts",
@@ -47,6 +49,10 @@ pub(super) struct Surroundings<'a> {
     pub errors: Dialect,
     /// In a preset: the upstream of all its routes.
     pub upstream: Option<&'a Arc<str>>,
+    /// The types of objects.
+    pub types: &'a Types,
+    /// How bodies are read, by upstream.
+    pub bodies: &'a dyn Fn(&str) -> Bodies,
 }
 
 pub(super) fn read(
@@ -71,7 +77,8 @@ struct Line {
 }
 
 fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Option<Route> {
-    let fields = reader.fields(node, &KEYS)?;
+    let known: Vec<&str> = KEYS.into_iter().chain(objects::KEYS).collect();
+    let fields = reader.fields(node, &known)?;
     let written = fields.required("route");
     let line = written.and_then(|node| line(reader, node));
     let patterns = line.as_ref().map(|line| &*line.patterns);
@@ -79,12 +86,14 @@ fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Op
     // optional value counts as absent; its report alone keeps the settings from being.
     let requirement = requirement::read(reader, &fields, surroundings.catalogue);
     let hosts = hosts(reader, &fields);
-    let resource = fields
-        .get("resource")
-        .and_then(|node| source::resource(reader, node, patterns));
+    let upstream = upstream_name(reader, &fields, surroundings);
+    let resource = fields.get("resource").and_then(|node| {
+        let (types, upstream) = (surroundings.types, upstream.as_deref());
+        objects::resource(reader, node, patterns, types, upstream)
+    });
     let project = fields
         .get("project")
-        .and_then(|node| source::source(reader, node, patterns));
+        .and_then(|node| source::project(reader, node, patterns));
     let event = fields.get("event").and_then(|node| event(reader, node));
     let dialect = sections::dialect(reader, &fields);
     let forward_headers = forward_headers(reader, &fields, surroundings.owned);
@@ -97,7 +106,20 @@ fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Op
     let websocket = websocket(reader, &fields);
     never_forwarded(reader, &fields);
     let quotas = rate::of_route(reader, &fields, requirement.as_ref());
-    let upstream = upstream_name(reader, &fields, surroundings);
+    let objects = objects::read(objects::Context {
+        reader,
+        fields: &fields,
+        types: surroundings.types,
+        bodies: (surroundings.bodies)(upstream.as_deref().unwrap_or_default()),
+        owned: surroundings.owned,
+        patterns,
+        methods: line.as_ref().map(|line| &*line.methods),
+        upstream: upstream.as_deref(),
+        requirement: requirement.as_ref(),
+        scope,
+        resource: resource.as_ref(),
+        project: project.as_ref(),
+    });
     let (line, requirement, hosts) = (line?, requirement?, hosts?);
     Some(Route {
         event: event.unwrap_or_else(|| requirement.default_event(resource.as_ref())),
@@ -111,7 +133,7 @@ fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Op
         requirement,
         scope,
         resource,
-        objects: Objects::default(),
+        objects,
         project,
         dialect: dialect.unwrap_or(surroundings.errors),
         forward_headers,

@@ -274,7 +274,8 @@ fn source(
         Source::Header(name) => {
             deciding_header(question.headers, name).map(|value| value.map(str::to_owned))
         }
-        Source::Body(_) => Ok(None),
+        // Read by [`super::named`].
+        Source::QueryEach(_) | Source::Body(_) => Ok(None),
     }
 }
 

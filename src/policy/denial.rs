@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::{Malformed, Rejection};
+use super::{Field, Malformed, Rejection};
 use crate::domain::{Permission, RateRule, Scope};
 
 /// Why a request is refused. Exhaustive: every error, time-out and missing answer
@@ -56,6 +56,12 @@ pub enum DenialReason {
     AuditFull,
     /// The body is larger than the route allows.
     BodyTooLarge,
+    /// The body is of a type that the route does not read, or compressed.
+    BodyType,
+    /// What the request holds may not be sent here; why is told to the caller.
+    Content(std::sync::Arc<str>),
+    /// What is to be written into the request is not known of this caller.
+    FieldMissing(Field),
     /// More requests are being served than may be.
     Overloaded,
     /// A bug of ours: refused rather than guessed.
@@ -97,6 +103,12 @@ impl Denial {
         Self::new(DenialReason::BodyTooLarge)
     }
 
+    /// Refuses because the body is of a type that the route does not read.
+    #[must_use]
+    pub const fn body_type() -> Self {
+        Self::new(DenialReason::BodyType)
+    }
+
     /// Refuses because there are too many requests.
     #[must_use]
     pub const fn overloaded() -> Self {
@@ -130,6 +142,9 @@ impl Denial {
             DenialReason::TruthUnavailable => "truth_unavailable",
             DenialReason::AuditFull => "audit_spool_full",
             DenialReason::BodyTooLarge => "body_too_large",
+            DenialReason::BodyType => "body_type",
+            DenialReason::Content(_) => "content_refused",
+            DenialReason::FieldMissing(_) => "field_missing",
             DenialReason::Overloaded => "overloaded",
             DenialReason::Internal => "internal_error",
         }
@@ -185,6 +200,14 @@ impl Denial {
             }
             DenialReason::AuditFull => "The audit log cannot take more; try again.".to_owned(),
             DenialReason::BodyTooLarge => "The body is larger than this route allows.".to_owned(),
+            DenialReason::BodyType => {
+                "This route reads no body of this type, and none that is compressed.".to_owned()
+            }
+            DenialReason::Content(why) => format!("This may not be sent: {why}."),
+            DenialReason::FieldMissing(field) => format!(
+                "This route needs `{}`, which this request does not have.",
+                field.as_str()
+            ),
             DenialReason::Overloaded => "Too many requests at once; try again.".to_owned(),
             DenialReason::Internal => "Internal error.".to_owned(),
         }

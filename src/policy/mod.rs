@@ -1,6 +1,7 @@
 //! The decision: pure, synchronous, without I/O.
 
 mod authentication;
+mod body;
 mod canonical;
 mod conflict;
 mod decide;
@@ -9,6 +10,7 @@ mod find_scope;
 mod header_name;
 mod host;
 mod http1;
+mod naming;
 mod objects;
 mod pattern;
 mod pattern_parser;
@@ -22,6 +24,7 @@ mod template;
 mod trie;
 
 pub use authentication::{Authentication, CredentialLimits, Rejection, Subject};
+pub use body::{Body, BodyValue, Tree};
 pub use canonical::{
     AmbiguousParameter, CanonicalPath, CanonicalQuery, CanonicalRequest, MAX_TARGET, Malformed,
     PresentedSecret, RawRequest, X_PORTCULLIS_KEY, deciding_header, has_no_body,
@@ -33,6 +36,7 @@ pub use find_scope::X_PORTCULLIS_PROJECT;
 pub use header_name::{OwnedHeaders, fold};
 pub use host::{HostPattern, MalformedHost};
 pub use http1::{Chunked, Framing, Head, HeadLimits, HeadReader};
+pub use naming::{NamedObjects, check_content, named, write_set};
 pub use objects::{
     Asking, BodyFormat, BodyRule, BodyTemplate, BulkLookup, CreateRule, FilterRule, ForbidRule,
     Form, Keys, LabelSource, ListRequest, Objects, OnlyRule, OwnRequest, Ownership, PageRule,

@@ -113,8 +113,10 @@ pub struct FixedResponse {
 pub enum Source {
     /// A value of the path pattern.
     Path(Arc<str>),
-    /// A query parameter.
+    /// A query parameter, sent once at most.
     Query(Arc<str>),
+    /// Each value of a query parameter.
+    QueryEach(Arc<str>),
     /// A header.
     Header(HeaderName),
     /// A place in the body.
@@ -126,6 +128,7 @@ impl fmt::Display for Source {
         match self {
             Self::Path(name) => write!(f, "path.{name}"),
             Self::Query(name) => write!(f, "query.{name}"),
+            Self::QueryEach(name) => write!(f, "query.{name}/*"),
             Self::Header(name) => write!(f, "header.{name}"),
             Self::Body(pointer) => write!(f, "body.{pointer}"),
         }

@@ -16,9 +16,12 @@ pub(super) fn status(reason: &DenialReason) -> StatusCode {
         DenialReason::DeniedRoute(_)
         | DenialReason::ProjectClosed
         | DenialReason::CredentialScope
+        | DenialReason::Content(_)
+        | DenialReason::FieldMissing(_)
         | DenialReason::PermissionMissing { .. }
         | DenialReason::CredentialPermission { .. } => StatusCode::FORBIDDEN,
         DenialReason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        DenialReason::BodyType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         DenialReason::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
         DenialReason::TruthUnavailable
         | DenialReason::RateUnknown
