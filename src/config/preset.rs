@@ -16,10 +16,22 @@ use crate::domain::Permission;
 use crate::policy::{Dialect, Route};
 
 /// Name and text of every preset.
-const PRESETS: [(&str, &str); 1] = [(
-    "mlflow-workspaces",
-    include_str!("../../config/presets/mlflow-workspaces.yaml"),
-)];
+const PRESETS: [(&str, &str); 5] = [
+    ("jupyter", include_str!("../../config/presets/jupyter.yaml")),
+    (
+        "kserve-v2",
+        include_str!("../../config/presets/kserve-v2.yaml"),
+    ),
+    (
+        "kserve-v2-grpc",
+        include_str!("../../config/presets/kserve-v2-grpc.yaml"),
+    ),
+    (
+        "mlflow-workspaces",
+        include_str!("../../config/presets/mlflow-workspaces.yaml"),
+    ),
+    ("openai", include_str!("../../config/presets/openai.yaml")),
+];
 
 const KEYS: [&str; 7] = [
     "errors",

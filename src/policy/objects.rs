@@ -208,8 +208,10 @@ pub struct ForbidRule {
 /// What alone may stand in a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OnlyRule {
-    /// Which; with `*` each that it fits. It must be there.
+    /// Which; with `*` each that it fits.
     pub at: Source,
+    /// Whether it may be absent; if not, it must be there.
+    pub optional: bool,
     /// One of these. Runs of blanks and line ends count as one blank.
     pub values: Vec<Box<str>>,
     /// Why; told to the caller.

@@ -167,6 +167,7 @@ fn names_fields(pointer: &Pointer) -> bool {
             number(key)
         }
         PointerSegment::Each => std::mem::take(&mut each_may_follow),
+        PointerSegment::EachIfList => false,
     });
     fits && !steps.is_empty()
 }

@@ -90,13 +90,7 @@ impl Body {
                 let found = tree.find(pointer, self.keys)?;
                 Ok(found.into_iter().map(|it| it.map(BodyValue::of)).collect())
             }
-            Content::Grpc(body) => {
-                let found = grpc::find(grpc::message(body)?, pointer)?;
-                Ok(found
-                    .into_iter()
-                    .map(|it| it.map(BodyValue::Text))
-                    .collect())
-            }
+            Content::Grpc(body) => grpc::find(grpc::message(body)?, pointer),
         }
     }
 
