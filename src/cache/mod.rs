@@ -5,9 +5,13 @@
 //! for a bounded time ([`RoleTables::is_stale`]); after that no key is accepted.
 
 mod keys;
+mod owner_lookup;
+mod owners;
 mod refresh;
 mod role_tables;
 
 pub use keys::{CachedKey, KeyCache, KeyEntry};
+pub use owner_lookup::{Changes, Owners};
+pub use owners::{Known, OwnerCache, OwnersEpoch};
 pub use refresh::Refresh;
 pub use role_tables::RoleTables;

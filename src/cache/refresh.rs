@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{KeyCache, RoleTables};
-use crate::store::{Change, Changed, Db, StoreError};
+use super::{KeyCache, OwnerCache, RoleTables};
+use crate::store::{Change, Changed, Db, StoreError, TouchedResources};
 
 /// The task that keeps the caches true.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub struct Refresh {
     pub tables: Arc<RoleTables>,
     /// The keys.
     pub keys: Arc<KeyCache>,
+    /// The owners.
+    pub owners: Arc<OwnerCache>,
     /// How often the version is asked, in case a notification was lost.
     pub poll: Duration,
 }
@@ -34,7 +36,7 @@ impl Refresh {
     async fn follow(&self) -> Result<(), StoreError> {
         let mut listener = self.db.listen().await?;
         // What was notified while nobody listened is unknown.
-        self.keys.invalidate_all();
+        self.forget_all();
         self.tables.reload().await?;
         let mut seen = self.version();
         let mut ticks = tokio::time::interval(self.poll);
@@ -53,7 +55,12 @@ impl Refresh {
             Changed::Keys(ids) => ids.iter().for_each(|id| self.keys.invalidate(id)),
             // The role table has these.
             Changed::Principals(_) | Changed::Policy => {}
-            Changed::Everything => self.keys.invalidate_all(),
+            Changed::Resources(touched) => {
+                self.forget(touched);
+                // The version says nothing of these.
+                return Ok(());
+            }
+            Changed::Everything => self.forget_all(),
         }
         self.tables.poll().await
     }
@@ -63,9 +70,26 @@ impl Refresh {
     async fn poll(&self, seen: i64) -> Result<(), StoreError> {
         self.tables.poll().await?;
         if self.version() != seen {
-            self.keys.invalidate_all();
+            self.forget_all();
         }
         Ok(())
+    }
+
+    fn forget(&self, touched: &TouchedResources) {
+        match touched {
+            TouchedResources::These(keys) => {
+                keys.iter().for_each(|key| self.owners.invalidate(key));
+            }
+            TouchedResources::OfType { .. } | TouchedResources::Any => {
+                self.owners.invalidate_all();
+            }
+        }
+    }
+
+    /// What was notified meanwhile is unknown.
+    fn forget_all(&self) {
+        self.keys.invalidate_all();
+        self.owners.invalidate_all();
     }
 
     fn version(&self) -> i64 {

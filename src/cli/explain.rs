@@ -15,8 +15,9 @@ use crate::domain::{
     ApiKey, BindingId, Catalogue, KeyId, Principal, PrincipalName, ProjectPath, Rates, Scope,
 };
 use crate::policy::{
-    Authentication, CanonicalRequest, CredentialLimits, Decision, Facts, Grant, PathRef, Question,
-    RawRequest, Rejection, RoleTable, Subject, X_PORTCULLIS_PROJECT, decide,
+    Authentication, CanonicalRequest, Circumstances, CredentialLimits, Decision, Facts, Grant,
+    NamedObjects, PathRef, Question, RawRequest, Rejection, RoleTable, Subject,
+    X_PORTCULLIS_PROJECT, decide,
 };
 use crate::store::{DatabaseUrl, Db};
 
@@ -138,6 +139,8 @@ impl ExplainArgs {
                 .find(request.method(), request.host(), &path),
             authentication: &authentication(principal, key, &settings.catalogue, now),
             table: &table,
+            circumstances: Circumstances { ip: None, at: now },
+            objects: Some(NamedObjects::default()),
         });
         Ok(Explanation::new(label, &decision, &table, &settings.rate))
     }
@@ -305,6 +308,7 @@ fn held(grant: &Grant, table: &RoleTable) -> Held {
         Scope::Project(id) => table
             .project(id)
             .map_or_else(String::new, |project| format!("project {}", project.slug)),
+        Scope::Resource { id, .. } => format!("resource {id}"),
     };
     Held {
         role: grant.role.name.clone(),

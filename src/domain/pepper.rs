@@ -33,6 +33,12 @@ impl Pepper {
         self.mac(secret).verify_slice(&hash.0).is_ok()
     }
 
+    /// A key for another purpose, from which the pepper cannot be told.
+    #[must_use]
+    pub fn derive(&self, purpose: &[u8]) -> [u8; 32] {
+        self.mac(purpose).finalize().into_bytes().into()
+    }
+
     fn mac(&self, secret: &[u8]) -> Hmac<Sha256> {
         let mac = Hmac::<Sha256>::new_from_slice(&self.0);
         mac.expect("HMAC takes a key of any length")

@@ -33,9 +33,17 @@ pub enum DenialReason {
     PermissionMissing {
         /// What was missing.
         permission: Permission,
-        /// Where.
-        scope: Scope,
+        /// Where; `None`: everywhere.
+        scope: Option<Scope>,
     },
+    /// A binding or a role denies it, whatever others grant.
+    ExplicitlyDenied {
+        /// What it denies.
+        permission: Permission,
+    },
+    /// An object that the request names does not exist, is nobody's or another's: one answer
+    /// for all, in the same words.
+    ResourceUnknown,
     /// The principal holds it, the credential is limited to less.
     CredentialPermission {
         /// What the credential lacks.
@@ -54,8 +62,14 @@ pub enum DenialReason {
     TruthUnavailable,
     /// The audit spool is full.
     AuditFull,
+    /// Whose an object is must be asked of its backend, which does not tell.
+    OwnerUnavailable,
     /// The body is larger than the route allows.
     BodyTooLarge,
+    /// The body is read before it is forwarded, and long, and its length was not announced.
+    LengthRequired,
+    /// The body did not come in time.
+    BodyTimeout,
     /// The body is of a type that the route does not read, or compressed.
     BodyType,
     /// What the request holds may not be sent here; why is told to the caller.
@@ -103,6 +117,36 @@ impl Denial {
         Self::new(DenialReason::BodyTooLarge)
     }
 
+    /// Refuses because a long body came without its length.
+    #[must_use]
+    pub const fn length_required() -> Self {
+        Self::new(DenialReason::LengthRequired)
+    }
+
+    /// Refuses because the body did not come in time.
+    #[must_use]
+    pub const fn body_timeout() -> Self {
+        Self::new(DenialReason::BodyTimeout)
+    }
+
+    /// Refuses because the database does not tell whose an object is.
+    #[must_use]
+    pub const fn truth_unavailable() -> Self {
+        Self::new(DenialReason::TruthUnavailable)
+    }
+
+    /// Refuses because a backend does not tell what an object belongs to.
+    #[must_use]
+    pub const fn owner_unavailable() -> Self {
+        Self::new(DenialReason::OwnerUnavailable)
+    }
+
+    /// Refuses because of a bug of ours.
+    #[must_use]
+    pub const fn internal() -> Self {
+        Self::new(DenialReason::Internal)
+    }
+
     /// Refuses because the body is of a type that the route does not read.
     #[must_use]
     pub const fn body_type() -> Self {
@@ -136,12 +180,17 @@ impl Denial {
             DenialReason::ProjectClosed => "project_closed",
             DenialReason::CredentialScope => "credential_scope",
             DenialReason::PermissionMissing { .. } => "permission_missing",
+            DenialReason::ExplicitlyDenied { .. } => "explicitly_denied",
+            DenialReason::ResourceUnknown => "resource_unknown",
             DenialReason::CredentialPermission { .. } => "credential_permission",
             DenialReason::RateLimited { .. } => "rate_limited",
             DenialReason::RateUnknown => "rate_unknown",
             DenialReason::TruthUnavailable => "truth_unavailable",
             DenialReason::AuditFull => "audit_spool_full",
+            DenialReason::OwnerUnavailable => "owner_unavailable",
             DenialReason::BodyTooLarge => "body_too_large",
+            DenialReason::LengthRequired => "length_required",
+            DenialReason::BodyTimeout => "body_timeout",
             DenialReason::BodyType => "body_type",
             DenialReason::Content(_) => "content_refused",
             DenialReason::FieldMissing(_) => "field_missing",
@@ -182,11 +231,17 @@ impl Denial {
             DenialReason::PermissionMissing { permission, scope } => format!(
                 "Permission `{permission}` is missing{}.",
                 match scope {
-                    Scope::Platform => " on the platform",
-                    Scope::Tenant(_) => " in this tenant",
-                    Scope::Project(_) => " in this project",
+                    None => "",
+                    Some(Scope::Platform) => " on the platform",
+                    Some(Scope::Tenant(_)) => " in this tenant",
+                    Some(Scope::Project(_)) => " in this project",
+                    Some(Scope::Resource { .. }) => " on this object",
                 }
             ),
+            DenialReason::ExplicitlyDenied { permission } => {
+                format!("Permission `{permission}` is denied to you here.")
+            }
+            DenialReason::ResourceUnknown => "There is no such object.".to_owned(),
             DenialReason::CredentialPermission { permission } => {
                 format!("This key is limited and does not include `{permission}`.")
             }
@@ -199,6 +254,13 @@ impl Denial {
                 "The authorization data cannot be reached; try again.".to_owned()
             }
             DenialReason::AuditFull => "The audit log cannot take more; try again.".to_owned(),
+            DenialReason::OwnerUnavailable => {
+                "The backend does not tell whose this is; try again.".to_owned()
+            }
+            DenialReason::LengthRequired => {
+                "A body of this length must come with Content-Length.".to_owned()
+            }
+            DenialReason::BodyTimeout => "The body did not come in time.".to_owned(),
             DenialReason::BodyTooLarge => "The body is larger than this route allows.".to_owned(),
             DenialReason::BodyType => {
                 "This route reads no body of this type, and none that is compressed.".to_owned()

@@ -10,16 +10,19 @@ mod find_scope;
 mod header_name;
 mod host;
 mod http1;
+pub mod json_text;
 mod naming;
 mod objects;
 mod pattern;
 mod pattern_parser;
 mod permit;
 mod pointer;
+mod question;
 mod role_table;
 mod route;
 mod route_map;
 mod segment;
+mod sight;
 mod template;
 mod trie;
 
@@ -30,13 +33,15 @@ pub use canonical::{
     PresentedSecret, RawRequest, X_PORTCULLIS_KEY, deciding_header, has_no_body,
 };
 pub use conflict::Conflict;
-pub use decide::{Decision, Facts, Question, decide};
+pub use decide::{Decision, Facts, decide, screen};
 pub use denial::{Denial, DenialReason};
 pub use find_scope::X_PORTCULLIS_PROJECT;
 pub use header_name::{OwnedHeaders, fold};
 pub use host::{HostPattern, MalformedHost};
 pub use http1::{Chunked, Framing, Head, HeadLimits, HeadReader};
-pub use naming::{NamedObjects, check_content, named, write_set};
+pub use naming::{
+    LabelPairs, NamedObjects as Names, check_content, named, request_labels, write_set,
+};
 pub use objects::{
     Asking, BodyFormat, BodyRule, BodyTemplate, BulkLookup, CreateRule, FilterRule, ForbidRule,
     Form, Keys, LabelSource, ListRequest, Objects, OnlyRule, OwnRequest, Ownership, PageRule,
@@ -45,8 +50,10 @@ pub use objects::{
 pub use pattern::{PathRef, Pattern, PatternError};
 pub use permit::Permit;
 pub use pointer::{MalformedPointer, Pointer, PointerSegment};
+pub use question::{Circumstances, Named, NamedObjects, Question};
 pub use role_table::{Grant, HeldRole, RoleTable};
 pub use route::{Dialect, FixedResponse, Origin, Requirement, Route, RouteTimeouts, Source};
 pub use route_map::{Lookup, Params, RouteMap};
 pub use segment::Segment;
+use sight::Sight;
 pub use template::{Field, Template, TemplateError};

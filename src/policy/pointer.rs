@@ -28,6 +28,14 @@ pub enum PointerSegment {
 pub struct MalformedPointer(String);
 
 impl Pointer {
+    /// Every element of an array.
+    #[must_use]
+    pub fn each() -> Self {
+        Self {
+            segments: Box::new([PointerSegment::Each]),
+        }
+    }
+
     /// Its steps; none is the whole value.
     #[must_use]
     pub const fn segments(&self) -> &[PointerSegment] {

@@ -52,6 +52,36 @@ pub struct Route {
     pub origin: Origin,
 }
 
+impl Route {
+    /// Whether a request may name objects.
+    #[must_use]
+    pub const fn reads_objects(&self) -> bool {
+        self.resource.is_some() || !self.objects.references.is_empty()
+    }
+
+    /// Whether more than the head of a request is needed to judge it.
+    #[must_use]
+    pub fn is_asked_about(&self) -> bool {
+        let objects = &self.objects;
+        self.reads_objects()
+            || objects.body.is_some()
+            || !(objects.forbid.is_empty() && objects.only.is_empty())
+            || objects.creates.iter().any(|rule| !rule.labels.is_empty())
+    }
+
+    /// Whether the answer is understood before it is passed on.
+    #[must_use]
+    pub const fn captures(&self) -> bool {
+        !self.objects.creates.is_empty() || !self.objects.filters.is_empty()
+    }
+
+    /// Whether a request or its answer may name objects.
+    #[must_use]
+    pub const fn names_objects(&self) -> bool {
+        self.reads_objects() || !self.objects.filters.is_empty()
+    }
+}
+
 /// What a caller must have. There is no default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Requirement {

@@ -35,7 +35,7 @@ struct Hosts {
 struct Methods(Vec<(Method, Trie)>);
 
 /// The outcome of a lookup.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Lookup<'m> {
     /// One route, the most specific.
     Found {

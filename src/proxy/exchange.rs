@@ -9,7 +9,10 @@ use pingora::{Error, ErrorType};
 use prometheus::IntGauge;
 
 use super::attempt::Attempts;
+use super::capture::Wanted;
 use super::client::Client;
+use super::consider::Learnt;
+use super::forward::Forwarded;
 use super::front::{BodyWatch, Connection};
 use super::rate::RateState;
 use super::record;
@@ -18,8 +21,8 @@ use super::rules::Rules;
 use super::upstream::Upstream;
 use crate::audit::Slot;
 use crate::clock::Clock;
-use crate::domain::EventId;
-use crate::policy::{CanonicalRequest, Denial, Dialect, Facts, Permit};
+use crate::domain::{EventId, ResourceKey};
+use crate::policy::{CanonicalRequest, Denial, Dialect, Facts, Permit, Route};
 use crate::telemetry::{self, RouteCounters};
 
 /// Interim answers (100, 103 and the like) before the answer.
@@ -38,6 +41,14 @@ pub struct Exchange {
     pub(super) client: Option<Client>,
     pub(super) request: Option<CanonicalRequest>,
     pub(super) outcome: Outcome,
+    /// What was learnt of it before that.
+    pub(super) learnt: Learnt,
+    /// What goes upstream besides what was sent.
+    pub(super) forwarded: Forwarded,
+    /// The page that is asked for, on a route with pages.
+    pub(super) wanted: Option<Wanted>,
+    /// Objects that the backend has made.
+    pub(super) made: Vec<ResourceKey>,
     pub(super) upstream: Option<Arc<Upstream>>,
     pub(super) sent_upstream: Option<Instant>,
     pub(super) attempts: Attempts,
@@ -98,6 +109,10 @@ impl Exchange {
             client: None,
             request: None,
             outcome: Outcome::Open,
+            learnt: Learnt::default(),
+            forwarded: Forwarded::default(),
+            wanted: None,
+            made: Vec::new(),
             upstream: None,
             sent_upstream: None,
             attempts: Attempts::default(),
@@ -125,6 +140,17 @@ impl Exchange {
             Outcome::Permitted(permit) => Some(permit.facts()),
             Outcome::Denied(_, facts) => Some(facts),
         }
+    }
+
+    /// The route, once one was found.
+    pub(super) fn route(&self) -> Option<Arc<Route>> {
+        self.facts()?.route.clone()
+    }
+
+    /// Whether items are taken out of the answer.
+    pub(super) fn filters(&self) -> bool {
+        self.route()
+            .is_some_and(|it| !it.objects.filters.is_empty())
     }
 
     /// Takes back what was found out, to decide otherwise.

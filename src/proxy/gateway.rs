@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderMap, Version, header};
+use http::{HeaderMap, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
@@ -14,11 +14,12 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
 
 use super::answer::Answer;
+use super::asking::Lineage;
 use super::backend_answer::is_interim;
-use super::exchange::{Exchange, InFlight, Outcome};
+use super::capture::PageTokens;
+use super::exchange::{Exchange, InFlight};
 use super::front::Connection;
 use super::grpc;
-use super::headers::{put_te, upstream_request};
 use super::rescue::Failure;
 use super::rules::LiveRules;
 use crate::audit::Spool;
@@ -42,6 +43,10 @@ pub struct Core {
     pub authenticator: Authenticator,
     /// Who may do what.
     pub tables: Arc<RoleTables>,
+    /// Whose objects of backends are.
+    pub lineage: Lineage,
+    /// What names further pages of lists.
+    pub page_tokens: PageTokens,
     /// Who asks too often.
     pub limiter: Arc<RateLimiter>,
     /// Where audit events go.
@@ -109,7 +114,7 @@ impl ProxyHttp for Gateway {
             self.redirect(session, exchange, port).await?;
             return Ok(true);
         }
-        let decision = self.admit(session, exchange).await;
+        let decision = self.admit(session, exchange).await?;
         let spent = self.clock.instant().duration_since(exchange.arrived);
         self.metrics.decision_seconds.observe(spent.as_secs_f64());
         match decision {
@@ -159,28 +164,13 @@ impl ProxyHttp for Gateway {
         upstream_request_header: &mut RequestHeader,
         exchange: &mut Exchange,
     ) -> pingora::Result<()> {
-        let (Outcome::Permitted(permit), Some(upstream), Some(request), Some(client)) = (
-            &exchange.outcome,
-            &exchange.upstream,
-            &exchange.request,
-            &exchange.client,
-        ) else {
-            return Error::e_explain(ErrorType::InternalError, "no permit");
-        };
         // TLS without an agreement on HTTP/2 becomes HTTP/1, which nobody asked for.
-        if upstream.http2 && upstream_request_header.version != Version::HTTP_2 {
+        let http2 = exchange.upstream.as_ref().is_some_and(|it| it.http2);
+        if http2 && upstream_request_header.version != Version::HTTP_2 {
             let problem = Error::explain(ErrorType::H2Error, "the backend speaks no HTTP/2");
             return Err(problem.into_up());
         }
-        let sent = session.req_header();
-        let mut built = upstream_request(permit, request, &sent.headers, client, upstream)?;
-        if upstream.http2 {
-            built.set_version(Version::HTTP_2);
-            if sent.version == Version::HTTP_2 {
-                put_te(&mut built, &sent.headers)?;
-            }
-        }
-        exchange.upgrading = built.headers.contains_key(header::UPGRADE);
+        let built = Self::rebuilt(session, exchange)?;
         *upstream_request_header = built;
         Ok(())
     }
@@ -205,6 +195,10 @@ impl ProxyHttp for Gateway {
         end_of_stream: bool,
         exchange: &mut Exchange,
     ) -> pingora::Result<()> {
+        if let Some(whole) = &exchange.forwarded.body {
+            *body = (!whole.is_empty()).then(|| whole.clone());
+            return Ok(());
+        }
         exchange.body_came(end_of_stream);
         exchange.count_body(body.as_ref().map_or(0, Bytes::len))
     }
@@ -215,6 +209,9 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         exchange: &mut Exchange,
     ) -> pingora::Result<()> {
+        if response.status.is_success() {
+            self.forget(exchange).await?;
+        }
         self.pass_head(session, response, exchange)
     }
 

@@ -239,7 +239,7 @@ fn put_identity(
     Ok(())
 }
 
-fn value_of(permit: &Permit, field: Field) -> Option<Cow<'_, str>> {
+pub(super) fn value_of(permit: &Permit, field: Field) -> Option<Cow<'_, str>> {
     let principal = permit.subject().map(|subject| &*subject.principal);
     let (tenant, project) = (permit.tenant(), permit.project());
     match field {

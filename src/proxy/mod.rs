@@ -22,17 +22,22 @@
 
 mod addresses;
 mod answer;
+mod asking;
 mod attempt;
 mod backend_answer;
+mod capture;
 mod circuit;
 mod client;
+mod consider;
 pub mod cookies;
 mod dialect;
 mod exchange;
+mod forward;
 mod front;
 mod gateway;
 mod grpc;
 mod headers;
+mod inspect;
 mod provision;
 mod rate;
 mod record;
@@ -43,6 +48,8 @@ mod stages;
 mod target;
 mod upstream;
 
+pub use asking::{Asker, Lineage};
+pub use capture::PageTokens;
 pub use exchange::InFlight;
 pub use front::{CertificateWatch, Front, Listener, Protocol, Renewal};
 pub use gateway::{Core, Gateway};

@@ -82,7 +82,7 @@ fn result(exchange: &Exchange) -> (AuditResult, Option<String>) {
     }
 }
 
-fn actor(facts: Option<&Facts>) -> Actor {
+pub(super) fn actor(facts: Option<&Facts>) -> Actor {
     match facts.and_then(|facts| facts.subject.as_ref()) {
         None => Actor::anonymous(),
         Some(subject) => Actor {
@@ -101,6 +101,15 @@ fn details(exchange: &Exchange) -> Map<String, Value> {
     if let Some(certificate) = connection.and_then(|it| it.client_certificate.as_ref()) {
         let told = json!({ "subject": certificate.subject, "sha256": certificate.fingerprint });
         details.insert("client_certificate".to_owned(), told);
+    }
+    if !exchange.made.is_empty() {
+        let made = exchange.made.iter();
+        let made = made.map(|key| json!({ "type": key.kind, "id": key.id }));
+        let what = match exchange.failure {
+            None => "created",
+            Some(_) => "orphaned",
+        };
+        details.insert(what.to_owned(), made.collect());
     }
     if let Some(request) = &exchange.request {
         details.insert("path".to_owned(), request.path().encoded().into());

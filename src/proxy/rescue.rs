@@ -11,7 +11,7 @@ pub(super) fn status(reason: &DenialReason) -> StatusCode {
         DenialReason::Malformed(malformed) => of_malformed(*malformed),
         DenialReason::ProjectRequired | DenialReason::ProjectAmbiguous => StatusCode::BAD_REQUEST,
         DenialReason::Unauthenticated | DenialReason::Rejected(_) => StatusCode::UNAUTHORIZED,
-        DenialReason::NoRoute => StatusCode::NOT_FOUND,
+        DenialReason::NoRoute | DenialReason::ResourceUnknown => StatusCode::NOT_FOUND,
         DenialReason::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
         DenialReason::DeniedRoute(_)
         | DenialReason::ProjectClosed
@@ -19,11 +19,15 @@ pub(super) fn status(reason: &DenialReason) -> StatusCode {
         | DenialReason::Content(_)
         | DenialReason::FieldMissing(_)
         | DenialReason::PermissionMissing { .. }
+        | DenialReason::ExplicitlyDenied { .. }
         | DenialReason::CredentialPermission { .. } => StatusCode::FORBIDDEN,
         DenialReason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        DenialReason::LengthRequired => StatusCode::LENGTH_REQUIRED,
+        DenialReason::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
         DenialReason::BodyType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         DenialReason::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
         DenialReason::TruthUnavailable
+        | DenialReason::OwnerUnavailable
         | DenialReason::RateUnknown
         | DenialReason::AuditFull
         | DenialReason::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
@@ -60,6 +64,12 @@ pub(super) enum Failure {
     ClientBody,
     /// The client's body is larger than the route allows.
     BodyTooLarge,
+    /// What the backend made is not on record: it belongs to nobody.
+    OwnershipUnrecorded,
+    /// What the backend says it made is on record as another project's.
+    OwnershipConflict,
+    /// Whose the items of a list are cannot be asked.
+    OwnersUnknown,
     /// Something of ours.
     Internal,
     /// The gateway stopped, or its task ended, before the answer was complete.
@@ -112,6 +122,18 @@ impl Failure {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "The body is larger than this route allows.",
             )),
+            Self::OwnershipUnrecorded => Some((
+                StatusCode::SERVICE_UNAVAILABLE,
+                "What the backend did cannot be recorded, so it is not passed on; ask an operator.",
+            )),
+            Self::OwnershipConflict => Some((
+                StatusCode::CONFLICT,
+                "The backend's answer cannot be passed on.",
+            )),
+            Self::OwnersUnknown => Some((
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Whose these objects are cannot be asked; try again.",
+            )),
             Self::Internal => Some((StatusCode::INTERNAL_SERVER_ERROR, "Internal error.")),
             Self::Client | Self::Interrupted => None,
         }
@@ -127,6 +149,9 @@ impl Failure {
             Self::ClientHeader => "client_header",
             Self::ClientBody => "client_body",
             Self::BodyTooLarge => "body_too_large",
+            Self::OwnershipUnrecorded => "ownership_unrecorded",
+            Self::OwnershipConflict => "ownership_conflict",
+            Self::OwnersUnknown => "owners_unknown",
             Self::Internal => "internal_error",
             Self::Interrupted => "gateway_interrupted",
         }

@@ -1,5 +1,6 @@
 //! What a configuration says, ready for requests.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use super::upstream::{UpstreamError, Upstreams};
 use crate::clock::Clock;
 use crate::config::{Limits, Provision, Settings};
 use crate::domain::Rates;
-use crate::policy::{Dialect, Lookup, RouteMap};
+use crate::policy::{Dialect, Lookup, Ownership, ResourceType, RouteMap};
 use crate::telemetry::{Metrics, NO_ROUTE, RouteCounters};
 
 /// The rules in force, to be swapped by a reload. A request takes them once.
@@ -26,6 +27,8 @@ pub struct Rules {
     /// How often anything may be asked.
     pub(super) rate: Rates,
     pub(super) limits: Limits,
+    /// How owners are found, by upstream and type; others are on record.
+    ownership: HashMap<(Arc<str>, Arc<str>), Ownership>,
     /// By index of the route; the last counts requests without a route.
     counters: Vec<Arc<RouteCounters>>,
 }
@@ -64,6 +67,7 @@ impl Rules {
             provisions: std::mem::take(&mut settings.provisions),
             rate: settings.rate.clone(),
             limits: settings.limits,
+            ownership: ownership(std::mem::take(&mut settings.resource_types)),
             counters,
         })
     }
@@ -91,6 +95,12 @@ impl Rules {
         self.counters.last()
     }
 
+    /// How the owner of an object of this type is found, where it is not on record.
+    pub(super) fn ownership(&self, upstream: &Arc<str>, kind: &Arc<str>) -> Option<&Ownership> {
+        self.ownership
+            .get(&(Arc::clone(upstream), Arc::clone(kind)))
+    }
+
     /// Whether both prepare projects alike in the same backends.
     pub(super) fn provisions_like(&self, other: &Self) -> bool {
         self.provisions == other.provisions
@@ -99,4 +109,11 @@ impl Rules {
                     .agree_on(&other.upstreams, &provision.upstream)
             })
     }
+}
+
+fn ownership(types: Vec<ResourceType>) -> HashMap<(Arc<str>, Arc<str>), Ownership> {
+    let types = types.into_iter();
+    types
+        .map(|declared| ((declared.upstream, declared.kind), declared.ownership))
+        .collect()
 }

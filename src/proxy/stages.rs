@@ -15,8 +15,8 @@ use super::gateway::Gateway;
 use super::{record, target};
 use crate::audit::SpoolFull;
 use crate::policy::{
-    CanonicalRequest, Decision, Denial, DenialReason, Facts, Malformed, PathRef, Permit, Question,
-    RawRequest, decide, has_no_body,
+    CanonicalRequest, Decision, Denial, DenialReason, Facts, Malformed, Permit, RawRequest,
+    has_no_body,
 };
 
 /// How long the rest of a refused request's body is read, so that its sender gets
@@ -25,11 +25,15 @@ const DRAIN: Duration = Duration::from_secs(2);
 
 impl Gateway {
     /// The verdict, within the bounds that hold for every request.
-    pub(super) async fn admit(&self, session: &Session, exchange: &mut Exchange) -> Decision {
+    pub(super) async fn admit(
+        &self,
+        session: &mut Session,
+        exchange: &mut Exchange,
+    ) -> pingora::Result<Decision> {
         if let Err(denial) = self.within_bounds(session, exchange) {
-            return Decision::Denied(denial, Facts::default());
+            return Ok(Decision::Denied(denial, Facts::default()));
         }
-        match self.consider(session, exchange).await {
+        Ok(match self.consider(session, exchange).await? {
             Decision::Permitted(permit) => {
                 let limit = exchange.rules.limits.body;
                 let allowed = permit.route().max_body.unwrap_or(limit);
@@ -42,7 +46,7 @@ impl Gateway {
                 }
             }
             denied @ Decision::Denied(..) => denied,
-        }
+        })
     }
 
     /// The bounds that hold whatever is asked for.
@@ -83,38 +87,6 @@ impl Gateway {
                 Err(denial)
             }
         }
-    }
-
-    /// From the header to the verdict.
-    async fn consider(&self, session: &Session, exchange: &mut Exchange) -> Decision {
-        let request = match self.understood(session, exchange).await {
-            Ok(request) => request,
-            Err(denial) => return Decision::Denied(denial, Facts::default()),
-        };
-        let rules = Arc::clone(&exchange.rules);
-        let ip = exchange.client.as_ref().and_then(|client| client.ip);
-        let authentication = self
-            .authenticator
-            .authenticate(request.credential(), ip)
-            .await;
-        let segments = request.path().segments();
-        let path = PathRef {
-            segments: &segments,
-            trailing_slash: request.path().trailing_slash(),
-        };
-        let lookup = rules.routes.find(request.method(), request.host(), &path);
-        exchange.counters = rules.counters(&lookup).cloned();
-        let decision = decide(&Question {
-            request: &request,
-            path,
-            headers: &session.req_header().headers,
-            lookup,
-            authentication: &authentication,
-            table: &self.tables.current(),
-        });
-        drop(segments);
-        exchange.request = Some(request);
-        self.limit_known(&rules, exchange, decision).await
     }
 
     pub(super) fn identify(session: &mut Session, exchange: &mut Exchange) {
@@ -162,16 +134,26 @@ impl Gateway {
             drain(session).await;
             return Ok(true);
         }
-        if intend(exchange).is_ok() {
-            if streams_body(session) {
-                exchange.await_body();
-            }
-            return Ok(false);
+        if let Err(denial) = self.ready(exchange) {
+            let facts = exchange.take_facts();
+            self.refuse(session, exchange, denial, facts).await?;
+            return Ok(true);
         }
-        let facts = exchange.take_facts();
-        self.refuse(session, exchange, Denial::audit_full(), facts)
-            .await?;
-        Ok(true)
+        if exchange.forwarded.body.is_none() && streams_body(session) {
+            exchange.await_body();
+        }
+        let captures = exchange.route().is_some_and(|route| route.captures());
+        if captures {
+            self.capture(session, exchange).await?;
+        }
+        Ok(captures)
+    }
+
+    /// Completes a permitted request, and leaves its intent.
+    fn ready(&self, exchange: &mut Exchange) -> Result<(), Denial> {
+        exchange.complete()?;
+        exchange.begin_page(&self.page_tokens)?;
+        intend(exchange).map_err(|SpoolFull| Denial::audit_full())
     }
 
     pub(super) async fn refuse(

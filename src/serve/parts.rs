@@ -18,10 +18,11 @@ use super::upgrade::{self, Goods, Offer, Predecessor, UpgradeError};
 use super::{ServeError, notify};
 use crate::audit::AuditWriter;
 use crate::authn::Authenticator;
-use crate::cache::{KeyCache, Refresh, RoleTables};
+use crate::cache::{KeyCache, OwnerCache, Owners, Refresh, RoleTables};
 use crate::config::{ConfigFile, Settings};
 use crate::proxy::{
-    CertificateWatch, Core, Gateway, InFlight, Listener, LiveRules, Protocol, Provisioner, Rules,
+    Asker, CertificateWatch, Core, Gateway, InFlight, Lineage, Listener, LiveRules, PageTokens,
+    Protocol, Provisioner, Rules,
 };
 use crate::rate::RateLimiter;
 use crate::store::Db;
@@ -132,13 +133,16 @@ impl Parts {
         // Twice, for they are renewed halfway: whenever the database goes away, keys in
         // use are known for as long as the role table is believed.
         let keys = Arc::new(KeyCache::new(self.settings.cache.max_staleness * 2));
+        let owned = Arc::new(OwnerCache::new(self.settings.cache.max_staleness * 2));
         let refresh = Refresh {
             db: self.db.clone(),
             tables: Arc::clone(tables),
             keys: Arc::clone(&keys),
+            owners: Arc::clone(&owned),
             poll: self.settings.cache.poll,
         };
         tasks.spawn(async move { refresh.run().await });
+        let page_tokens = PageTokens::new(&pepper);
         let authenticator = Authenticator::new(
             self.db.clone(),
             keys,
@@ -151,12 +155,20 @@ impl Parts {
             rules: Arc::clone(rules),
             authenticator,
             tables: Arc::clone(tables),
+            lineage: self.lineage(owned),
+            page_tokens,
             limiter: self.limiter(tasks),
             spool: desk.spool.clone(),
             metrics: Arc::clone(&desk.metrics),
             clock: desk.clock.clone(),
             in_flight: InFlight::new(desk.metrics.in_flight.clone()),
         })
+    }
+
+    fn lineage(&self, owned: Arc<OwnerCache>) -> Lineage {
+        let clock = self.desk.clock.clone();
+        let owners = Owners::new(self.db.clone(), owned, clock, &self.desk.metrics);
+        Lineage::new(Arc::new(Asker::default()), Arc::new(owners))
     }
 
     fn limiter(&self, tasks: &mut JoinSet<io::Result<()>>) -> Arc<RateLimiter> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{Connection, Executor, PgPool};
 
-use super::Result;
+use super::{Claims, Result};
 
 /// How long a caller waits for a connection before Postgres counts as away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -81,10 +81,12 @@ impl DatabaseUrl {
     }
 }
 
-/// The database, as the gateway's role. Cheap to clone.
+/// The database, as the gateway's role, in the name of some [`Claims`]: those of the gateway
+/// itself unless others are said. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Db {
-    pub(super) pool: PgPool,
+    pool: PgPool,
+    claims: Claims,
 }
 
 impl Db {
@@ -98,7 +100,10 @@ impl Db {
                 Box::pin(async move { connection.execute(SESSION).await.map(drop) })
             })
             .connect_lazy_with(url.0.clone());
-        Self { pool }
+        Self {
+            pool,
+            claims: Claims::default(),
+        }
     }
 
     /// As [`Db::open`], after one attempt that tells at once what is wrong.
@@ -113,9 +118,23 @@ impl Db {
         Ok(Self::open(url, max_connections))
     }
 
-    /// The pool itself, for the audit writer's COPY.
+    /// The same database, for work in the name of these claims.
     #[must_use]
-    pub const fn pool(&self) -> &PgPool {
+    pub fn claiming(&self, claims: Claims) -> Self {
+        Self {
+            pool: self.pool.clone(),
+            claims,
+        }
+    }
+
+    /// In whose name it works.
+    #[must_use]
+    pub const fn claims(&self) -> Claims {
+        self.claims
+    }
+
+    /// For transactions and for listening, and for nothing else.
+    pub(super) const fn pool(&self) -> &PgPool {
         &self.pool
     }
 

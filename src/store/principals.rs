@@ -179,7 +179,7 @@ impl Db {
             kind.as_str(),
             of.map(Slug::as_str),
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *self.read().await?)
         .await?;
         let listed = rows.into_iter().map(|row| {
             let principal = PrincipalRow {
@@ -205,7 +205,7 @@ impl Db {
     ///
     /// `NotFound`.
     pub async fn principal(&self, name: &PrincipalName) -> Result<Principal> {
-        principal(&mut *self.pool.acquire().await?, name).await
+        principal(&mut *self.read().await?, name).await
     }
 }
 

@@ -5,7 +5,7 @@ use sqlx::{PgConnection, types::Uuid};
 
 use super::author::{ChangeTx, Done};
 use super::principals::principal;
-use super::tenants::tenant;
+use super::tenants::{tenant, tenant_by_id};
 use super::{Author, Db, Result, StoreError};
 use crate::domain::{
     Principal, PrincipalId, PrincipalName, Project, ProjectId, ProjectPath, Slug, Tenant, TenantId,
@@ -143,7 +143,7 @@ impl Db {
                ORDER BY t.slug, p.slug"#,
             of.map(Slug::as_str),
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *self.read().await?)
         .await?;
         let listed = rows.into_iter().map(|row| {
             Ok(ListedProject {
@@ -166,7 +166,7 @@ impl Db {
     ///
     /// `NotFound`.
     pub async fn project(&self, path: &ProjectPath) -> Result<(Tenant, Project)> {
-        project(&mut *self.pool.acquire().await?, path).await
+        project(&mut *self.read().await?, path).await
     }
 }
 
@@ -185,6 +185,22 @@ pub(super) async fn project(
     .await?
     .ok_or_else(|| StoreError::not_found("project", path))?;
     Ok((home, row.try_into()?))
+}
+
+pub(super) async fn project_by_id(
+    connection: &mut PgConnection,
+    id: ProjectId,
+) -> Result<(Tenant, Project)> {
+    let project = sqlx::query_as!(
+        ProjectRow,
+        "SELECT id, tenant_id, slug, name, owner_id FROM projects WHERE id = $1",
+        id.0,
+    )
+    .fetch_optional(&mut *connection)
+    .await?
+    .ok_or_else(|| StoreError::not_found("project", &id))?;
+    let home = tenant_by_id(connection, TenantId(project.tenant_id)).await?;
+    Ok((home, project.try_into()?))
 }
 
 /// As [`project`], held until the transaction ends, so that two transfers take turns.

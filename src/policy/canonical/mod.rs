@@ -121,6 +121,9 @@ pub enum Malformed {
     /// A text that should hold an id has none of the forms that are known.
     #[error("the reference to a resource has no form that is known here")]
     ResourceForm,
+    /// A page is named by a token that was not given to this caller here.
+    #[error("the page token is not valid")]
+    PageToken,
     /// More ids than one request may name.
     #[error("too many resources are named")]
     TooManyResources,
@@ -158,6 +161,7 @@ impl Malformed {
             Self::ResourceRequired => "resource_required",
             Self::ResourceId => "malformed_resource_id",
             Self::ResourceForm => "resource_form",
+            Self::PageToken => "page_token",
             Self::TooManyResources => "too_many_resources",
         }
     }
@@ -231,8 +235,13 @@ impl CanonicalRequest {
     }
 
     /// Replaces a query parameter, in every spelling of its name.
-    pub(super) fn set_query(&mut self, name: &str, keys: Keys, value: &str) {
+    pub fn set_query(&mut self, name: &str, keys: Keys, value: &str) {
         self.query.set(name, keys, value);
+    }
+
+    /// Leaves no value of a query parameter.
+    pub fn remove_query(&mut self, name: &str, keys: Keys) {
+        self.query.remove(name, keys);
     }
 
     /// The one credential, if one was sent.

@@ -90,15 +90,25 @@ impl CanonicalQuery {
 
     /// Leaves one value of a parameter, behind all others.
     pub(super) fn set(&mut self, name: &str, keys: Keys, value: &str) {
+        self.remove(name, keys);
+        let encode = |text| utf8_percent_encode(text, ENCODE);
+        if !self.encoded.is_empty() {
+            self.encoded.push('&');
+        }
+        self.encoded.extend(encode(name));
+        self.encoded.push('=');
+        self.encoded.extend(encode(value));
+    }
+
+    /// Leaves no value of a parameter.
+    pub(super) fn remove(&mut self, name: &str, keys: Keys) {
         let pairs = self.encoded.split('&').filter(|pair| !pair.is_empty());
         let others = pairs.filter(|pair| {
             let key = pair.split_once('=').map_or(*pair, |(key, _)| key);
             !keys.same(&decoded(key), name)
         });
-        let mut pairs: Vec<String> = others.map(str::to_owned).collect();
-        let encode = |text| utf8_percent_encode(text, ENCODE);
-        pairs.push(format!("{}={}", encode(name), encode(value)));
-        self.encoded = pairs.join("&");
+        let others: Vec<&str> = others.collect();
+        self.encoded = others.join("&");
     }
 }
 

@@ -3,10 +3,12 @@
 
 mod content;
 mod id;
+mod labels;
 mod places;
 mod references;
 mod set;
 
 pub use content::check_content;
+pub use labels::{LabelPairs, request_labels};
 pub use references::{NamedObjects, named};
 pub use set::write_set;

@@ -1,0 +1,172 @@
+//! The gateway's own requests to a backend.
+//!
+//! They go where the clients' requests go and by the same rules: addresses in turn, those
+//! left alone that gave no answers, and time-outs. What comes back is bounded and read
+//! strictly: a backend may be wrong, and may be hostile.
+//!
+//! | file | what |
+//! |---|---|
+//! | `question.rs` | a request, with ids put into it |
+//! | `wire.rs` | one request and its answer on one connection |
+//! | `parents.rs` | which object another belongs to |
+//! | `owners.rs` | whose an object is, in the end |
+
+mod owners;
+mod parents;
+mod question;
+pub(super) mod wire;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, header};
+use pingora::connectors::http::Connector;
+use pingora::http::RequestHeader;
+use pingora::upstreams::peer::{HttpPeer, Peer as _};
+use pingora::{Error, ErrorType};
+use smallvec::SmallVec;
+
+pub use owners::Lineage;
+pub(super) use owners::Unresolved;
+pub(super) use question::Question;
+
+use super::rescue::Failure;
+use super::upstream::Upstream;
+use crate::config::HostRewrite;
+use crate::policy::RouteTimeouts;
+
+/// Longest answer that is read, in bytes.
+pub(super) const MAX_ANSWER: usize = 8 << 20;
+/// Attempts for one question.
+const ATTEMPTS: usize = 3;
+/// Of one question, all attempts together.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Asks backends.
+pub struct Asker {
+    connector: Connector,
+}
+
+impl Default for Asker {
+    fn default() -> Self {
+        Self {
+            connector: Connector::new(None),
+        }
+    }
+}
+
+/// What a backend answered.
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) body: Bytes,
+}
+
+/// An attempt that came to nothing.
+struct Failed {
+    error: Box<Error>,
+    /// Whether nothing of the question can have been carried out.
+    harmless: bool,
+}
+
+impl Asker {
+    /// Connections of the gateway's own.
+    pub(super) const fn connector(&self) -> &Connector {
+        &self.connector
+    }
+
+    /// Asks. Another attempt is made where the last cannot have done anything.
+    pub(super) async fn ask(
+        &self,
+        upstream: &Upstream,
+        question: &Question,
+    ) -> Result<Reply, Failure> {
+        let asked = tokio::time::timeout(TIMEOUT, self.attempts(upstream, question)).await;
+        asked.unwrap_or(Err(Failure::UpstreamTimeout))
+    }
+
+    async fn attempts(&self, upstream: &Upstream, question: &Question) -> Result<Reply, Failure> {
+        let mut unreachable: SmallVec<[SocketAddr; ATTEMPTS]> = SmallVec::new();
+        let mut last = None;
+        for _ in 0..ATTEMPTS {
+            let Some(peer) = upstream.peer(&RouteTimeouts::default(), &unreachable) else {
+                break;
+            };
+            let address = peer.address().as_inet().copied();
+            match self.attempt(upstream, question, &peer).await {
+                Ok(reply) => {
+                    address.inspect(|address| upstream.addresses.answered(address));
+                    return Ok(reply);
+                }
+                Err(Failed { error, harmless }) => {
+                    tracing::debug!(%error, "a question of the gateway's own");
+                    address.inspect(|address| upstream.addresses.failed(address));
+                    let failure = Failure::of_upstream(&error);
+                    if !harmless && !question.method.is_safe() {
+                        return Err(failure);
+                    }
+                    unreachable.extend(address);
+                    last = Some(failure);
+                }
+            }
+        }
+        Err(last.unwrap_or_else(|| Failure::UpstreamUnavailable {
+            retry_after: upstream.addresses.retry_after(),
+        }))
+    }
+
+    async fn attempt(
+        &self,
+        upstream: &Upstream,
+        question: &Question,
+        peer: &HttpPeer,
+    ) -> Result<Reply, Failed> {
+        let connected = self.connector.get_http_session(peer).await;
+        let (mut http, _) = connected.map_err(|error| Failed {
+            error,
+            harmless: true,
+        })?;
+        let sent = async {
+            let header = header(question, upstream, peer)?;
+            wire::write_head(&mut http, header, upstream).await?;
+            wire::write_body(&mut http, question.body.clone().unwrap_or_default()).await?;
+            let head = wire::read_head(&mut http, peer).await?;
+            let body = wire::read_body(&mut http, MAX_ANSWER, peer).await?;
+            Ok(Reply {
+                status: head.status.as_u16(),
+                body,
+            })
+        };
+        let reply = sent.await.map_err(|error| Failed {
+            error,
+            harmless: false,
+        })?;
+        let idle = peer.idle_timeout();
+        self.connector.release_http_session(http, peer, idle).await;
+        Ok(reply)
+    }
+}
+
+fn header(
+    question: &Question,
+    upstream: &Upstream,
+    peer: &HttpPeer,
+) -> pingora::Result<RequestHeader> {
+    let method = question.method.clone();
+    let mut built = RequestHeader::build(method, question.target.as_bytes(), Some(6))?;
+    let host = match &upstream.host {
+        HostRewrite::Upstream(host) | HostRewrite::Literal(host) => host.to_string(),
+        // There is no client whose word for it could be used.
+        HostRewrite::Client => peer.address().to_string(),
+    };
+    let host = HeaderValue::try_from(host)
+        .map_err(|_| Error::explain(ErrorType::InternalError, "the upstream's host"))?;
+    built.insert_header(header::HOST, host)?;
+    built.insert_header(header::ACCEPT, "application/json")?;
+    built.insert_header(header::ACCEPT_ENCODING, "identity")?;
+    if let Some(body) = &question.body {
+        built.insert_header(header::CONTENT_TYPE, "application/json")?;
+        built.insert_header(header::CONTENT_LENGTH, body.len().to_string())?;
+    }
+    Ok(built)
+}

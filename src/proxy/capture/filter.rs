@@ -1,0 +1,65 @@
+//! What of a list stays.
+
+use std::sync::Arc;
+
+use super::{Captured, fail, unreadable};
+use crate::domain::ResourceKey;
+use crate::policy::json_text::Listing;
+use crate::policy::{FilterRule, Route};
+use crate::proxy::exchange::{Exchange, Outcome};
+use crate::proxy::gateway::Gateway;
+use crate::proxy::rescue::Failure;
+
+impl Gateway {
+    /// Takes out of the answer what the caller may not see.
+    pub(super) async fn filter(
+        &self,
+        exchange: &mut Exchange,
+        route: &Route,
+        answer: &mut Captured,
+    ) -> pingora::Result<()> {
+        for rule in &route.objects.filters {
+            let text = answer.text(exchange)?;
+            if text.is_empty() && exchange.has_no_answer_body(answer.head.status) {
+                return Ok(());
+            }
+            let listing = Listing::read(text, rule).map_err(unreadable(exchange))?;
+            let visible = self.visible(exchange, route, rule, &listing).await?;
+            let mut visible = visible.into_iter();
+            let kept = listing.keep(|| visible.next().unwrap_or(false));
+            answer.body = kept.map_err(unreadable(exchange))?.into();
+        }
+        Ok(())
+    }
+
+    /// For each item, whether the caller may see it.
+    pub(super) async fn visible(
+        &self,
+        exchange: &mut Exchange,
+        route: &Route,
+        rule: &FilterRule,
+        listing: &Listing<'_>,
+    ) -> pingora::Result<Vec<bool>> {
+        let key = |id: &str| ResourceKey {
+            upstream: Arc::clone(&route.upstream),
+            kind: Arc::clone(&rule.kind),
+            id: id.into(),
+        };
+        let keys: Vec<_> = listing.ids().flatten().map(key).collect();
+        let rules = Arc::clone(&exchange.rules);
+        let owners = match self.owners(&rules, &keys).await {
+            Ok(owners) => owners,
+            Err(_) => return Err(fail(exchange, Failure::OwnersUnknown)),
+        };
+        let Outcome::Permitted(permit) = &exchange.outcome else {
+            return Err(fail(exchange, Failure::Internal));
+        };
+        let table = self.tables.current();
+        let mut owners = owners.into_iter();
+        let sees = |id: Option<&str>| {
+            let owner = id.and_then(|_| owners.next().flatten());
+            owner.is_some_and(|owner| permit.sees(&table, &owner))
+        };
+        Ok(listing.ids().map(sees).collect())
+    }
+}
