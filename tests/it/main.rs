@@ -15,6 +15,7 @@ mod mlflow;
 mod model_servers;
 mod openapi;
 mod preset_mlflow;
+mod presets;
 mod private_postgres;
 mod rate_limits;
 mod readme;
