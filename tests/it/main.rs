@@ -14,6 +14,7 @@ mod lifecycle;
 mod mlflow;
 mod model_servers;
 mod openapi;
+mod ownership;
 mod preset_mlflow;
 mod presets;
 mod private_postgres;
