@@ -16,6 +16,9 @@ use crate::policy::{
 /// How many objects are asked for at once if nothing is said.
 const BULK: usize = 100;
 
+/// Longest way from a child to the object that is owned.
+const MAX_STEPS: usize = 4;
+
 /// Upstream and type.
 type Key = (Arc<str>, Arc<str>);
 
@@ -72,8 +75,8 @@ impl Types {
             let problem = if self.is_backends(&declared.upstream, &via.parent) {
                 let parent = &via.parent;
                 format!("`{parent}` is `owner: backend`; declare what belongs to it so too")
-            } else if self.leads_back(declared) {
-                format!("`via` leads from `{}` back to itself", declared.kind)
+            } else if let Some(problem) = self.way(declared) {
+                problem
             } else {
                 continue;
             };
@@ -89,16 +92,21 @@ impl Types {
         }
     }
 
-    fn leads_back(&self, start: &ResourceType) -> bool {
+    /// What is wrong with the way from a child to the object that is owned.
+    fn way(&self, start: &ResourceType) -> Option<String> {
         let mut kind = &start.kind;
-        for _ in 0..=self.0.len() {
-            match self.ownership(&start.upstream, kind) {
-                Some(Ownership::Via(via)) if via.parent == start.kind => return true,
-                Some(Ownership::Via(via)) => kind = &via.parent,
-                _ => return false,
+        for _ in 0..=MAX_STEPS {
+            match self.ownership(&start.upstream, kind)? {
+                Ownership::Via(via) if via.parent == start.kind => {
+                    return Some(format!("`via` leads from `{}` back to itself", start.kind));
+                }
+                Ownership::Via(via) => kind = &via.parent,
+                _ => return None,
             }
         }
-        false
+        Some(format!(
+            "`via` leads on through more than {MAX_STEPS} types"
+        ))
     }
 }
 

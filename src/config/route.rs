@@ -117,6 +117,7 @@ fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Op
         upstream: upstream.as_deref(),
         requirement: requirement.as_ref(),
         scope,
+        websocket,
         resource: resource.as_ref(),
         project: project.as_ref(),
     });

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
 
-use super::{Authentication, CanonicalRequest, Lookup, Params, PathRef, RoleTable};
+use super::{Authentication, CanonicalRequest, Keys, Lookup, Params, PathRef, RoleTable};
 use crate::domain::Owner;
 
 /// All that a decision rests on.
@@ -79,6 +79,14 @@ impl Question<'_> {
         match &self.lookup {
             Lookup::Found { params, .. } => Some(*params),
             _ => None,
+        }
+    }
+
+    /// When two names of its query or its body are one.
+    pub(super) fn keys(&self) -> Keys {
+        match &self.lookup {
+            Lookup::Found { route, .. } => route.objects.keys,
+            _ => Keys::default(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One snapshot a mistake that a person can make in the configuration.
 
 mod listeners;
+mod objects;
 
 use std::fmt::Write;
 
@@ -381,8 +382,8 @@ fn route_fields() {
                 "upstream: m\n  authenticated: true\n  resource: { type: thing, id: path.ip }",
             ),
             (
-                "body source",
-                "upstream: m\n  authenticated: true\n  resource: { type: thing, id: body./id }",
+                "unknown source",
+                "upstream: m\n  authenticated: true\n  resource: { type: thing, id: cookie./id }",
             ),
             (
                 "source",

@@ -61,6 +61,17 @@ fn the_example_has_every_key() {
         "max_staleness:",
         "when_full:",
         "identity:",
+        "resources:",
+        "bodies:",
+        "references:",
+        "forbid:",
+        "only:",
+        "set:",
+        "creates:",
+        "deletes:",
+        "filter:",
+        "pages:",
+        "body:",
     ] {
         assert!(text.contains(key), "{key}");
     }

@@ -15,6 +15,8 @@ const ROUTES: &str = "
     upstream: app
     permission: datasets:read
     scope: platform
+resources:
+  - { type: thing, upstream: app, owner: backend }
 ";
 
 fn explain(gateway: &TestGateway, args: &[&str]) -> String {

@@ -54,6 +54,8 @@ identity:
   headers:
     X-MLFLOW-WORKSPACE: "{tenant.slug}--{project.slug}"
     X_Requested_With: "{project.slug}"
+resources:
+  - { type: thing, upstream: app, owner: backend }
 "#;
 
 /// A gateway, its backend, and what they did so far.

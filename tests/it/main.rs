@@ -13,6 +13,7 @@ mod layering;
 mod lifecycle;
 mod mlflow;
 mod model_servers;
+mod naming;
 mod openapi;
 mod ownership;
 mod preset_mlflow;

@@ -21,6 +21,8 @@ const ROUTES: &str = "
     public: \"liveness, tells nothing\"
   - route: GET /closed
     deny: \"for a test\"
+resources:
+  - { type: thing, upstream: app, owner: backend }
 ";
 
 #[tokio::test(flavor = "multi_thread")]

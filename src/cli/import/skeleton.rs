@@ -118,6 +118,7 @@ impl<'d> Skeleton<'d> {
         let mut out = Out::default();
         self.head(&mut out);
         self.permissions(&mut out);
+        self.resources(&mut out);
         let none = self.entries.iter().all(|entry| entry.refused.is_some());
         out.line(if none { "routes: []" } else { "routes:" });
         let mut lines = Vec::new();
@@ -179,6 +180,31 @@ impl<'d> Skeleton<'d> {
                 "  {}: [{}]",
                 quoted_word(things),
                 actions.join(", ")
+            ));
+        }
+        out.line("");
+    }
+}
+
+impl Skeleton<'_> {
+    /// The types that the routes name. Nobody has recorded whose their objects are.
+    fn resources(&self, out: &mut Out) {
+        let entries = self.entries.iter().filter(|entry| entry.refused.is_none());
+        let kinds = entries.filter_map(|entry| entry.guess.resource.as_ref());
+        let kinds: BTreeSet<&str> = kinds.map(|(kind, _)| kind.as_str()).collect();
+        if kinds.is_empty() {
+            return;
+        }
+        out.line(
+            "# Named in the audit, and whose they are is not checked: that is left to the backend",
+        );
+        out.line("# until a type is removed here and a route `creates` it.");
+        out.line("resources:");
+        let upstream = quoted_word(&self.upstream.name);
+        for kind in kinds {
+            let kind = quoted_word(kind);
+            out.line(&format!(
+                "  - {{ type: {kind}, upstream: {upstream}, owner: backend }}"
             ));
         }
         out.line("");

@@ -44,7 +44,7 @@ fn useless(context: Context<'_>) {
             let problem = format!("`{key}` on a route with `respond`: no backend is asked");
             context.report_at(key, problem);
         }
-    } else if context.has("websocket") {
+    } else if context.websocket {
         for key in ANSWERED {
             let problem = format!("`{key}` on a route with `websocket`: it has no answer to read");
             context.report_at(key, problem);
@@ -68,7 +68,7 @@ fn unguarded(context: Context<'_>) {
             }
         }
         Some(Requirement::Authenticated) => {
-            for key in ["creates", "deletes", "filter"] {
+            for key in ["creates", "deletes"] {
                 let problem = format!("`{key}` needs a `permission` that is held in a project");
                 context.report_at(key, problem);
             }
@@ -228,9 +228,10 @@ fn overlap(written: &Source, read: &Source, keys: Keys) -> bool {
     }
 }
 
-/// Whether two steps may lead to the same value.
+/// Whether two steps may lead to the same value; `-` is what an array does not have yet.
 fn meet(a: &PointerSegment, b: &PointerSegment, keys: Keys) -> bool {
     match (a, b) {
+        (PointerSegment::Key(end), _) if **end == *"-" => true,
         (PointerSegment::Key(a), PointerSegment::Key(b)) => keys.same(a, b),
         _ => true,
     }

@@ -48,6 +48,7 @@ pub(super) struct Context<'a> {
     pub upstream: Option<&'a str>,
     pub requirement: Option<&'a Requirement>,
     pub scope: RoleScope,
+    pub websocket: bool,
     pub resource: Option<&'a ResourceRule>,
     pub project: Option<&'a Source>,
 }

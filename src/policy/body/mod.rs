@@ -149,3 +149,8 @@ impl<'b> BodyValue<'b> {
         }
     }
 }
+
+#[cfg(test)]
+mod property;
+#[cfg(test)]
+mod tests;

@@ -73,17 +73,20 @@ impl CanonicalQuery {
     ///
     /// [`AmbiguousParameter`] if it was sent more than once, even with one value:
     /// backends differ in which they take.
-    pub fn single(&self, name: &str) -> Result<Option<Cow<'_, str>>, AmbiguousParameter> {
-        let mut values = self.pairs().filter(|(key, _)| key == name);
+    pub fn single(
+        &self,
+        name: &str,
+        keys: Keys,
+    ) -> Result<Option<Cow<'_, str>>, AmbiguousParameter> {
+        let mut values = self.all(name, keys);
         match (values.next(), values.next()) {
-            (None, _) => Ok(None),
-            (Some((_, value)), None) => Ok(Some(value)),
+            (value, None) => Ok(value),
             _ => Err(AmbiguousParameter),
         }
     }
 
     /// The values of a parameter, in order; names that `keys` takes for one are one.
-    pub fn all(&self, name: &str, keys: Keys) -> impl Iterator<Item = Cow<'_, str>> {
+    pub fn all<'q>(&'q self, name: &str, keys: Keys) -> impl Iterator<Item = Cow<'q, str>> {
         let values = self.pairs().filter(move |(key, _)| keys.same(key, name));
         values.map(|(_, value)| value)
     }

@@ -55,7 +55,7 @@ fn source(question: &Question<'_>, from: &Source) -> Result<Option<String>, Malf
             let value = params.and_then(|params| params.get(name, &question.path));
             Ok(value.map(Cow::into_owned))
         }
-        Source::Query(name) => match question.request.query().single(name) {
+        Source::Query(name) => match question.request.query().single(name, question.keys()) {
             Ok(value) => Ok(value.map(Cow::into_owned)),
             Err(AmbiguousParameter) => Err(Malformed::RepeatedParameter),
         },

@@ -10,5 +10,5 @@ mod set;
 
 pub use content::check_content;
 pub use labels::{LabelPairs, request_labels};
-pub use references::{NamedObjects, named};
+pub use references::{Names, named};
 pub use set::write_set;

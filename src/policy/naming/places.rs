@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::super::{
-    Body, BodyValue, Keys, Lookup, Malformed, Params, Question, Source, deciding_header,
+    AmbiguousParameter, Body, BodyValue, Keys, Malformed, Params, Question, Source, deciding_header,
 };
 
 /// A request, with its body if its route reads that.
@@ -28,15 +28,11 @@ pub(super) enum Found<'q> {
 
 impl<'q> Places<'q> {
     pub fn new(question: &'q Question<'q>, body: Option<&'q Body>) -> Self {
-        let (params, keys) = match &question.lookup {
-            Lookup::Found { route, params, .. } => (Some(*params), route.objects.keys),
-            _ => (None, Keys::default()),
-        };
         Self {
             question,
-            params,
+            params: question.params(),
             body,
-            keys,
+            keys: question.keys(),
         }
     }
 
@@ -52,12 +48,9 @@ impl<'q> Places<'q> {
                 vec![value.map(|text| Found::Text(Cow::Owned(text.into_owned())))]
             }
             Source::Query(name) => {
-                let mut values = query.all(name, self.keys);
-                let value = values.next().map(Found::Text);
-                if values.next().is_some() {
-                    return Err(Malformed::RepeatedParameter);
-                }
-                vec![value]
+                let value = query.single(name, self.keys);
+                let value = value.map_err(|AmbiguousParameter| Malformed::RepeatedParameter)?;
+                vec![value.map(Found::Text)]
             }
             Source::QueryEach(name) => {
                 let values = query.all(name, self.keys);

@@ -13,7 +13,7 @@ const MOST: usize = 1000;
 
 /// The objects that a request names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NamedObjects {
+pub struct Names {
     /// What the request is about, for the audit: the first of the route's `resource`, also if
     /// its owner is the backend's matter.
     pub label: Option<ResourceRef>,
@@ -28,9 +28,9 @@ pub struct NamedObjects {
 /// # Errors
 ///
 /// If one that must be named is not, two places disagree, or an id is spelt oddly.
-pub fn named(question: &Question<'_>, body: Option<&Body>) -> Result<NamedObjects, Malformed> {
+pub fn named(question: &Question<'_>, body: Option<&Body>) -> Result<Names, Malformed> {
     let Lookup::Found { route, .. } = &question.lookup else {
-        return Ok(NamedObjects::default());
+        return Ok(Names::default());
     };
     let places = Places::new(question, body);
     let mut objects = Collected::default();
@@ -42,7 +42,7 @@ pub fn named(question: &Question<'_>, body: Option<&Body>) -> Result<NamedObject
     for rule in &route.objects.references {
         objects.add(rule, &places)?;
     }
-    Ok(NamedObjects {
+    Ok(Names {
         label,
         checked: objects.checked,
         own,
