@@ -23,6 +23,10 @@ pub struct Objects {
     pub filters: Vec<FilterRule>,
     /// How the backend cuts such a list into pages.
     pub pages: Option<PageRule>,
+    /// Places of such an answer that tell of what is not in it any more; null is put there.
+    pub hide: Vec<Pointer>,
+    /// The upstream under whose name its objects are on record, if not its own.
+    pub recorded_at: Option<Arc<str>>,
     /// What is written into the request before it is forwarded.
     pub set: Vec<SetRule>,
     /// What may not stand in the request.

@@ -82,6 +82,17 @@ impl Route {
     }
 }
 
+impl Route {
+    /// The upstream under whose name its objects are on record.
+    #[must_use]
+    pub const fn recorded_at(&self) -> &Arc<str> {
+        match &self.objects.recorded_at {
+            Some(upstream) => upstream,
+            None => &self.upstream,
+        }
+    }
+}
+
 /// What a caller must have. There is no default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Requirement {

@@ -193,7 +193,7 @@ impl Gateway {
             (names, labels)
         };
         let key = |object: &crate::domain::ResourceRef| ResourceKey {
-            upstream: Arc::clone(&route.upstream),
+            upstream: Arc::clone(route.recorded_at()),
             kind: Arc::clone(&object.kind),
             id: object.id.as_str().into(),
         };

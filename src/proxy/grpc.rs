@@ -21,6 +21,7 @@ enum Code {
     Unknown = 2,
     InvalidArgument = 3,
     DeadlineExceeded = 4,
+    NotFound = 5,
     PermissionDenied = 7,
     ResourceExhausted = 8,
     Unimplemented = 12,
@@ -42,9 +43,18 @@ pub(super) fn outcome(trailers: &HeaderMap) -> Option<u16> {
     trailers.get(STATUS)?.to_str().ok()?.parse().ok()
 }
 
-/// Turns the head of an answer into that of a call that ended early.
-pub(super) fn reword(head: &mut ResponseHeader, message: &str) -> pingora::Result<()> {
-    let code = code(head.status) as u8;
+/// Turns the head of an answer into that of a call that ended early; `unknown_object`: the
+/// method is there, but what the call names is not.
+pub(super) fn reword(
+    head: &mut ResponseHeader,
+    message: &str,
+    unknown_object: bool,
+) -> pingora::Result<()> {
+    let code = if unknown_object {
+        Code::NotFound
+    } else {
+        code(head.status)
+    } as u8;
     head.set_status(StatusCode::OK)?;
     head.insert_header(header::CONTENT_TYPE, CONTENT_TYPE)?;
     head.remove_header(&header::CONTENT_LENGTH);
@@ -95,7 +105,7 @@ mod tests {
         ]
         .map(|status| {
             let mut head = ResponseHeader::build(status, None).unwrap();
-            reword(&mut head, "x").unwrap();
+            reword(&mut head, "x", false).unwrap();
             assert_eq!(head.status, StatusCode::OK);
             outcome(&head.headers).unwrap()
         });
@@ -105,7 +115,8 @@ mod tests {
     #[test]
     fn messages_are_encoded_as_grpc_wants_them() {
         let mut head = ResponseHeader::build(403, None).unwrap();
-        reword(&mut head, "100 % nö\n").unwrap();
+        reword(&mut head, "100 % nö\n", true).unwrap();
+        assert_eq!(outcome(&head.headers), Some(5));
         assert_eq!(head.headers[MESSAGE], "100 %25 n%C3%B6%0A");
     }
 }

@@ -8,7 +8,7 @@ use crate::policy::{
 };
 
 /// Keys that need an answer of a backend.
-const ANSWERED: [&str; 4] = ["creates", "deletes", "filter", "pages"];
+const ANSWERED: [&str; 5] = ["creates", "deletes", "filter", "pages", "hide"];
 
 /// Reports all of it.
 pub(super) fn report(context: Context<'_>, objects: &Objects) {
@@ -90,6 +90,9 @@ fn unguarded(context: Context<'_>) {
 fn answers(context: Context<'_>, objects: &Objects) {
     if context.has("pages") && objects.filters.is_empty() && !context.has("filter") {
         context.report_at("pages", "`pages` without `filter`: pages are not touched");
+    }
+    if context.has("hide") && objects.filters.is_empty() && !context.has("filter") {
+        context.report_at("hide", "`hide` without `filter`: nothing is taken out");
     }
     let methods = context.methods.unwrap_or_default().iter();
     for method in methods.filter(|method| ["HEAD", "OPTIONS"].contains(&method.as_str())) {

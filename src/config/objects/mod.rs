@@ -16,13 +16,14 @@ use super::bodies::{self, Bodies};
 use super::node::Node;
 use super::reader::{Fields, Reader};
 use super::resources::Types;
+use super::source;
 use crate::domain::RoleScope;
 use crate::policy::{BodyRule, Objects, OwnedHeaders, Pattern, Requirement, ResourceRule, Source};
 
 pub(super) use references::resource;
 
 /// The keys of a route that are read here, besides `resource`.
-pub(super) const KEYS: [&str; 9] = [
+pub(super) const KEYS: [&str; 10] = [
     "references",
     "forbid",
     "only",
@@ -31,6 +32,7 @@ pub(super) const KEYS: [&str; 9] = [
     "deletes",
     "filter",
     "pages",
+    "hide",
     "body",
 ];
 
@@ -65,6 +67,10 @@ pub(super) fn read(context: Context<'_>) -> Objects {
         pages: fields
             .get("pages")
             .and_then(|node| answers::pages(context, node)),
+        hide: context.each("hide", |context, node| {
+            source::response(context.reader, node)
+        }),
+        recorded_at: None,
         set: context.each("set", set::rule),
         forbid: context.each("forbid", content::forbid),
         only: context.each("only", content::only),

@@ -1,5 +1,7 @@
 //! What an answer tells was made, and what is gone.
 
+use std::sync::Arc;
+
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
@@ -110,7 +112,7 @@ fn created(
     }
     let new = |id: String| NewResource {
         key: ResourceKey {
-            upstream: route.upstream.clone(),
+            upstream: Arc::clone(route.recorded_at()),
             kind: rule.kind.clone(),
             id: id.into(),
         },

@@ -21,9 +21,9 @@ def metadata(key):
     return [("authorization", f"Bearer {key}")] if key else []
 
 
-def infer(model, version=""):
-    tensor = pb.ModelInferRequest.InferInputTensor(name="x", datatype="FP32", shape=[1])
-    tensor.contents.fp32_contents.append(1.0)
+def infer(model, version="", length=1):
+    tensor = pb.ModelInferRequest.InferInputTensor(name="x", datatype="FP32", shape=[length])
+    tensor.contents.fp32_contents.extend([1.0] * length)
     return pb.ModelInferRequest(model_name=model, model_version=version, inputs=[tensor])
 
 
@@ -102,7 +102,8 @@ with grpc.insecure_channel(address) as channel:
         "infer, the other": inferred(stranger, "churn"),
         "infer, two names": raw(owner, "ModelInfer", twice),
         "infer, no message": raw(owner, "ModelInfer", b"\xff\xff"),
-        "infer, compressed": inferred(owner, "fraud", compression=grpc.Compression.Gzip),
+        "infer, compressed": inferred(owner, "fraud", "1", 1000, compression=grpc.Compression.Gzip),
+        "infer, 1 MB": inferred(owner, "fraud", "1", 250_000),
         "infer, a stream": streamed(owner),
         "statistics, of all": raw(owner, "ModelStatistics", b""),
         "index": listed(stub, pb),

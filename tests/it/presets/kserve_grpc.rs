@@ -17,8 +17,14 @@ async fn a_call_is_judged_by_the_model_in_its_message() {
     ];
     let server = Server::mlserver_named(&models);
     let yaml = format!(
-        "upstreams: {{ server: {{ url: \"{}\", http2: true }} }}\n\
-         presets: [{{ name: kserve-v2-grpc, upstream: server }}]\n",
+        "upstreams:
+  server: {{ url: \"{}\" }}
+  grpc: {{ url: \"{}\", http2: true, objects: server }}
+presets:
+  - {{ name: kserve-v2, upstream: server }}
+  - {{ name: kserve-v2-grpc, upstream: grpc }}
+",
+        server.url(),
         server.grpc_url()
     );
     let gateway = TestGateway::start(&yaml).await;
@@ -34,4 +40,7 @@ async fn a_call_is_judged_by_the_model_in_its_message() {
         .arg(gateway.public().to_string())
         .args([&keys.owner, &keys.viewer, &keys.stranger]);
     insta::assert_snapshot!(told(&mut client));
+    // One record counts for both ports.
+    assert_eq!(gateway.get("/v2/models/fraud", &keys.viewer).status, 200);
+    assert_eq!(gateway.get("/v2/models/churn", &keys.viewer).status, 404);
 }
