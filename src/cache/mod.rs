@@ -11,7 +11,7 @@ mod refresh;
 mod role_tables;
 
 pub use keys::{CachedKey, KeyCache, KeyEntry};
-pub use owner_lookup::{Changes, Owners};
+pub use owner_lookup::{Changes, Made, Owners, OwnersError};
 pub use owners::{Known, OwnerCache, OwnersEpoch};
 pub use refresh::Refresh;
 pub use role_tables::RoleTables;

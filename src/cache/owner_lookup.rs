@@ -1,15 +1,18 @@
 //! Owners of objects: from memory, else from the database.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::IntCounter;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::{Known, OwnerCache};
 use crate::clock::Clock;
-use crate::domain::{Owner, ProjectId, ResourceKey, TenantId};
+use crate::domain::{Actor, Owner, ProjectId, ResourceKey, TenantId};
 use crate::store::{Author, Db, NewResource, StoreError};
 use crate::telemetry::Metrics;
 
@@ -41,14 +44,45 @@ pub struct Owners {
 /// What became of objects, all in one project.
 #[derive(Debug)]
 pub struct Changes {
+    /// By whom.
+    pub actor: Actor,
     /// The tenant.
     pub tenant: TenantId,
     /// The project.
     pub project: ProjectId,
     /// Those that were made.
-    pub made: Vec<NewResource>,
+    pub made: Vec<Made>,
     /// Those that are gone.
     pub gone: Vec<ResourceKey>,
+}
+
+/// An object that was made.
+#[derive(Debug)]
+pub struct Made {
+    /// What names it.
+    pub key: ResourceKey,
+    /// What is noted of it.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum OwnersError {
+    /// Something that was made is on record as another project's.
+    #[error("{0}")]
+    Conflict(String),
+    /// The database does not do it.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl From<StoreError> for OwnersError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict(_) => Self::Conflict(error.to_string()),
+            _ => Self::Unavailable(error.to_string()),
+        }
+    }
 }
 
 /// What is known of the objects asked for, and which of them are to be looked up.
@@ -85,7 +119,7 @@ impl Owners {
     /// # Errors
     ///
     /// `Unavailable` if one is not in memory and the database does not answer.
-    pub async fn find(&self, objects: &[ResourceKey]) -> Result<Vec<Option<Owner>>, StoreError> {
+    pub async fn find(&self, objects: &[ResourceKey]) -> Result<Vec<Option<Owner>>, OwnersError> {
         let mut cached = self.cached(objects);
         self.renew(cached.stale);
         self.hits
@@ -150,7 +184,9 @@ impl Owners {
     /// # Errors
     ///
     /// `Conflict` if something that was made is on record as another project's.
-    pub async fn change(&self, mut author: Author, changes: Changes) -> Result<(), StoreError> {
+    pub async fn change(&self, changes: Changes) -> Result<(), OwnersError> {
+        let (actor, clock) = (changes.actor.clone(), self.clock.clone());
+        let mut author = Author::new(actor, clock, StdRng::from_os_rng());
         let (db, cache) = (self.db.clone(), Arc::clone(&self.cache));
         self.on_runtime(CHANGE_TIMEOUT, async move {
             let made = changes.made.iter().map(|made| &made.key);
@@ -161,6 +197,7 @@ impl Owners {
             done
         })
         .await
+        .map_err(OwnersError::from)
     }
 
     fn loader(&self) -> Loader {
@@ -197,8 +234,12 @@ async fn apply(db: &Db, author: &mut Author, changes: &Changes) -> Result<(), St
     }
     if !changes.made.is_empty() {
         let (tenant, project) = (changes.tenant, changes.project);
-        db.record_resources(author, tenant, project, &changes.made)
-            .await?;
+        let new = |made: &Made| NewResource {
+            key: made.key.clone(),
+            labels: made.labels.clone(),
+        };
+        let new: Vec<_> = changes.made.iter().map(new).collect();
+        db.record_resources(author, tenant, project, &new).await?;
     }
     if !changes.gone.is_empty() {
         db.forget_resources(author, &changes.gone).await?;

@@ -1,5 +1,7 @@
 //! `portcullis explain`: why was I refused?
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use clap::Args;
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
@@ -12,12 +14,13 @@ use crate::cache::CachedKey;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::domain::{
-    ApiKey, BindingId, Catalogue, KeyId, Principal, PrincipalName, ProjectPath, Rates, Scope,
+    ApiKey, BindingId, Catalogue, KeyId, Principal, PrincipalName, ProjectPath, Rates, ResourceRef,
+    Scope,
 };
 use crate::policy::{
-    Authentication, CanonicalRequest, Circumstances, CredentialLimits, Decision, Facts, Grant,
-    NamedObjects, PathRef, Question, RawRequest, Rejection, RoleTable, Subject,
-    X_PORTCULLIS_PROJECT, decide,
+    Authentication, Body, CanonicalRequest, Circumstances, CredentialLimits, Decision, Denial,
+    Facts, Grant, Lookup, Named, NamedObjects, PathRef, Permit, Question, RawRequest, Rejection,
+    RoleTable, Route, Subject, X_PORTCULLIS_PROJECT, check_content, decide, named, screen,
 };
 use crate::store::{DatabaseUrl, Db};
 
@@ -31,6 +34,10 @@ use crate::store::{DatabaseUrl, Db};
 ///   portcullis explain --principal ann@example.com --project acme/fraud \
 ///       POST /api/2.0/mlflow/runs/create
 ///   portcullis explain --principal acme/robot --key 4fT0aXq1ZbLw GET '/get-artifact?path=x'
+///   portcullis explain --principal ann@example.com --body request.json POST /runs/log
+///
+/// Whose the objects are that a request names is not looked up: where that decides, the answer
+/// lists them and is UNDECIDED, with exit code 7.
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub struct ExplainArgs {
@@ -46,6 +53,9 @@ pub struct ExplainArgs {
     /// The database [default: `database.url` of the configuration, else the private Postgres]
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<DatabaseUrl>,
+    /// The request's body, for routes that read it: JSON, or a file that holds it
+    #[arg(long, value_name = "FILE|JSON")]
+    pub body: Option<String>,
     /// HTTP method
     pub method: Method,
     /// URL, or a path with its query
@@ -56,6 +66,8 @@ pub struct ExplainArgs {
 #[derive(Debug, Serialize)]
 struct Explanation {
     permitted: bool,
+    /// It depends on whose the objects are.
+    undecided: bool,
     principal: String,
     route: Option<String>,
     defined_at: Option<String>,
@@ -65,6 +77,8 @@ struct Explanation {
     tenant: Option<String>,
     project: Option<String>,
     resource: Option<String>,
+    /// The objects whose owners would be asked for.
+    objects: Vec<String>,
     granted_by: Option<Held>,
     /// Roles that count in the scope of the request.
     roles: Vec<Held>,
@@ -129,20 +143,43 @@ impl ExplainArgs {
             segments: &segments,
             trailing_slash: request.path().trailing_slash(),
         };
+        let lookup = settings
+            .routes
+            .find(request.method(), request.host(), &path);
+        let body = self.body(&lookup)?;
         let label = principal.label().to_owned();
-        let decision = decide(&Question {
-            request: &request,
-            path,
-            headers: &headers,
-            lookup: settings
-                .routes
-                .find(request.method(), request.host(), &path),
-            authentication: &authentication(principal, key, &settings.catalogue, now),
-            table: &table,
-            circumstances: Circumstances { ip: None, at: now },
-            objects: Some(NamedObjects::default()),
-        });
-        Ok(Explanation::new(label, &decision, &table, &settings.rate))
+        let answer = Answer::of(
+            Question {
+                request: &request,
+                path,
+                headers: &headers,
+                lookup,
+                authentication: &authentication(principal, key, &settings.catalogue, now),
+                table: &table,
+                circumstances: Circumstances { ip: None, at: now },
+                objects: None,
+            },
+            body.as_ref(),
+        );
+        Ok(Explanation::new(label, &answer, &table, &settings.rate))
+    }
+
+    /// The body, if the route reads it.
+    fn body(&self, lookup: &Lookup<'_>) -> Result<Option<Body>, CliError> {
+        let rule = match lookup {
+            Lookup::Found { route, .. } => route.objects.body.as_ref(),
+            _ => None,
+        };
+        let bytes = match &self.body {
+            None => Vec::new(),
+            Some(json) if json.trim_start().starts_with(['{', '[']) => json.clone().into_bytes(),
+            Some(file) => {
+                std::fs::read(file).map_err(|error| CliError::failed(format!("{file}: {error}")))?
+            }
+        };
+        let body = rule.map(|rule| Body::parse(rule.format, rule.keys, bytes.into()));
+        let body = body.transpose();
+        body.map_err(|malformed| CliError::failed(format!("400: {malformed}")))
     }
 
     fn headers(&self) -> Result<HeaderMap, CliError> {
@@ -195,19 +232,114 @@ fn authentication(
     })
 }
 
+fn route(question: &Question<'_>) -> Option<Arc<Route>> {
+    match &question.lookup {
+        Lookup::Found { route, .. } => Some(Arc::clone(route)),
+        _ => None,
+    }
+}
+
+fn subject(question: &Question<'_>) -> Option<Subject> {
+    match question.authentication {
+        Authentication::Authenticated(subject) => Some(subject.clone()),
+        _ => None,
+    }
+}
+
+/// What would become of the request.
+enum Answer {
+    Decided(Box<Decision>),
+    /// It depends on whose these are.
+    Undecided(Facts, Vec<ResourceRef>),
+}
+
+impl Answer {
+    fn of(question: Question<'_>, body: Option<&Body>) -> Self {
+        let denied = |denial, facts| Self::Decided(Box::new(Decision::Denied(denial, facts)));
+        let facts = match screen(&question) {
+            Ok(()) => Facts {
+                route: route(&question),
+                subject: subject(&question),
+                ..Facts::default()
+            },
+            Err(refused) => return denied(refused.0, refused.1),
+        };
+        let names = match named(&question, body) {
+            Ok(names) => names,
+            Err(malformed) => return denied(malformed.into(), facts),
+        };
+        if let Err(denial) = check_content(&question, body) {
+            return denied(denial, facts);
+        }
+        if !names.checked.is_empty() {
+            return Self::Undecided(facts, names.checked);
+        }
+        let label = names.label.map(|label| Named {
+            kind: label.kind,
+            id: label.id.into(),
+            enforced: false,
+        });
+        Self::Decided(Box::new(decide(&Question {
+            objects: Some(NamedObjects {
+                named: label.as_slice(),
+                owners: &[],
+                made: None,
+            }),
+            ..question
+        })))
+    }
+
+    const fn facts(&self) -> &Facts {
+        match self {
+            Self::Undecided(facts, _) => facts,
+            Self::Decided(decision) => match &**decision {
+                Decision::Permitted(permit) => permit.facts(),
+                Decision::Denied(_, facts) => facts,
+            },
+        }
+    }
+
+    const fn permit(&self) -> Option<&Permit> {
+        match self {
+            Self::Undecided(..) => None,
+            Self::Decided(decision) => match &**decision {
+                Decision::Permitted(permit) => Some(permit),
+                Decision::Denied(..) => None,
+            },
+        }
+    }
+
+    const fn denial(&self) -> Option<&Denial> {
+        match self {
+            Self::Undecided(..) => None,
+            Self::Decided(decision) => match &**decision {
+                Decision::Permitted(_) => None,
+                Decision::Denied(denial, _) => Some(denial),
+            },
+        }
+    }
+
+    fn objects(&self) -> Vec<String> {
+        match self {
+            Self::Undecided(_, objects) => objects
+                .iter()
+                .map(|it| format!("{} {}", it.kind, it.id))
+                .collect(),
+            Self::Decided(_) => Vec::new(),
+        }
+    }
+}
+
 impl Explanation {
-    fn new(principal: String, decision: &Decision, table: &RoleTable, of_all: &Rates) -> Self {
-        let (facts, denial) = match decision {
-            Decision::Permitted(permit) => (permit.facts(), None),
-            Decision::Denied(denial, facts) => (facts, Some(denial)),
-        };
-        let granted_by = match decision {
-            Decision::Permitted(permit) => permit.granted_by().map(|grant| held(grant, table)),
-            Decision::Denied(..) => None,
-        };
+    fn new(principal: String, answer: &Answer, table: &RoleTable, of_all: &Rates) -> Self {
+        let (facts, denial) = (answer.facts(), answer.denial());
+        let granted_by = answer.permit().and_then(Permit::granted_by);
+        let granted_by = granted_by.map(|grant| held(grant, table));
         let route = facts.route.as_ref();
         Self {
-            permitted: denial.is_none(),
+            permitted: answer.permit().is_some(),
+            undecided: matches!(answer, Answer::Undecided(..)),
+            objects: answer.objects(),
             principal,
             route: route.map(|route| route.label.to_string()),
             defined_at: route.map(|route| route.origin.to_string()),
@@ -231,16 +363,16 @@ impl Explanation {
                 .map(|it| format!("{} {}", it.kind, it.id)),
             granted_by,
             roles: roles(facts, table),
-            reason: denial.map(crate::policy::Denial::code),
-            message: denial.map(crate::policy::Denial::message),
+            reason: denial.map(Denial::code),
+            message: denial.map(Denial::message),
         }
     }
 
     fn text(&self) -> Vec<String> {
-        let verdict = if self.permitted {
-            "PERMITTED"
-        } else {
-            "DENIED"
+        let verdict = match (self.permitted, self.undecided) {
+            (true, _) => "PERMITTED",
+            (false, true) => "UNDECIDED",
+            (false, false) => "DENIED",
         };
         let mut lines = vec![format!("{verdict} for {}", self.principal)];
         let mut line = |name: &str, value: Option<String>| {
@@ -259,6 +391,9 @@ impl Explanation {
         line("tenant", self.tenant.clone());
         line("project", self.project.clone());
         line("resource", self.resource.clone());
+        for object in &self.objects {
+            line("depends on", Some(object.clone()));
+        }
         line("granted by", self.granted_by.as_ref().map(Held::text));
         line("reason", self.reason.map(str::to_owned));
         line("told", self.message.clone());

@@ -13,6 +13,7 @@ pub mod import;
 mod keys;
 mod members;
 mod migrate;
+mod objects;
 mod output;
 pub mod postgres;
 mod projects;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::coverage::{self, Coverage, State};
 use super::output::{Column, Output};
-use super::{CliError, Global, check};
+use super::{CliError, Global, check, objects};
 use crate::config::{Description, Settings};
 use crate::policy::{HostPattern, Requirement, Route};
 
@@ -40,18 +40,20 @@ struct Row {
     path: String,
     requirement: String,
     scope: &'static str,
+    objects: String,
     rate: String,
     event: String,
     upstream: String,
     origin: String,
 }
 
-const COLUMNS: [Column<Row>; 9] = [
+const COLUMNS: [Column<Row>; 10] = [
     ("METHODS", |row| row.methods.clone()),
     ("HOSTS", |row| row.hosts.clone()),
     ("PATH", |row| row.path.clone()),
     ("REQUIREMENT", |row| row.requirement.clone()),
     ("SCOPE", |row| row.scope.to_owned()),
+    ("OBJECTS", |row| row.objects.clone()),
     ("RATE", |row| row.rate.clone()),
     ("EVENT", |row| row.event.clone()),
     ("UPSTREAM", |row| row.upstream.clone()),
@@ -149,6 +151,7 @@ impl From<&Route> for Row {
             path: path.to_owned(),
             requirement: route.requirement.to_string(),
             scope,
+            objects: or_dash(&objects::summary(route)),
             rate: or_dash(&route.rate.to_string()),
             event: route.event.to_string(),
             upstream: or_dash(&route.upstream),
@@ -175,6 +178,13 @@ upstreams: { m: { url: 'http://h' } }
 routes:
 - { route: 'GET|PUT /runs/{id}', upstream: m, permission: runs:read, hosts: ['*.a.b'], rate: { key: 9/s } }
 - { route: DELETE /, deny: never }
+- route: POST /runs
+  upstream: m
+  permission: runs:create
+  resource: { type: experiment, id: body./experiment }
+  references: [ { type: model, id: query.m, optional: true } ]
+  set: [ { at: query.project, value: '{project.slug}' } ]
+  creates: { type: dataset, id: response.body./id }
 ";
         let settings = Settings::parse("p.yaml", text, &|_| None).unwrap();
         let routes = settings.routes.routes().iter();
@@ -183,8 +193,9 @@ routes:
             COLUMNS.map(|(_, cell)| cell(&row)).join(", ")
         });
         insta::assert_snapshot!(rows.collect::<Vec<_>>().join("\n"), @r"
-        GET|PUT, *.a.b, /runs/{id}, permission runs:read, project, key 9/s, runs.read, m, p.yaml:5
-        DELETE, -, /, deny: never, -, -, request.forwarded, -, p.yaml:6
+        GET|PUT, *.a.b, /runs/{id}, permission runs:read, project, -, key 9/s, runs.read, m, p.yaml:5
+        DELETE, -, /, deny: never, -, -, -, request.forwarded, -, p.yaml:6
+        POST, -, /runs, permission runs:create, project, experiment, model?; creates dataset; sets query.project; reads the body, -, experiment.create, m, p.yaml:7
         ");
     }
 }

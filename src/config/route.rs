@@ -15,11 +15,12 @@ use super::resources::Types;
 use super::{body, catalogue, identity, limits, objects, rate, sections, source, upstream};
 use crate::domain::{Catalogue, RoleScope};
 use crate::policy::{
-    Dialect, FixedResponse, HostPattern, OwnedHeaders, Pattern, Requirement, Route, RouteTimeouts,
+    Condition, Dialect, FixedResponse, HostPattern, OwnedHeaders, Pattern, Requirement, Route,
+    RouteTimeouts,
 };
 
 /// Those of [`objects::KEYS`] besides.
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "route",
     "hosts",
     "upstream",
@@ -38,6 +39,7 @@ const KEYS: [&str; 18] = [
     "rate",
     "max_body",
     "respond",
+    "when",
 ];
 
 /// What a route is checked against.
@@ -113,6 +115,7 @@ fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Op
     let scope = scope(reader, &fields, requirement.as_ref());
     let websocket = websocket(reader, &fields);
     never_forwarded(reader, &fields);
+    let when = when(reader, &fields, requirement.as_ref());
     let quotas = rate::of_route(reader, &fields, requirement.as_ref());
     let mut objects = objects::read(objects::Context {
         reader,
@@ -144,6 +147,7 @@ fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Op
         scope,
         resource,
         objects,
+        when: when.map(Arc::new),
         project,
         dialect: dialect.unwrap_or(surroundings.errors),
         forward_headers,
@@ -152,6 +156,21 @@ fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Op
         max_body,
         origin: reader.origin(written?.place),
     })
+}
+
+/// A condition decides about known principals only: nobody else has what it could ask for.
+fn when(
+    reader: Reader<'_>,
+    fields: &Fields<'_>,
+    requirement: Option<&Requirement>,
+) -> Option<Condition> {
+    let node = fields.get("when")?;
+    if let Some(Requirement::Public { .. } | Requirement::Deny { .. }) = requirement {
+        let place = fields.key_place("when");
+        let problem = "`when` narrows `permission` or `authenticated`; there is neither";
+        reader.report(place, problem);
+    }
+    reader.parsed(node, "a condition", Condition::compile)
 }
 
 /// All values, or `None` when one of them is wrong.

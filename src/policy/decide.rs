@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use super::{
-    Authentication, Denial, DenialReason, Grant, Lookup, Permit, Question, Requirement, Route,
-    Sight, Subject,
+    Asked, Authentication, Denial, DenialReason, Grant, Lookup, Permit, Question, Requirement,
+    Route, Sight, Subject,
     find_scope::{Entry, find_project, named_project},
 };
-use crate::domain::{Permission, PermissionIndex, Project, ResourceRef, RoleScope, Tenant};
+use crate::domain::{Project, ResourceRef, RoleScope, Tenant};
 
 mod objects;
 mod reading;
 mod rights;
 
-pub(super) use rights::{may, scope_of};
+pub(super) use rights::Claim;
 
 /// What was found on the way to the verdict, for the audit event of a denial too.
 #[derive(Debug, Default, Clone)]
@@ -67,7 +67,9 @@ pub enum Decision {
 pub fn screen(question: &Question<'_>) -> Result<(), Box<(Denial, Facts)>> {
     let mut facts = Facts::of(question);
     let verdict = match &question.lookup {
-        Lookup::Found { route, .. } if route.names_objects() => screened(question, &mut facts),
+        Lookup::Found { route, .. } if route.names_objects() || route.is_asked_about() => {
+            screened(question, &mut facts)
+        }
         _ => judge(question, &mut facts).map(drop),
     };
     verdict.map_err(|reason| Box::new((Denial::new(reason), facts)))
@@ -91,23 +93,12 @@ pub(super) struct Verdict {
     pub(super) sight: Option<Box<Sight>>,
 }
 
-impl Verdict {
-    fn new(route: &Arc<Route>, roles: Vec<Grant>) -> Self {
-        Self {
-            route: Arc::clone(route),
-            roles,
-            granted_by: None,
-            sight: None,
-        }
-    }
-}
-
 /// What is about to be judged, once it is clear that there is something to judge.
 #[derive(Clone, Copy)]
 struct Case<'q> {
     question: &'q Question<'q>,
     route: &'q Arc<Route>,
-    subject: &'q Subject,
+    claim: Claim<'q>,
 }
 
 /// Whether the principal may ask at all, whosever the objects are.
@@ -115,35 +106,38 @@ fn screened(question: &Question<'_>, facts: &mut Facts) -> Result<(), DenialReas
     if is_public(question, facts)? {
         return Ok(());
     }
-    let case = open_case(question, facts)?;
-    match &case.route.requirement {
-        Requirement::Permission { name, index } => rights::somewhere(case, (name, *index)),
-        _ => Ok(()),
-    }
+    open_case(question, &Asked::now(question), facts)?
+        .claim
+        .somewhere()
 }
 
 fn judge(question: &Question<'_>, facts: &mut Facts) -> Result<Verdict, DenialReason> {
     if is_public(question, facts)? {
-        let route = facts.route.as_ref().ok_or(DenialReason::Internal)?;
-        return Ok(Verdict::new(route, Vec::new()));
+        let route = facts.route.clone().ok_or(DenialReason::Internal)?;
+        return Ok(Verdict {
+            route,
+            roles: Vec::new(),
+            granted_by: None,
+            sight: None,
+        });
     }
-    let case = open_case(question, facts)?;
+    let asked = Asked::now(question);
+    let case = open_case(question, &asked, facts)?;
     let place = locate(case, facts)?;
-    let (mut verdict, wanted) = match &case.route.requirement {
-        Requirement::Permission { name, index } => {
-            let wanted = (name, *index);
-            (permission(case, facts, &place, wanted)?, Some(wanted))
-        }
-        Requirement::Authenticated => (rights::unasked(case, facts), None),
-        // Both were answered above.
-        Requirement::Public { .. } | Requirement::Deny { .. } => {
-            return Err(DenialReason::Internal);
+    let project = facts.project.clone();
+    let project = project.as_deref();
+    let grant = match place {
+        Place::Objects => objects::permitted(case, project)?,
+        Place::List => case.claim.somewhere().map(|()| None)?,
+        Place::Project => {
+            let made = objects::made(question, case.route);
+            case.claim.on(project, None, made)?
         }
     };
+    let mut verdict = rights::verdict(case, facts, grant);
     if !case.route.objects.filters.is_empty() {
-        let project = facts.project.as_ref().map(|project| project.id);
-        let wanted = wanted.map(|(name, index)| (name.clone(), index));
-        verdict.sight = Some(Box::new(Sight::new(wanted, project)));
+        let project = project.map(|project| project.id);
+        verdict.sight = Some(Box::new(Sight::new(question, project)));
     }
     Ok(verdict)
 }
@@ -164,17 +158,32 @@ fn is_public(question: &Question<'_>, facts: &mut Facts) -> Result<bool, DenialR
     }
 }
 
-fn open_case<'q>(question: &'q Question<'q>, facts: &mut Facts) -> Result<Case<'q>, DenialReason> {
+fn open_case<'q>(
+    question: &'q Question<'q>,
+    asked: &'q Asked<'q>,
+    facts: &mut Facts,
+) -> Result<Case<'q>, DenialReason> {
     let subject = known(question.authentication)?;
     let route = routed(&question.lookup)?;
-    if let Requirement::Deny { reason } = &route.requirement {
-        return Err(DenialReason::DeniedRoute(Arc::clone(reason)));
-    }
+    let wanted = match &route.requirement {
+        Requirement::Permission { name, index } => Some((name, *index)),
+        Requirement::Authenticated => None,
+        Requirement::Deny { reason } => return Err(DenialReason::DeniedRoute(Arc::clone(reason))),
+        // It was answered before.
+        Requirement::Public { .. } => return Err(DenialReason::Internal),
+    };
     facts.resource = reading::resource(question, route)?;
+    let claim = Claim {
+        table: question.table,
+        subject,
+        route,
+        wanted,
+        asked,
+    };
     Ok(Case {
         question,
         route,
-        subject,
+        claim,
     })
 }
 
@@ -213,7 +222,7 @@ fn locate(case: Case<'_>, facts: &mut Facts) -> Result<Place, DenialReason> {
     let Case {
         question,
         route,
-        subject,
+        claim: Claim { subject, .. },
     } = case;
     if objects::any(case)? {
         facts.set_project(question, objects::project(case)?);
@@ -237,28 +246,6 @@ fn locate(case: Case<'_>, facts: &mut Facts) -> Result<Place, DenialReason> {
 const fn needs_project(route: &Route) -> bool {
     matches!(route.requirement, Requirement::Permission { .. })
         && !matches!(route.scope, RoleScope::Platform)
-}
-
-/// A route that asks for a permission: on each object that it names, else in its project,
-/// else, where the answer is filtered, on each item of it.
-fn permission(
-    case: Case<'_>,
-    facts: &Facts,
-    place: &Place,
-    wanted: (&Permission, PermissionIndex),
-) -> Result<Verdict, DenialReason> {
-    match place {
-        Place::Objects => objects::permitted(case, wanted),
-        Place::List => {
-            rights::somewhere(case, wanted)?;
-            Ok(rights::unasked(case, facts))
-        }
-        Place::Project => {
-            let scope = scope_of(case.route, facts.project.as_deref(), None);
-            let scope = scope.ok_or(DenialReason::ProjectRequired)?;
-            rights::permitted(case, scope, wanted)
-        }
-    }
 }
 
 #[cfg(test)]

@@ -41,6 +41,8 @@ pub enum DenialReason {
         /// What it denies.
         permission: Permission,
     },
+    /// The condition of the route does not hold, or cannot be evaluated.
+    ConditionUnmet,
     /// An object that the request names does not exist, is nobody's or another's: one answer
     /// for all, in the same words.
     ResourceUnknown,
@@ -181,6 +183,7 @@ impl Denial {
             DenialReason::CredentialScope => "credential_scope",
             DenialReason::PermissionMissing { .. } => "permission_missing",
             DenialReason::ExplicitlyDenied { .. } => "explicitly_denied",
+            DenialReason::ConditionUnmet => "condition_unmet",
             DenialReason::ResourceUnknown => "resource_unknown",
             DenialReason::CredentialPermission { .. } => "credential_permission",
             DenialReason::RateLimited { .. } => "rate_limited",
@@ -241,6 +244,7 @@ impl Denial {
             DenialReason::ExplicitlyDenied { permission } => {
                 format!("Permission `{permission}` is denied to you here.")
             }
+            DenialReason::ConditionUnmet => "The condition of this route is not met.".to_owned(),
             DenialReason::ResourceUnknown => "There is no such object.".to_owned(),
             DenialReason::CredentialPermission { permission } => {
                 format!("This key is limited and does not include `{permission}`.")

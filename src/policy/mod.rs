@@ -3,11 +3,13 @@
 mod authentication;
 mod body;
 mod canonical;
+mod condition;
 mod conflict;
 mod decide;
 mod denial;
 mod find_scope;
 mod header_name;
+mod held_role;
 mod host;
 mod http1;
 pub mod json_text;
@@ -21,6 +23,7 @@ mod question;
 mod role_table;
 mod route;
 mod route_map;
+mod scene;
 mod segment;
 mod sight;
 mod template;
@@ -32,11 +35,13 @@ pub use canonical::{
     AmbiguousParameter, CanonicalPath, CanonicalQuery, CanonicalRequest, MAX_TARGET, Malformed,
     PresentedSecret, RawRequest, X_PORTCULLIS_KEY, deciding_header, has_no_body,
 };
+pub use condition::{Condition, ConditionError, MAX_CONDITION};
 pub use conflict::Conflict;
 pub use decide::{Decision, Facts, decide, screen};
 pub use denial::{Denial, DenialReason};
 pub use find_scope::X_PORTCULLIS_PROJECT;
 pub use header_name::{OwnedHeaders, fold};
+pub use held_role::{Grant, HeldRole};
 pub use host::{HostPattern, MalformedHost};
 pub use http1::{Chunked, Framing, Head, HeadLimits, HeadReader};
 pub use naming::{LabelPairs, Names, check_content, named, request_labels, write_set};
@@ -49,9 +54,10 @@ pub use pattern::{PathRef, Pattern, PatternError};
 pub use permit::Permit;
 pub use pointer::{MalformedPointer, Pointer, PointerSegment};
 pub use question::{Circumstances, Named, NamedObjects, Question};
-pub use role_table::{Grant, HeldRole, RoleTable};
+pub use role_table::RoleTable;
 pub use route::{Dialect, FixedResponse, Origin, Requirement, Route, RouteTimeouts, Source};
 pub use route_map::{Lookup, Params, RouteMap};
+use scene::{Asked, Scene};
 pub use segment::Segment;
 use sight::Sight;
 pub use template::{Field, Template, TemplateError};

@@ -263,10 +263,11 @@ impl Keys {
     }
 }
 
-/// By way of the upper case, since some readers take `ſ` for `s`.
+/// By way of the upper case, since some readers take `ſ` for `s`, and `ẞ` and `ß` for one.
 fn folded(key: &str) -> impl Iterator<Item = char> {
     let letters = key.chars().filter(|c| *c != '_');
     letters
+        .flat_map(char::to_lowercase)
         .flat_map(char::to_uppercase)
         .flat_map(char::to_lowercase)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Grant, RoleTable, Route, Sight, Subject,
+    Grant, Named, RoleTable, Route, Sight, Subject,
     decide::{Facts, Verdict},
 };
 use crate::domain::{Owner, Project, ResourceRef, Tenant};
@@ -85,11 +85,11 @@ impl Permit {
     }
 
     /// Whether an item of the answer's list stays in it: by the table as it is now, the
-    /// caller may see what `owner` says. Nothing stays where the route filters nothing.
+    /// caller may see it. Nothing stays where the route filters nothing.
     #[must_use]
-    pub fn sees(&self, table: &RoleTable, owner: &Owner) -> bool {
+    pub fn sees(&self, table: &RoleTable, named: &Named, owner: &Owner) -> bool {
         match (&self.sight, self.subject()) {
-            (Some(sight), Some(subject)) => sight.sees(table, subject, &self.route, owner),
+            (Some(sight), Some(subject)) => sight.sees(table, subject, &self.route, (named, owner)),
             _ => false,
         }
     }

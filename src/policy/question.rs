@@ -1,5 +1,6 @@
 //! What a decision rests on.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -58,6 +59,9 @@ pub struct NamedObjects<'a> {
     pub named: &'a [Named],
     /// In the same order; `None` for what nobody owns. What is not enforced needs none.
     pub owners: &'a [Option<Owner>],
+    /// Labels of the object that the request is to make, as far as it tells them itself;
+    /// `None` if its route has none, or takes one from the answer.
+    pub made: Option<&'a BTreeMap<String, String>>,
 }
 
 impl<'a> NamedObjects<'a> {

@@ -7,43 +7,14 @@ use std::sync::Arc;
 
 use ahash::AHashMap;
 
+use super::held_role::{Conditions, Grant, HeldRole};
 use crate::domain::{
-    BindingId, Catalogue, Effect, PermissionIndex, PermissionSet, PolicyRows, Principal,
-    PrincipalId, Project, ProjectId, Role, RoleId, RoleScope, Scope, Slug, Tenant, TenantId,
+    Catalogue, Effect, PermissionIndex, PermissionSet, PolicyRows, Principal, PrincipalId, Project,
+    ProjectId, Role, RoleId, RoleScope, Scope, Slug, Tenant, TenantId,
 };
 
 /// Name of the built-in role that a project's owner holds without a binding.
 const OWNER: &str = "owner";
-
-/// A role as a decision sees it.
-#[derive(Debug)]
-pub struct HeldRole {
-    /// Its name.
-    pub name: String,
-    permissions: PermissionSet,
-}
-
-/// One role held by a principal at one scope.
-#[derive(Debug, Clone)]
-pub struct Grant {
-    /// Where it holds.
-    pub scope: Scope,
-    /// The role.
-    pub role: Arc<HeldRole>,
-    /// The binding that gives it; `None` for a project's owner.
-    pub binding: Option<BindingId>,
-    /// Whether it gives or takes.
-    pub effect: Effect,
-}
-
-impl Grant {
-    /// What it does with the permission; `None`: nothing.
-    #[must_use]
-    pub fn effect_on(&self, permission: PermissionIndex) -> Option<Effect> {
-        let touches = self.role.permissions.contains(permission);
-        touches.then_some(self.effect)
-    }
-}
 
 #[derive(Debug)]
 struct Holder {
@@ -70,13 +41,14 @@ impl RoleTable {
     /// grant nothing; they are returned as (role, pattern) for a warning.
     #[must_use]
     pub fn build(rows: PolicyRows, catalogue: &Catalogue) -> (Self, Vec<(String, String)>) {
-        let (roles, unknown) = compile_roles(&rows.roles, catalogue);
+        let mut conditions = Conditions::default();
+        let (roles, unknown) = compile_roles(&rows.roles, catalogue, &mut conditions);
         let owner = rows
             .roles
             .iter()
             .find(|role| role.tenant.is_none() && role.name == OWNER)
             .and_then(|role| roles.get(&role.id));
-        let mut grants = collect_grants(&rows, &roles, owner);
+        let mut grants = collect_grants(&rows, &roles, owner, &mut conditions);
         let holders = rows
             .principals
             .into_iter()
@@ -247,19 +219,18 @@ impl RoleTable {
 
 type Roles = AHashMap<RoleId, Arc<HeldRole>>;
 
-fn compile_roles(roles: &[Role], catalogue: &Catalogue) -> (Roles, Vec<(String, String)>) {
+fn compile_roles(
+    roles: &[Role],
+    catalogue: &Catalogue,
+    conditions: &mut Conditions,
+) -> (Roles, Vec<(String, String)>) {
     let mut unknown = Vec::new();
     let compiled = roles
         .iter()
         .map(|role| {
-            let (permissions, missing) =
-                catalogue.expand(role.permissions.iter().map(String::as_str));
+            let (held, missing) = HeldRole::compile(role, catalogue, conditions);
             let name = &role.name;
             unknown.extend(missing.into_iter().map(|p| (name.clone(), p.to_owned())));
-            let held = HeldRole {
-                name: role.name.clone(),
-                permissions,
-            };
             (role.id, Arc::new(held))
         })
         .collect();
@@ -270,6 +241,7 @@ fn collect_grants(
     rows: &PolicyRows,
     roles: &Roles,
     owner: Option<&Arc<HeldRole>>,
+    conditions: &mut Conditions,
 ) -> AHashMap<PrincipalId, Vec<Grant>> {
     let mut grants: AHashMap<PrincipalId, Vec<Grant>> = AHashMap::new();
     let scopes: AHashMap<RoleId, RoleScope> = rows
@@ -283,11 +255,13 @@ fn collect_grants(
             .get(&binding.role)
             .is_some_and(|role| fits(*role, binding.scope));
         if let (true, Some(role)) = (fits, roles.get(&binding.role)) {
+            let condition = binding.condition.as_deref();
             grants.entry(binding.principal).or_default().push(Grant {
                 scope: binding.scope,
                 role: Arc::clone(role),
                 binding: Some(binding.id),
                 effect: binding.effect,
+                condition: condition.map(|text| conditions.compile(text)),
             });
         }
     }
@@ -300,6 +274,7 @@ fn collect_grants(
                 role: Arc::clone(role),
                 binding: None,
                 effect: Effect::Allow,
+                condition: None,
             }));
     }
     grants
@@ -317,6 +292,6 @@ const fn fits(role: RoleScope, scope: Scope) -> bool {
 fn anywhere(grants: &[Grant]) -> PermissionSet {
     let mut all = PermissionSet::default();
     let given = grants.iter().filter(|grant| grant.effect == Effect::Allow);
-    given.for_each(|grant| all.add(&grant.role.permissions));
+    given.for_each(|grant| all.add(grant.role.ever()));
     all
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderName, Method, StatusCode};
 
-use super::{HostPattern, Objects, Pattern, Pointer, ResourceRule};
+use super::{Condition, HostPattern, Objects, Pattern, Pointer, ResourceRule};
 use crate::domain::{Permission, PermissionIndex, Rates, RoleScope};
 
 /// (methods, hosts, path patterns) → requirement, resource, event, upstream.
@@ -32,6 +32,8 @@ pub struct Route {
     pub resource: Option<ResourceRule>,
     /// What else it says about objects.
     pub objects: Objects,
+    /// What must hold besides, on every object that is named, made or listed.
+    pub when: Option<Arc<Condition>>,
     /// Where the request names its project, besides `X-Portcullis-Project`.
     pub project: Option<Source>,
     /// Event name of the audit.

@@ -230,4 +230,4 @@ impl Methods {
 
 #[cfg(test)]
 #[path = "route_map_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -2,26 +2,26 @@
 
 use std::sync::Arc;
 
-use super::decide::{may, scope_of};
-use super::{RoleTable, Route, Subject};
-use crate::domain::{Owner, Permission, PermissionIndex, ProjectId, Scope};
+use super::condition::{RequestFacts, Thing};
+use super::decide::Claim;
+use super::{Asked, Named, Question, Requirement, RoleTable, Route, Subject};
+use crate::domain::{Owner, ProjectId, Scope};
 
 /// Which items stay in a filtered answer. Part of a permit: judges each by the same code as
 /// the decision itself.
 #[derive(Debug)]
 pub struct Sight {
-    /// What the route asks for; `None` if it asks for a known principal only.
-    wanted: Option<(Permission, PermissionIndex)>,
+    request: RequestFacts,
     /// The only project that was asked about; `None`: every one.
     project: Option<ProjectId>,
 }
 
 impl Sight {
-    pub(super) const fn new(
-        wanted: Option<(Permission, PermissionIndex)>,
-        project: Option<ProjectId>,
-    ) -> Self {
-        Self { wanted, project }
+    pub(super) fn new(question: &Question<'_>, project: Option<ProjectId>) -> Self {
+        Self {
+            request: RequestFacts::of(question),
+            project,
+        }
     }
 
     pub(super) fn sees(
@@ -29,23 +29,37 @@ impl Sight {
         table: &RoleTable,
         subject: &Subject,
         route: &Route,
-        owner: &Owner,
+        (named, owner): (&Named, &Owner),
     ) -> bool {
         let asked = self.project.is_none_or(|project| project == owner.project);
         let Some(project) = table.project(owner.project).map(Arc::as_ref) else {
             return false;
         };
-        if !asked || !subject.credential.admits(project.id) {
-            return false;
-        }
         let object = Scope::Resource {
             project: project.id,
             id: owner.resource,
         };
-        let Some((name, index)) = &self.wanted else {
-            return table.admits(subject.principal.id, object);
+        if !asked
+            || !subject.credential.admits(project.id)
+            || !table.admits(subject.principal.id, object)
+        {
+            return false;
+        }
+        let claim = Claim {
+            table,
+            subject,
+            route,
+            wanted: match &route.requirement {
+                Requirement::Permission { name, index } => Some((name, *index)),
+                _ => None,
+            },
+            asked: &Asked::Then(&self.request),
         };
-        scope_of(route, Some(project), Some(owner.resource))
-            .is_some_and(|scope| may(table, subject, scope, (name, *index)).is_ok())
+        let thing = Thing::Known {
+            kind: &named.kind,
+            id: &named.id,
+            labels: &owner.labels,
+        };
+        claim.on(Some(project), Some(owner.resource), thing).is_ok()
     }
 }

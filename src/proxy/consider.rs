@@ -45,6 +45,8 @@ struct Case<'c> {
 struct Objects {
     named: Vec<Named>,
     owners: Vec<Option<Owner>>,
+    /// What the request tells of the object that it is to make.
+    made: Option<BTreeMap<String, String>>,
 }
 
 impl<'c> Case<'c> {
@@ -68,6 +70,7 @@ impl<'c> Case<'c> {
             objects: objects.map(|objects| NamedObjects {
                 named: &objects.named,
                 owners: &objects.owners,
+                made: objects.made.as_ref(),
             }),
         }
     }
@@ -205,7 +208,9 @@ impl Gateway {
             doomed: keys.into_iter().take(doomed).collect(),
             labels: labels.into_iter().map(texts).collect(),
         };
-        Ok((objects(names, owners), learnt))
+        let mut objects = objects(names, owners);
+        objects.made = learnt.labels.first().cloned();
+        Ok((objects, learnt))
     }
 
     pub(super) async fn owners(

@@ -147,6 +147,14 @@ impl Exchange {
         self.facts()?.route.clone()
     }
 
+    /// Whether the answer makes or removes objects.
+    pub(super) fn changes_objects(&self) -> bool {
+        let makes = self
+            .route()
+            .is_some_and(|it| !it.objects.creates.is_empty());
+        makes || !self.learnt.doomed.is_empty()
+    }
+
     /// Whether items are taken out of the answer.
     pub(super) fn filters(&self) -> bool {
         self.route()

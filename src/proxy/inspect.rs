@@ -4,7 +4,7 @@
 //! was sent. Pingora hands a body on only as it reads it, or out of what it keeps for another
 //! attempt: 64 KiB, for want of which nothing of the body would be handed on at all. So no
 //! more than that is read while it keeps: the last part of the body, whose place the whole
-//! takes in [`replaced`]. Of a body without a length nobody knows where the last part begins.
+//! takes on its way. Of a body without a length nobody knows where the last part begins.
 
 use std::time::Duration;
 
@@ -93,8 +93,8 @@ async fn collect(
         whole.extend_from_slice(&bytes);
     }
     exchange.body_came(true);
-    // Nothing would be handed on: a bug, but not one to forward an empty request for.
-    if !whole.is_empty() && session.as_ref().get_retry_buffer().is_none() {
+    // Then Pingora would hand nothing on, not even the end.
+    if session.as_ref().get_retry_buffer().is_none() {
         return Err(Denial::length_required().into());
     }
     Ok(whole.freeze())

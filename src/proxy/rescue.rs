@@ -20,6 +20,7 @@ pub(super) fn status(reason: &DenialReason) -> StatusCode {
         | DenialReason::FieldMissing(_)
         | DenialReason::PermissionMissing { .. }
         | DenialReason::ExplicitlyDenied { .. }
+        | DenialReason::ConditionUnmet
         | DenialReason::CredentialPermission { .. } => StatusCode::FORBIDDEN,
         DenialReason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         DenialReason::LengthRequired => StatusCode::LENGTH_REQUIRED,

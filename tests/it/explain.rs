@@ -15,6 +15,11 @@ const ROUTES: &str = "
     upstream: app
     permission: datasets:read
     scope: platform
+  - route: POST /runs
+    upstream: app
+    permission: runs:update
+    references: [ { type: run, id: \"body./runs/*\" } ]
+    forbid: [ { at: body./force, reason: never by force } ]
 resources:
   - { type: thing, upstream: app, owner: backend }
 ";
@@ -92,4 +97,19 @@ async fn a_revoked_key_explains_itself() {
         told.starts_with("exit code 7") && told.contains("credential_revoked"),
         "{told}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn explain_reads_the_body_and_tells_what_it_depends_on() {
+    let upstream = Upstream::ok();
+    let gateway = TestGateway::prepare(&yaml(upstream.address(), ROUTES)).await;
+    gateway.seed();
+    let ask = |body: &str| {
+        let who = ["--principal", "superadmin@example.com", "--body", body];
+        let args = [&who[..], &["POST", "/runs"]].concat();
+        explain(&gateway, &args)
+    };
+    insta::assert_snapshot!(ask(r#"{"runs":["a","b"]}"#));
+    insta::assert_snapshot!(ask(r#"{"runs":["a"],"force":true}"#));
+    insta::assert_snapshot!(ask(r#"{"runs":["a"],"runs":["b"]}"#));
 }

@@ -16,6 +16,7 @@ mod model_servers;
 mod naming;
 mod openapi;
 mod ownership;
+mod permission_matrix;
 mod preset_mlflow;
 mod presets;
 mod private_postgres;

@@ -184,6 +184,7 @@ fn field(field: Field) -> Option<Cow<'static, str>> {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is compared with one")]
 fn ok<const N: usize>(names: [&str; N]) -> Result<Vec<String>, &'static str> {
     Ok(names.map(str::to_owned).to_vec())
 }

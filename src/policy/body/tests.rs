@@ -106,6 +106,7 @@ fn no_key_twice_at_any_depth() {
         r#"{"kind":1,"Kind":2}"#,
         "{\"kind\":1,\"\u{212a}ind\":2}",
         "{\"us\":1,\"u\u{17f}\":2}",
+        "{\"\u{df}\":1,\"\u{1e9e}\":2}",
         r#"{"a":{"_x":1,"x":2}}"#,
     ];
     for text in folded {

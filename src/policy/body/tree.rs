@@ -66,13 +66,11 @@ impl Tree {
             (PointerSegment::Key(key), Self::List(items)) => items.get(index(key)?),
             _ => return Err(Malformed::BodyShape),
         };
-        match next {
-            Some(next) => next.walk(rest, keys, found),
-            None => {
-                found.push(None);
-                Ok(())
-            }
+        if let Some(next) = next {
+            return next.walk(rest, keys, found);
         }
+        found.push(None);
+        Ok(())
     }
 
     /// What the pointer leads to, to be changed; nothing where it is not there.

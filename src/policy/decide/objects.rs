@@ -1,13 +1,15 @@
 //! Objects that a request names: whose they are decides the project.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
 use uuid::Uuid;
 
+use super::super::condition::Thing;
 use super::super::find_scope::names_no_other;
-use super::super::{DenialReason, Question};
-use super::{Case, Verdict, reading, rights, scope_of};
-use crate::domain::{Owner, Permission, PermissionIndex, Project, ProjectId, Scope};
+use super::super::{DenialReason, Grant, Question, Route};
+use super::{Case, reading};
+use crate::domain::{Owner, Project, ProjectId, Scope};
 
 /// Whether there is an object to check.
 ///
@@ -37,29 +39,51 @@ pub(super) fn project(case: Case<'_>) -> Result<Arc<Project>, DenialReason> {
         return Err(DenialReason::ResourceUnknown);
     };
     let name = reading::named_project(question, case.route)?;
-    let same = names_no_other(question.table, case.subject, project, name)?;
+    let same = names_no_other(question.table, case.claim.subject, project, name)?;
     same.then(|| Arc::clone(project))
         .ok_or(DenialReason::ResourceUnknown)
 }
 
-/// The permission must be held on every one.
-pub(super) fn permitted(
-    case: Case<'_>,
-    wanted: (&Permission, PermissionIndex),
-) -> Result<Verdict, DenialReason> {
-    let mut verdict = None;
-    for owner in owners(case.question) {
+/// The claim must be good on every one, and on what the request makes besides.
+pub(super) fn permitted<'q>(
+    case: Case<'q>,
+    project: Option<&'q Project>,
+) -> Result<Option<&'q Grant>, DenialReason> {
+    let mut first = None;
+    let objects = case.question.objects.unwrap_or_default();
+    for (named, owner) in objects.enforced() {
         let owner = owner.ok_or(DenialReason::ResourceUnknown)?;
-        let project = case.question.table.project(owner.project);
-        let scope = scope_of(case.route, project.map(Arc::as_ref), Some(owner.resource));
-        let scope = scope.ok_or(DenialReason::ResourceUnknown)?;
-        if verdict.is_none() {
-            verdict = Some(rights::permitted(case, scope, wanted)?);
-        } else {
-            rights::may(case.question.table, case.subject, scope, wanted)?;
-        }
+        let thing = Thing::Known {
+            kind: &named.kind,
+            id: &named.id,
+            labels: &owner.labels,
+        };
+        let grant = case.claim.on(project, Some(owner.resource), thing)?;
+        first = first.or(grant);
     }
-    verdict.ok_or(DenialReason::Internal)
+    if !case.route.objects.creates.is_empty() {
+        case.claim
+            .on(project, None, made(case.question, case.route))?;
+    }
+    Ok(first)
+}
+
+/// What the request makes, if its route makes something.
+pub(super) fn made<'q>(question: &Question<'q>, route: &'q Route) -> Thing<'q> {
+    static NO_LABELS: LazyLock<BTreeMap<String, String>> = LazyLock::new(BTreeMap::new);
+    let Some(rule) = route.objects.creates.first() else {
+        return Thing::Nothing;
+    };
+    let labelled = route.objects.creates.iter().any(|it| !it.labels.is_empty());
+    let told = question.objects.and_then(|objects| objects.made);
+    match told {
+        None if labelled => Thing::Unclear,
+        told => Thing::Known {
+            kind: &rule.kind,
+            id: "",
+            labels: told.unwrap_or(&NO_LABELS),
+        },
+    }
 }
 
 fn owners<'q>(question: &'q Question<'q>) -> impl Iterator<Item = Option<&'q Owner>> {
@@ -76,7 +100,7 @@ fn admits(case: Case<'_>, owner: Option<&Owner>) -> bool {
         project,
         id: owner.resource,
     });
-    let credential = case.subject.credential.admits(project);
-    let role = case.question.table.admits(case.subject.principal.id, scope);
-    credential & role & owner.is_some()
+    let subject = case.claim.subject;
+    let role = case.question.table.admits(subject.principal.id, scope);
+    subject.credential.admits(project) & role & owner.is_some()
 }

@@ -1,12 +1,104 @@
 //! Whether a permission is held at a scope.
 
-use super::super::{DenialReason, Grant, RoleTable, Route, Subject};
+use super::super::condition::Thing;
+use super::super::{Asked, DenialReason, Grant, RoleTable, Route, Scene, Subject};
 use super::{Case, Facts, Verdict};
 use crate::domain::{Effect, Permission, PermissionIndex, Project, ResourceId, RoleScope, Scope};
 
-/// Where a route asks for its permission: around the object, if it is about one. `None`:
-/// in a project that is not known.
-pub fn scope_of(
+/// Who asks for what by which route.
+#[derive(Clone, Copy)]
+pub struct Claim<'a> {
+    /// Who may do what.
+    pub table: &'a RoleTable,
+    /// Who asks.
+    pub subject: &'a Subject,
+    /// By which route.
+    pub route: &'a Route,
+    /// For what; `None`: being known is enough.
+    pub wanted: Option<(&'a Permission, PermissionIndex)>,
+    /// How.
+    pub asked: &'a Asked<'a>,
+}
+
+impl<'a> Claim<'a> {
+    /// The grant by which the claim is good on a thing in a project, or what is in the way;
+    /// no grant where none is needed.
+    pub fn on(
+        self,
+        project: Option<&'a Project>,
+        resource: Option<ResourceId>,
+        thing: Thing<'a>,
+    ) -> Result<Option<&'a Grant>, DenialReason> {
+        let principal = &self.subject.principal;
+        let scene = Scene::new(self.table, principal, project, self.asked).with(thing);
+        let met = self.route.when.as_ref().map(|when| when.holds(&scene));
+        if !met.is_none_or(|met| met.unwrap_or(false)) {
+            return Err(DenialReason::ConditionUnmet);
+        }
+        let Some(wanted) = self.wanted else {
+            return Ok(None);
+        };
+        let scope = scope_of(self.route, project, resource);
+        let scope = scope.ok_or(DenialReason::ProjectRequired)?;
+        self.held(scope, wanted, &scene).map(Some)
+    }
+
+    /// An explicit denial that covers the scope wins over every grant, whatever the role and
+    /// wherever it is held. The credential narrows what is left.
+    fn held(
+        self,
+        scope: Scope,
+        (name, index): (&Permission, PermissionIndex),
+        scene: &Scene<'_>,
+    ) -> Result<&'a Grant, DenialReason> {
+        let in_project = matches!(scope, Scope::Project(_) | Scope::Resource { .. });
+        if self.subject.credential.projects.is_some() && !in_project {
+            return Err(DenialReason::CredentialScope);
+        }
+        let mut granted = None;
+        let principal = self.subject.principal.id;
+        for grant in self.table.grants_covering(principal, scope) {
+            match grant.effect_on(index, scene) {
+                Some(Effect::Deny) => {
+                    return Err(DenialReason::ExplicitlyDenied {
+                        permission: name.clone(),
+                    });
+                }
+                Some(Effect::Allow) => granted = granted.or(Some(grant)),
+                None => {}
+            }
+        }
+        let grant = granted.ok_or_else(|| DenialReason::PermissionMissing {
+            permission: name.clone(),
+            scope: Some(scope),
+        })?;
+        credential(self.subject, (name, index))?;
+        Ok(grant)
+    }
+
+    /// Whether it is good anywhere, as far as that can be told without a place.
+    pub(super) fn somewhere(self) -> Result<(), DenialReason> {
+        let scene = Scene::new(self.table, &self.subject.principal, None, self.asked);
+        let when = self.route.when.as_ref().filter(|when| !when.reads_place());
+        if when.is_some_and(|when| !when.holds(&scene).unwrap_or(false)) {
+            return Err(DenialReason::ConditionUnmet);
+        }
+        let Some((name, index)) = self.wanted else {
+            return Ok(());
+        };
+        if !self.table.holds(self.subject.principal.id, index) {
+            return Err(DenialReason::PermissionMissing {
+                permission: name.clone(),
+                scope: None,
+            });
+        }
+        credential(self.subject, (name, index))
+    }
+}
+
+/// Where a route asks for its permission: on the object, if it is about one. `None`: in a
+/// project that is not known.
+fn scope_of(
     route: &Route,
     project: Option<&Project>,
     resource: Option<ResourceId>,
@@ -23,39 +115,6 @@ pub fn scope_of(
     }
 }
 
-/// The grant by which the principal may, or what is in the way. An explicit denial that
-/// covers the scope wins over every grant, whatever the role and wherever it is held. The
-/// credential narrows what is left.
-pub fn may<'t>(
-    table: &'t RoleTable,
-    subject: &Subject,
-    scope: Scope,
-    (name, index): (&Permission, PermissionIndex),
-) -> Result<&'t Grant, DenialReason> {
-    let in_project = matches!(scope, Scope::Project(_) | Scope::Resource { .. });
-    if subject.credential.projects.is_some() && !in_project {
-        return Err(DenialReason::CredentialScope);
-    }
-    let mut granted = None;
-    for grant in table.grants_covering(subject.principal.id, scope) {
-        match grant.effect_on(index) {
-            Some(Effect::Deny) => {
-                return Err(DenialReason::ExplicitlyDenied {
-                    permission: name.clone(),
-                });
-            }
-            Some(Effect::Allow) => granted = granted.or(Some(grant)),
-            None => {}
-        }
-    }
-    let grant = granted.ok_or_else(|| DenialReason::PermissionMissing {
-        permission: name.clone(),
-        scope: Some(scope),
-    })?;
-    credential(subject, (name, index))?;
-    Ok(grant)
-}
-
 fn credential(
     subject: &Subject,
     (name, index): (&Permission, PermissionIndex),
@@ -68,43 +127,24 @@ fn credential(
     }
 }
 
-/// The permission is held at the scope.
-pub(super) fn permitted(
-    case: Case<'_>,
-    scope: Scope,
-    wanted: (&Permission, PermissionIndex),
-) -> Result<Verdict, DenialReason> {
-    let grant = may(case.question.table, case.subject, scope, wanted)?;
-    Ok(Verdict {
-        granted_by: Some(grant.clone()),
-        ..Verdict::new(case.route, roles_at(case, scope))
-    })
-}
-
-/// The permission is held at some scope, whichever.
-pub(super) fn somewhere(
-    case: Case<'_>,
-    wanted @ (name, index): (&Permission, PermissionIndex),
-) -> Result<(), DenialReason> {
-    if !case.question.table.holds(case.subject.principal.id, index) {
-        return Err(DenialReason::PermissionMissing {
-            permission: name.clone(),
-            scope: None,
-        });
+/// The verdict upon a claim that is good, with the roles that count, which are told to the
+/// backend: those in the project, or of the platform where there is none.
+pub(super) fn verdict(case: Case<'_>, facts: &Facts, grant: Option<&Grant>) -> Verdict {
+    let project = facts.project.as_deref();
+    let claim = case.claim;
+    let scope = grant.map(|_| scope_of(claim.route, project, None));
+    let scope = scope.unwrap_or_else(|| project.map(|project| Scope::Project(project.id)));
+    let scene = Scene::new(claim.table, &claim.subject.principal, project, claim.asked);
+    let grants = claim
+        .table
+        .grants_covering(claim.subject.principal.id, scope.unwrap_or(Scope::Platform));
+    let roles = grants
+        .filter(|grant| grant.effect == Effect::Allow)
+        .filter(|grant| grant.counts(&scene) == Some(true));
+    Verdict {
+        route: case.route.clone(),
+        roles: roles.cloned().collect(),
+        granted_by: grant.cloned(),
+        sight: None,
     }
-    credential(case.subject, wanted)
-}
-
-/// No permission is asked for here: the roles are told to the backend, that is all.
-pub(super) fn unasked(case: Case<'_>, facts: &Facts) -> Verdict {
-    let scope = facts.project.as_ref().map(|it| Scope::Project(it.id));
-    let roles = roles_at(case, scope.unwrap_or(Scope::Platform));
-    Verdict::new(case.route, roles)
-}
-
-fn roles_at(case: Case<'_>, scope: Scope) -> Vec<Grant> {
-    let table = case.question.table;
-    let grants = table.grants_covering(case.subject.principal.id, scope);
-    let granted = grants.filter(|grant| grant.effect == Effect::Allow);
-    granted.cloned().collect()
 }

@@ -9,7 +9,7 @@ use super::super::{
 };
 use super::*;
 use crate::domain::{
-    Binding, BindingId, Catalogue, Effect, Owner, PolicyRows, Principal, PrincipalId,
+    Binding, BindingId, Catalogue, Effect, Owner, Permission, PolicyRows, Principal, PrincipalId,
     PrincipalKind, ProjectId, Role, RoleId, Scope, TenantId,
 };
 
@@ -227,7 +227,11 @@ impl Asking<'_> {
                 ip: None,
                 at: DateTime::UNIX_EPOCH,
             },
-            objects: objects.map(|(named, owners)| NamedObjects { named, owners }),
+            objects: objects.map(|(named, owners)| NamedObjects {
+                named,
+                owners,
+                made: None,
+            }),
         })
     }
 
@@ -257,6 +261,7 @@ fn route(scope: RoleScope, requirement: Requirement) -> Route {
         scope,
         resource: None,
         objects: crate::policy::Objects::default(),
+        when: None,
         project: None,
         event: "x".into(),
         dialect: Dialect::Problem,

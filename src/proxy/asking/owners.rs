@@ -7,17 +7,18 @@ use std::time::Duration;
 use moka::sync::Cache;
 
 use super::Asker;
-use crate::cache::Owners;
+use crate::cache::{Owners, OwnersError};
 use crate::domain::{Owner, ResourceKey};
 use crate::policy::{Asking, Ownership, ViaBy};
 use crate::proxy::rescue::Failure;
 use crate::proxy::rules::Rules;
-use crate::store::StoreError;
 
 /// Longest way from a child to the object that is owned.
 const MAX_STEPS: usize = 4;
 /// Children held at most whose parents never change.
 const CAPACITY: u64 = 200_000;
+/// How long all questions for one request may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How long one is held that nobody asks for.
 const IDLE: Duration = Duration::from_hours(1);
 
@@ -33,7 +34,7 @@ pub struct Lineage {
 #[derive(Debug, thiserror::Error)]
 pub(in crate::proxy) enum Unresolved {
     #[error(transparent)]
-    Database(#[from] StoreError),
+    Database(#[from] OwnersError),
     #[error("the backend does not tell what the object belongs to: {}", .0.code())]
     Backend(Failure),
 }
@@ -68,6 +69,15 @@ impl Lineage {
 
     /// The owners of these objects, in their order; `None` for what nobody owns.
     pub(in crate::proxy) async fn find(
+        &self,
+        rules: &Rules,
+        objects: &[ResourceKey],
+    ) -> Result<Vec<Option<Owner>>, Unresolved> {
+        let found = tokio::time::timeout(PATIENCE, self.follow(rules, objects)).await;
+        found.unwrap_or(Err(Unresolved::Backend(Failure::UpstreamTimeout)))
+    }
+
+    async fn follow(
         &self,
         rules: &Rules,
         objects: &[ResourceKey],

@@ -13,10 +13,10 @@ use crate::proxy::attempt::Attempts;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::gateway::Gateway;
 
-/// Fields that ask for less than the whole answer as it is now.
-const PARTIAL: [header::HeaderName; 6] = [
-    header::RANGE,
-    header::IF_RANGE,
+/// Fields that ask for a part of the answer.
+const PARTIAL: [header::HeaderName; 2] = [header::RANGE, header::IF_RANGE];
+/// Fields that ask for a list if it is another than before: what is taken out may be.
+const CONDITIONAL: [header::HeaderName; 4] = [
     header::IF_NONE_MATCH,
     header::IF_MODIFIED_SINCE,
     header::IF_MATCH,
@@ -83,6 +83,10 @@ impl Gateway {
             return Err(error);
         }
         // A backend may have answered before it read all, and then closed.
+        if exchange.changes_objects() {
+            // Whoever asked for it may be gone: it is done all the same.
+            return receive(exchange, http, peer).await;
+        }
         tokio::select! {
             answer = receive(exchange, http, peer) => answer,
             gone = client_gone(session) => Err(gone),
@@ -106,8 +110,15 @@ async fn receive(
 fn whole_answer(session: &mut Session, exchange: &mut Exchange) -> pingora::Result<RequestHeader> {
     let mut head = Gateway::rebuilt(session, exchange)?;
     head.insert_header(header::ACCEPT_ENCODING, "identity")?;
+    // The client is told to go on here.
+    head.remove_header(&header::EXPECT);
     for name in &PARTIAL {
         head.remove_header(name);
+    }
+    if exchange.filters() {
+        for name in &CONDITIONAL {
+            head.remove_header(name);
+        }
     }
     let streams = exchange.forwarded.body.is_none() && !session.as_mut().is_body_empty();
     let is_http1 = exchange.upstream.as_ref().is_some_and(|it| !it.http2);
@@ -123,6 +134,11 @@ async fn stream(
     exchange: &mut Exchange,
     http: &mut HttpSession,
 ) -> pingora::Result<()> {
+    let waits = session.req_header().headers.contains_key(header::EXPECT);
+    if waits && !session.as_mut().is_body_empty() {
+        let told = session.as_downstream_mut().write_continue_response().await;
+        told.map_err(|error| error.into_down())?;
+    }
     while !session.as_mut().is_body_done() {
         let read = session.as_downstream_mut().read_request_body().await;
         let Some(bytes) = read.map_err(|error| error.into_down())? else {

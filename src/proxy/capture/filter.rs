@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Captured, fail, unreadable};
 use crate::domain::ResourceKey;
 use crate::policy::json_text::{Listing, set_null};
-use crate::policy::{FilterRule, Route};
+use crate::policy::{FilterRule, Named, Route};
 use crate::proxy::exchange::{Exchange, Outcome};
 use crate::proxy::gateway::Gateway;
 use crate::proxy::rescue::Failure;
@@ -71,9 +71,14 @@ impl Gateway {
         };
         let table = self.tables.current();
         let mut owners = owners.into_iter();
+        let named = |id: &str| Named {
+            kind: Arc::clone(&rule.kind),
+            id: id.into(),
+            enforced: true,
+        };
         let sees = |id: Option<&str>| {
-            let owner = id.and_then(|_| owners.next().flatten());
-            owner.is_some_and(|owner| permit.sees(&table, &owner))
+            let item = id.and_then(|id| Some((named(id), owners.next().flatten()?)));
+            item.is_some_and(|(named, owner)| permit.sees(&table, &named, &owner))
         };
         Ok(listing.ids().map(sees).collect())
     }

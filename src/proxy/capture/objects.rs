@@ -1,20 +1,17 @@
 //! What an answer tells was made, and what is gone.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rand::SeedableRng as _;
-use rand::rngs::StdRng;
-
 use super::{Captured, fail, unreadable};
-use crate::cache::Changes;
-use crate::domain::{Actor, ResourceKey};
+use crate::cache::{Changes, Made, OwnersError};
+use crate::domain::ResourceKey;
 use crate::policy::json_text::{Unreadable, ids_at, text_at};
 use crate::policy::{CreateRule, LabelSource, Route};
 use crate::proxy::exchange::{Exchange, Outcome};
 use crate::proxy::gateway::Gateway;
 use crate::proxy::record;
 use crate::proxy::rescue::Failure;
-use crate::store::{Author, NewResource, StoreError};
 
 impl Gateway {
     /// Records what a successful request made and forgets what it removed, before anybody
@@ -32,18 +29,18 @@ impl Gateway {
             let read = created(route, rule, text, labels);
             made.extend(read.map_err(unreadable(exchange))?);
         }
-        self.record_objects(exchange, made).await
+        self.change_records(exchange, made).await
     }
 
     /// As [`Self::settle`], where nothing was made.
     pub(in crate::proxy) async fn forget(&self, exchange: &mut Exchange) -> pingora::Result<()> {
-        self.record_objects(exchange, Vec::new()).await
+        self.change_records(exchange, Vec::new()).await
     }
 
-    async fn record_objects(
+    async fn change_records(
         &self,
         exchange: &mut Exchange,
-        made: Vec<NewResource>,
+        made: Vec<Made>,
     ) -> pingora::Result<()> {
         let is_kept = |key: &ResourceKey| made.iter().any(|made| made.key == *key);
         let doomed = std::mem::take(&mut exchange.learnt.doomed).into_iter();
@@ -55,32 +52,27 @@ impl Gateway {
         let Some(changes) = changes(exchange, made, gone) else {
             return Err(fail(exchange, Failure::OwnershipUnrecorded));
         };
-        let author = self.author(exchange);
-        let Err(error) = self.lineage.records().change(author, changes).await else {
+        let objects = format!("made {:?}, gone {:?}", changes.made, changes.gone);
+        let Err(error) = self.lineage.records().change(changes).await else {
             return Ok(());
         };
-        let objects = &exchange.made;
-        tracing::error!(%error, ?objects, request_id = exchange.request_id(),
-            "what a request made or removed is not on record");
+        let request_id = exchange.request_id();
+        tracing::error!(%error, objects, request_id, "what a request did is not on record");
         let failure = match error {
-            StoreError::Conflict(_) => Failure::OwnershipConflict,
-            _ => Failure::OwnershipUnrecorded,
+            OwnersError::Conflict(_) => Failure::OwnershipConflict,
+            OwnersError::Unavailable(_) => Failure::OwnershipUnrecorded,
         };
         Err(fail(exchange, failure))
     }
-
-    fn author(&self, exchange: &Exchange) -> Author {
-        let actor: Actor = record::actor(exchange.facts());
-        Author::new(actor, self.clock.clone(), StdRng::from_os_rng())
-    }
 }
 
-fn changes(exchange: &Exchange, made: Vec<NewResource>, gone: Vec<ResourceKey>) -> Option<Changes> {
+fn changes(exchange: &Exchange, made: Vec<Made>, gone: Vec<ResourceKey>) -> Option<Changes> {
     let Outcome::Permitted(permit) = &exchange.outcome else {
         return None;
     };
     let project = permit.project()?;
     Some(Changes {
+        actor: record::actor(exchange.facts()),
         tenant: project.tenant,
         project: project.id,
         made,
@@ -93,8 +85,8 @@ fn created(
     route: &Route,
     rule: &CreateRule,
     text: &str,
-    mut labels: std::collections::BTreeMap<String, String>,
-) -> Result<Vec<NewResource>, Unreadable> {
+    mut labels: BTreeMap<String, String>,
+) -> Result<Vec<Made>, Unreadable> {
     let ids = match ids_at(text, &rule.id) {
         Ok(ids) => ids,
         Err(Unreadable) if rule.optional => Vec::new(),
@@ -103,6 +95,9 @@ fn created(
     if ids.is_empty() && !rule.optional {
         return Err(Unreadable);
     }
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     for (name, from) in &rule.labels {
         if let LabelSource::Response(pointer) = from
             && let Some(label) = text_at(text, pointer)?
@@ -110,7 +105,7 @@ fn created(
             labels.insert(name.to_string(), label);
         }
     }
-    let new = |id: String| NewResource {
+    let made = |id: String| Made {
         key: ResourceKey {
             upstream: Arc::clone(route.recorded_at()),
             kind: rule.kind.clone(),
@@ -118,5 +113,5 @@ fn created(
         },
         labels: labels.clone(),
     };
-    Ok(ids.into_iter().map(new).collect())
+    Ok(ids.into_iter().map(made).collect())
 }

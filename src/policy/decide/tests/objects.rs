@@ -246,7 +246,9 @@ fn of_a_list_is_seen_what_could_be_asked_for() {
     let all = [(1000, 10), (1001, 10), (2000, 20), (2001, 20), (3000, 11)];
     let seen = |asked: Asking<'_>| {
         let permit = asked.permit();
-        let seen = all.map(|(resource, project)| permit.sees(&table, &owner(resource, project)));
+        let seen = all.map(|(resource, project)| {
+            permit.sees(&table, &named(true), &owner(resource, project))
+        });
         for (seen, (resource, project)) in seen.iter().zip(all) {
             let single = world.asks(101).needing(world.permission(READ));
             let single = single.about(&[Some(owner(resource, project))]).verdict();
@@ -255,15 +257,16 @@ fn of_a_list_is_seen_what_could_be_asked_for() {
         seen
     };
     assert_eq!(seen(asks()), [true, false, true, false, false]);
-    let named = asks().naming("acme/fraud");
-    assert_eq!(seen(named), [true, false, false, false, false]);
+    let one = asks().naming("acme/fraud");
+    assert_eq!(seen(one), [true, false, false, false, false]);
     let part = asks().naming("globex/churn");
     assert_eq!(seen(part), [false, false, true, false, false]);
     let limited = asks().limited(world.limits(None, Some(&[20])));
     assert_eq!(seen(limited), [false, false, true, false, false]);
     assert_eq!(asks().naming("acme/risk").verdict(), "project_closed");
     let writing = world.asks(101).listing().permit();
-    let seen = all.map(|(resource, project)| writing.sees(&table, &owner(resource, project)));
+    let seen = all
+        .map(|(resource, project)| writing.sees(&table, &named(true), &owner(resource, project)));
     assert_eq!(seen, [false, false, true, false, false]);
 }
 
