@@ -284,6 +284,7 @@ impl Answer {
                 named: label.as_slice(),
                 owners: &[],
                 made: None,
+                params: &[],
             }),
             ..question
         })))

@@ -44,7 +44,9 @@ pub use header_name::{OwnedHeaders, fold};
 pub use held_role::{Grant, HeldRole};
 pub use host::{HostPattern, MalformedHost};
 pub use http1::{Chunked, Framing, Head, HeadLimits, HeadReader};
-pub use naming::{LabelPairs, Names, check_content, named, request_labels, write_set};
+pub use naming::{
+    LabelPairs, Names, check_content, named, request_labels, request_params, write_set,
+};
 pub use objects::{
     Asking, BodyFormat, BodyRule, BodyTemplate, BulkLookup, CreateRule, FilterRule, ForbidRule,
     Form, Keys, LabelSource, ListRequest, Objects, OnlyRule, OwnRequest, Ownership, PageRule,

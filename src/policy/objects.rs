@@ -29,6 +29,8 @@ pub struct Objects {
     pub recorded_at: Option<Arc<str>>,
     /// What is written into the request before it is forwarded.
     pub set: Vec<SetRule>,
+    /// Values for conditions on rights, beside those of the path.
+    pub params: Vec<(Arc<str>, Source)>,
     /// What may not stand in the request.
     pub forbid: Vec<ForbidRule>,
     /// What must stand in the request, as one of some values.

@@ -68,6 +68,7 @@ impl Route {
         self.reads_objects()
             || objects.body.is_some()
             || !(objects.forbid.is_empty() && objects.only.is_empty())
+            || !objects.params.is_empty()
             || objects.creates.iter().any(|rule| !rule.labels.is_empty())
     }
 

@@ -15,9 +15,9 @@ use super::inspect::{self, Unread};
 use super::rules::Rules;
 use crate::domain::{Owner, ResourceKey};
 use crate::policy::{
-    Authentication, Body, CanonicalRequest, Circumstances, Decision, Denial, Facts, Lookup, Named,
-    NamedObjects, Names, PathRef, Question, RoleTable, Route, check_content, decide, named,
-    request_labels, screen,
+    Authentication, Body, CanonicalRequest, Circumstances, Decision, Denial, Facts, LabelPairs,
+    Lookup, Named, NamedObjects, Names, PathRef, Question, RoleTable, Route, check_content, decide,
+    named, request_labels, request_params, screen,
 };
 
 /// What was learnt of a request besides its head.
@@ -47,6 +47,8 @@ struct Objects {
     owners: Vec<Option<Owner>>,
     /// What the request tells of the object that it is to make.
     made: Option<BTreeMap<String, String>>,
+    /// What its route takes from it for conditions.
+    params: LabelPairs,
 }
 
 impl<'c> Case<'c> {
@@ -71,6 +73,7 @@ impl<'c> Case<'c> {
                 named: &objects.named,
                 owners: &objects.owners,
                 made: objects.made.as_ref(),
+                params: &objects.params,
             }),
         }
     }
@@ -184,7 +187,7 @@ impl Gateway {
             Some(rule) => Some(inspect::read(session, exchange, rule, allowed).await?),
             None => None,
         };
-        let (names, labels) = {
+        let (names, labels, params) = {
             let table = self.tables.current();
             let question = case.question(session, &table, None);
             let names = named(&question, body.as_ref()).map_err(Denial::from)?;
@@ -193,7 +196,8 @@ impl Gateway {
             let labels = labels
                 .collect::<Result<Vec<_>, _>>()
                 .map_err(Denial::from)?;
-            (names, labels)
+            let params = request_params(&question, body.as_ref(), &route.objects);
+            (names, labels, params.map_err(Denial::from)?)
         };
         let key = |object: &crate::domain::ResourceRef| ResourceKey {
             upstream: Arc::clone(route.recorded_at()),
@@ -210,6 +214,7 @@ impl Gateway {
         };
         let mut objects = objects(names, owners);
         objects.made = learnt.labels.first().cloned();
+        objects.params = params;
         Ok((objects, learnt))
     }
 

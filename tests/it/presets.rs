@@ -48,3 +48,22 @@ fn told(command: &mut Command) -> String {
     assert!(output.status.success(), "{told}\n{complaint}");
     told.trim().to_owned()
 }
+
+/// Lets a new user infer with one version of acme/fraud's model `fraud` and nothing else;
+/// returns a key.
+fn bound_to_version_1(gateway: &TestGateway) -> String {
+    gateway.cli(&["users", "create", "tester@example.com"]);
+    gateway.cli(&[
+        "members",
+        "add",
+        "--on-resource",
+        "server/model/fraud",
+        "--principal",
+        "tester@example.com",
+        "--role",
+        "editor",
+        "--when",
+        r#"request.params.version == "1""#,
+    ]);
+    gateway.key("tester@example.com", None)
+}

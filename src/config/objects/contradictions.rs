@@ -213,10 +213,11 @@ pub(super) fn sources<'o>(context: Context<'o>, objects: &'o Objects) -> Vec<&'o
         LabelSource::Request(source) => Some(source),
         LabelSource::Response(_) => None,
     });
+    let params = objects.params.iter().map(|(_, source)| source);
     let pages = objects.pages.iter();
     let pages = pages.flat_map(|pages| [&pages.size, &pages.token]);
     let places = ids.chain(only).chain(labels).chain(pages);
-    places.chain(context.project).collect()
+    places.chain(params).chain(context.project).collect()
 }
 
 fn overlap(written: &Source, read: &Source, keys: Keys) -> bool {

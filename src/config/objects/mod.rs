@@ -10,6 +10,8 @@ mod contradictions;
 mod references;
 mod set;
 
+use std::sync::Arc;
+
 use http::Method;
 
 use super::bodies::{self, Bodies};
@@ -23,8 +25,9 @@ use crate::policy::{BodyRule, Objects, OwnedHeaders, Pattern, Requirement, Resou
 pub(super) use references::resource;
 
 /// The keys of a route that are read here, besides `resource`.
-pub(super) const KEYS: [&str; 10] = [
+pub(super) const KEYS: [&str; 11] = [
     "references",
+    "params",
     "forbid",
     "only",
     "set",
@@ -71,6 +74,7 @@ pub(super) fn read(context: Context<'_>) -> Objects {
             source::response(context.reader, node)
         }),
         recorded_at: None,
+        params: params(context),
         set: context.each("set", set::rule),
         forbid: context.each("forbid", content::forbid),
         only: context.each("only", content::only),
@@ -106,6 +110,28 @@ impl<'a> Context<'a> {
         self.upstream
             .is_some_and(|upstream| self.types.is_backends(upstream, kind))
     }
+}
+
+/// `{ name: source }`, for conditions.
+fn params(context: Context<'_>) -> Vec<(Arc<str>, Source)> {
+    let Context { reader, fields, .. } = context;
+    let Some(node) = fields.get("params") else {
+        return Vec::new();
+    };
+    let entries = reader.entries(node).into_iter();
+    let params = entries.filter_map(|(name, key, value)| {
+        let word = source::word(reader, key, "a name");
+        let from = source::source(reader, value, context.patterns);
+        let mut patterns = context.patterns.unwrap_or_default().iter();
+        if patterns.any(|pattern| pattern.has_param(name)) {
+            reader.report(
+                key.place,
+                format!("`{name}` is a value of the path already"),
+            );
+        }
+        word.zip(from)
+    });
+    params.collect()
 }
 
 /// The body is read if the route says how, or names a place in it.

@@ -1,7 +1,7 @@
 """Calls MLServer by gRPC through the gateway and prints what each call came to, as JSON.
 
 Arguments: address of the gateway, keys of an owner and a viewer of the model `fraud`, one of
-somebody else.
+somebody else, and one of whoever may infer with its version 1.
 """
 
 import json
@@ -13,7 +13,7 @@ from mlserver.grpc import model_repository_pb2 as repository_pb
 from mlserver.grpc.dataplane_pb2_grpc import GRPCInferenceServiceStub
 from mlserver.grpc.model_repository_pb2_grpc import ModelRepositoryServiceStub
 
-address, owner, viewer, stranger = sys.argv[1:]
+address, owner, viewer, stranger, tester = sys.argv[1:]
 SERVICE = "/inference.GRPCInferenceService/"
 
 
@@ -98,6 +98,9 @@ with grpc.insecure_channel(address) as channel:
         "infer, another's": inferred(owner, "churn"),
         "infer, nobody's": inferred(owner, "nobodys"),
         "infer, none such": inferred(owner, "none-such"),
+        "infer, bound to a version": inferred(tester, "fraud", "1"),
+        "infer, bound to another": inferred(tester, "fraud", "2"),
+        "infer, bound, none named": inferred(tester, "fraud"),
         "infer, no name": inferred(owner, ""),
         "infer, the other": inferred(stranger, "churn"),
         "infer, two names": raw(owner, "ModelInfer", twice),

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::adopt;
+use super::{adopt, bound_to_version_1};
 use crate::support::gateway::{Keys, TestGateway};
 use crate::support::raw::Answer;
 use crate::support::server::Server;
@@ -108,6 +108,25 @@ async fn a_model_is_its_projects() {
     for model in ["churn", "nobodys", "churn/versions/1"] {
         assert_eq!(told(model), unknown, "{model}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_binding_may_be_on_one_version() {
+    let server = mlserver();
+    let setup = Setup::before(&server.url()).await;
+    let key = &bound_to_version_1(&setup.gateway);
+    let answer = setup.infer("fraud/versions/1", key);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(setup.infer("fraud/versions/2", key).status, 403);
+    assert_eq!(
+        setup.infer("fraud", key).status,
+        403,
+        "the server would choose"
+    );
+    assert_eq!(setup.infer("churn/versions/1", key).status, 404);
+    let read = |path: &str| setup.get(&format!("/v2/models/fraud{path}"), key).status;
+    assert_eq!(read("/versions/1/ready"), 200);
+    assert_eq!(read("/versions/2/ready"), 403);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::{adopt, told};
+use super::{adopt, bound_to_version_1, told};
 use crate::support::from_environment;
 use crate::support::gateway::TestGateway;
 use crate::support::server::Server;
@@ -38,7 +38,8 @@ presets:
     client
         .arg("tests/e2e/presets/kserve_grpc_client.py")
         .arg(gateway.public().to_string())
-        .args([&keys.owner, &keys.viewer, &keys.stranger]);
+        .args([&keys.owner, &keys.viewer, &keys.stranger])
+        .arg(bound_to_version_1(&gateway));
     insta::assert_snapshot!(told(&mut client));
     // One record counts for both ports.
     assert_eq!(gateway.get("/v2/models/fraud", &keys.viewer).status, 200);
