@@ -75,16 +75,16 @@ pub struct Form {
 }
 
 impl Form {
-    /// The id in a text that fits.
+    /// The id in a text that fits, and what comes behind.
     #[must_use]
-    pub fn id<'t>(&self, text: &'t str) -> Option<&'t str> {
+    pub fn split<'t>(&self, text: &'t str) -> Option<(&'t str, &'t str)> {
         let rest = text.strip_prefix(&*self.before)?;
-        let id = if self.open {
-            rest.split_once(&*self.after)?.0
+        let (id, rest) = if self.open {
+            rest.split_once(&*self.after)?
         } else {
-            rest.strip_suffix(&*self.after)?
+            (rest.strip_suffix(&*self.after)?, "")
         };
-        (!id.is_empty()).then_some(id)
+        (!id.is_empty()).then_some((id, rest))
     }
 }
 

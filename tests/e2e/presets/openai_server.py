@@ -25,7 +25,8 @@ class Parrot(litserve.LitAPI):
         yield "heard: "
         while request.stream and not GO.exists():
             time.sleep(0.01)
-        yield request.messages[-1].content
+        content = request.messages[-1].content
+        yield content if isinstance(content, str) else " ".join(part.text for part in content)
 
 
 def add_the_rest(app):

@@ -53,7 +53,10 @@ async fn names_with_slashes_and_ways_around_the_model() {
         answer.status
     };
     for (body, status) in [
-        (r#"{"model":"acme-small","messages":[]}"#, 422),
+        (
+            r#"{"model":"acme-small","messages":[{"role":"user","content":"hi"}]}"#,
+            200,
+        ),
         (r#"{"messages":[]}"#, 400),
         (r#"{"model":["acme-small"],"messages":[]}"#, 400),
         (
