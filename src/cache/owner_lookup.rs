@@ -193,7 +193,9 @@ impl Owners {
             let keys: Vec<_> = made.chain(&changes.gone).cloned().collect();
             let done = apply(&db, &mut author, &changes).await;
             // Also after an error: it may have been committed all the same.
-            keys.iter().for_each(|key| cache.invalidate(key));
+            for key in &keys {
+                cache.invalidate(key);
+            }
             done
         })
         .await

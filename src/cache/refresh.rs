@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::role_tables::GRACE;
 use super::{KeyCache, OwnerCache, RoleTables};
-use crate::store::{Change, Changed, Db, StoreError, TouchedResources};
+use crate::domain::TouchedRows;
+use crate::store::{Change, ChangeListener, Changed, Db, StoreError, TouchedResources};
 
 /// The task that keeps the caches true.
 #[derive(Debug)]
@@ -44,7 +46,7 @@ impl Refresh {
         loop {
             tokio::select! {
                 change = listener.next() => self.apply(&change?).await?,
-                _ = ticks.tick() => self.poll(seen).await?,
+                _ = ticks.tick() => self.poll(&mut listener, seen).await?,
             }
             seen = self.version();
         }
@@ -52,33 +54,66 @@ impl Refresh {
 
     async fn apply(&self, change: &Change) -> Result<(), StoreError> {
         match &change.what {
-            Changed::Keys(ids) => ids.iter().for_each(|id| self.keys.invalidate(id)),
-            // The role table has these.
-            Changed::Principals(_) | Changed::Policy => {}
+            Changed::Keys(ids) => {
+                for id in ids {
+                    self.keys.invalidate(id);
+                }
+                self.change_table(change.version, &TouchedRows::Others)
+                    .await
+            }
+            Changed::Policy(touched) => self.change_table(change.version, touched).await,
+            // The version says nothing of these.
             Changed::Resources(touched) => {
                 self.forget(touched);
-                // The version says nothing of these.
-                return Ok(());
+                Ok(())
             }
-            Changed::Everything => self.forget_all(),
+            Changed::Everything => {
+                self.forget_all();
+                self.tables.catch_up().await
+            }
         }
-        self.tables.poll().await
+    }
+
+    async fn change_table(
+        &self,
+        version: Option<i64>,
+        touched: &TouchedRows,
+    ) -> Result<(), StoreError> {
+        match version {
+            Some(version) => self.tables.change(version, touched).await,
+            None => self.tables.catch_up().await,
+        }
     }
 
     /// A version that moved without a notification: no cached key can be trusted.
     /// The table itself may have been brought up to date by somebody else meanwhile.
-    async fn poll(&self, seen: i64) -> Result<(), StoreError> {
-        self.tables.poll().await?;
-        if self.version() != seen {
-            self.forget_all();
+    async fn poll(&self, listener: &mut ChangeListener, seen: i64) -> Result<(), StoreError> {
+        let Some(version) = self.tables.newer_version().await? else {
+            if self.version() != seen {
+                self.forget_all();
+            }
+            return Ok(());
+        };
+        // Its notification may be on the way.
+        let heard = tokio::time::timeout(GRACE, async {
+            while self.version() < version {
+                self.apply(&listener.next().await?).await?;
+            }
+            Ok::<_, StoreError>(())
+        });
+        if let Ok(followed) = heard.await {
+            return followed;
         }
-        Ok(())
+        self.forget_all();
+        self.tables.catch_up().await
     }
 
     fn forget(&self, touched: &TouchedResources) {
         match touched {
             TouchedResources::These(keys) => {
-                keys.iter().for_each(|key| self.owners.invalidate(key));
+                for key in keys {
+                    self.owners.invalidate(key);
+                }
             }
             TouchedResources::OfType { .. } | TouchedResources::Any => {
                 self.owners.invalidate_all();

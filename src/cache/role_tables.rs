@@ -1,15 +1,20 @@
-//! The current role table, swapped whole.
+//! The current role table: brought up to date by single changes, or loaded anew.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
+use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::domain::{Catalogue, PolicyRows};
+use crate::domain::{Catalogue, PolicyRows, TouchedRows};
 use crate::policy::RoleTable;
 use crate::store::{Db, StoreError};
+
+/// How long a version that moved may stay unexplained: notifications come within some
+/// milliseconds, and loading everything costs seconds where there is much.
+pub(super) const GRACE: Duration = Duration::from_millis(100);
 
 /// Holds the role table and knows how old its truth is.
 #[derive(Debug)]
@@ -19,6 +24,8 @@ pub struct RoleTables {
     current: ArcSwap<RoleTable>,
     /// One reload at a time, so that none replaces the table by an older one.
     reload: tokio::sync::Mutex<()>,
+    /// Version of the current table.
+    reached: watch::Sender<i64>,
     clock: Clock,
     origin: Instant,
     /// Milliseconds after `origin` at which the database last confirmed the table,
@@ -37,6 +44,7 @@ impl RoleTables {
             catalogue: Arc::new(catalogue).into(),
             current: ArcSwap::default(),
             reload: tokio::sync::Mutex::new(()),
+            reached: watch::Sender::new(0),
             clock,
             origin,
             confirmed: AtomicU64::new(0),
@@ -68,19 +76,74 @@ impl RoleTables {
         }
     }
 
-    /// Asks the database for the version and reloads if it moved.
+    /// Asks the database for the version; if it moved, gives whoever follows the changes a
+    /// moment to bring the table up to it, and reloads if nobody does.
     ///
     /// # Errors
     ///
     /// As the store's; the table then stays as it is and grows older.
     pub async fn poll(&self) -> Result<(), StoreError> {
+        let Some(version) = self.newer_version().await? else {
+            return Ok(());
+        };
+        let mut reached = self.reached.subscribe();
+        let followed = reached.wait_for(|reached| *reached >= version);
+        if self.is_loaded() && tokio::time::timeout(GRACE, followed).await.is_ok() {
+            return Ok(());
+        }
+        self.catch_up().await
+    }
+
+    /// The version of the database, unless it is the table's, which is then confirmed.
+    pub(super) async fn newer_version(&self) -> Result<Option<i64>, StoreError> {
         let asked = self.since_origin();
         let version = self.db.policy_version().await?;
         if self.is_loaded() && version == self.current().version() {
             self.confirm(asked);
+            return Ok(None);
+        }
+        Ok(Some(version))
+    }
+
+    /// Brings the rows of one change into the table. The table is loaded anew where changes
+    /// before it are missing.
+    ///
+    /// A change that the table has already is applied all the same: whoever may connect to
+    /// the database may notify, and what was announced falsely must not hide what is true.
+    pub(super) async fn change(
+        &self,
+        version: i64,
+        touched: &TouchedRows,
+    ) -> Result<(), StoreError> {
+        let one = self.reload.lock().await;
+        let asked = self.since_origin();
+        let rows = self.db.load_touched(touched).await?;
+        let found = rows.version;
+        if found < version {
             return Ok(());
         }
-        self.reload().await
+        let changed = self
+            .current()
+            .changed(version, touched, rows, &self.catalogue());
+        let Some((table, unknown)) = changed.filter(|_| self.is_loaded()) else {
+            drop(one);
+            return self.catch_up().await;
+        };
+        let reached = table.version();
+        self.put(table, unknown);
+        if reached == found {
+            self.confirm(asked);
+        }
+        Ok(())
+    }
+
+    /// Loads the table anew, unless somebody else has meanwhile.
+    pub(super) async fn catch_up(&self) -> Result<(), StoreError> {
+        let _one = self.reload.lock().await;
+        if self.newer_version().await?.is_none() {
+            return Ok(());
+        }
+        self.load().await
     }
 
     /// Loads the table anew.
@@ -90,6 +153,10 @@ impl RoleTables {
     /// As the store's; the table then stays as it is.
     pub async fn reload(&self) -> Result<(), StoreError> {
         let _one = self.reload.lock().await;
+        self.load().await
+    }
+
+    async fn load(&self) -> Result<(), StoreError> {
         let asked = self.since_origin();
         let rows = self.db.load_policy().await?;
         self.install(rows);
@@ -121,10 +188,16 @@ impl RoleTables {
 
     fn install(&self, rows: PolicyRows) {
         let (table, unknown) = RoleTable::build(rows, &self.catalogue());
+        self.put(table, unknown);
+    }
+
+    fn put(&self, table: RoleTable, unknown: Vec<(String, String)>) {
         for (role, pattern) in unknown {
             tracing::warn!(role, pattern, "a role names permissions that do not exist");
         }
+        let version = table.version();
         self.current.store(Arc::new(table));
+        self.reached.send_replace(version);
     }
 
     fn is_loaded(&self) -> bool {

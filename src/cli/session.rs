@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::{self, Essentials};
 use crate::domain::{Actor, Catalogue};
 use crate::store::private_postgres::{PrivatePostgres, Urls};
-use crate::store::{Author, DatabaseUrl, Db};
+use crate::store::{Author, DatabaseUrl, Db, StoreError};
 
 /// A group of admin commands.
 #[derive(Args, Debug)]
@@ -89,14 +89,24 @@ impl Session {
 
 /// Connects to the database that was named, or that the configuration names.
 pub(super) async fn connect(global: &Global, url: Option<DatabaseUrl>) -> Result<Db, CliError> {
-    let url = database(url, &settings::read(global)?)?;
-    let db = Db::connect(&url, 1).await;
-    db.map_err(|error| CliError::NoDatabase(format!("{url}: {error}\n{WAYS}")))
+    let url = database_url(global, url)?;
+    Db::connect(&url, 1).await.map_err(|error| match error {
+        StoreError::UnfitLogin(_) => error.into(),
+        _ => CliError::NoDatabase(format!("{url}: {error}\n{WAYS}")),
+    })
 }
 
 const WAYS: &str = "\
 the database is the first of these: --database-url, $DATABASE_URL, `database.url` of the
 configuration, the private PostgreSQL under its `data_dir` while that runs";
+
+/// Where the database is that was named, or that the configuration names.
+pub(super) fn database_url(
+    global: &Global,
+    named: Option<DatabaseUrl>,
+) -> Result<DatabaseUrl, CliError> {
+    database(named, &settings::read(global)?)
+}
 
 fn database(named: Option<DatabaseUrl>, essentials: &Essentials) -> Result<DatabaseUrl, CliError> {
     if let Some(url) = named {

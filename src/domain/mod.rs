@@ -23,7 +23,7 @@ pub use path::{Email, MalformedName, PrincipalName, ProjectPath, ScopePath};
 pub use pepper::Pepper;
 pub use permission::{Catalogue, MalformedPermission, Permission, PermissionIndex, PermissionSet};
 pub use permission_rule::PermissionRule;
-pub use policy_rows::PolicyRows;
+pub use policy_rows::{PolicyRows, TouchedRows};
 pub use principal::{Principal, PrincipalKind};
 pub use rate::{Dimension, Quota, RateRule, RateUnit, Rates, RuleId, UnreasonableQuota};
 pub use resource::{Owner, ResourceKey};

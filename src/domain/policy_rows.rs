@@ -1,8 +1,11 @@
 //! The rows that decisions rest on.
 
-use super::{Binding, Principal, Project, Role, Tenant};
+use super::{
+    Binding, BindingId, Principal, PrincipalId, Project, ProjectId, Role, RoleId, Tenant, TenantId,
+};
 
-/// Everything a role table is built from, read in one transaction.
+/// Everything a role table is built from, read in one transaction; or of that the rows that
+/// a change touched.
 #[derive(Debug, Default)]
 pub struct PolicyRows {
     /// Version of the data, bumped by every change.
@@ -17,4 +20,21 @@ pub struct PolicyRows {
     pub roles: Vec<Role>,
     /// All bindings.
     pub bindings: Vec<Binding>,
+}
+
+/// Rows that a change made, changed or removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TouchedRows {
+    /// Tenants.
+    Tenants(Vec<TenantId>),
+    /// Projects.
+    Projects(Vec<ProjectId>),
+    /// Users and service accounts.
+    Principals(Vec<PrincipalId>),
+    /// Roles.
+    Roles(Vec<RoleId>),
+    /// Bindings.
+    Bindings(Vec<BindingId>),
+    /// None of these, as keys: the version alone moved.
+    Others,
 }

@@ -1,97 +1,55 @@
 //! The role table: who holds which role where, ready for a decision.
 //!
-//! A snapshot: built whole from the database, swapped whole, never changed. A
-//! look-up is a hash and a binary search, whatever the number of bindings.
+//! A snapshot: never changed, swapped whole. The next one is built anew, or, where it is
+//! known which rows changed, made from this one: what did not change is shared by both.
+//! A look-up is two hashes and a binary search, whatever the number of bindings.
 
 use std::sync::Arc;
 
-use ahash::AHashMap;
-
-use super::held_role::{Conditions, Grant, HeldRole};
+use super::held_role::{Grant, HeldRole};
 use crate::domain::{
-    Catalogue, Effect, PermissionIndex, PermissionSet, PolicyRows, Principal, PrincipalId, Project,
-    ProjectId, Role, RoleId, RoleScope, Scope, Slug, Tenant, TenantId,
+    BindingId, Effect, PermissionIndex, PermissionSet, Principal, PrincipalId, Project, ProjectId,
+    RoleId, RoleScope, Scope, Slug, Tenant, TenantId,
 };
 
-/// Name of the built-in role that a project's owner holds without a binding.
-const OWNER: &str = "owner";
+mod build;
+mod change;
+mod sharded;
+
+use sharded::Sharded;
 
 #[derive(Debug)]
 struct Holder {
     principal: Arc<Principal>,
     /// Sorted by scope.
-    grants: Vec<Grant>,
+    grants: Box<[Grant]>,
     /// What is held at any scope.
     anywhere: PermissionSet,
 }
 
+#[derive(Clone, Debug)]
+struct KnownRole {
+    held: Arc<HeldRole>,
+    scope: RoleScope,
+}
+
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RoleTable {
     version: i64,
-    tenants: AHashMap<TenantId, Arc<Tenant>>,
-    tenants_by_slug: AHashMap<Slug, TenantId>,
-    projects: AHashMap<ProjectId, Arc<Project>>,
-    projects_by_slug: AHashMap<(TenantId, Slug), ProjectId>,
-    holders: AHashMap<PrincipalId, Holder>,
+    tenants: Sharded<TenantId, Arc<Tenant>>,
+    tenants_by_slug: Sharded<Slug, TenantId>,
+    projects: Sharded<ProjectId, Arc<Project>>,
+    projects_by_slug: Sharded<(TenantId, Slug), ProjectId>,
+    holders: Sharded<PrincipalId, Arc<Holder>>,
+    roles: Sharded<RoleId, KnownRole>,
+    /// Who holds a binding: a change names bindings only.
+    bound: Sharded<BindingId, PrincipalId>,
+    /// The role that a project's owner holds without a binding.
+    owner: Option<Arc<HeldRole>>,
 }
 
 impl RoleTable {
-    /// Builds the table. Permission patterns that match nothing in the catalogue
-    /// grant nothing; they are returned as (role, pattern) for a warning.
-    #[must_use]
-    pub fn build(rows: PolicyRows, catalogue: &Catalogue) -> (Self, Vec<(String, String)>) {
-        let mut conditions = Conditions::default();
-        let (roles, unknown) = compile_roles(&rows.roles, catalogue, &mut conditions);
-        let owner = rows
-            .roles
-            .iter()
-            .find(|role| role.tenant.is_none() && role.name == OWNER)
-            .and_then(|role| roles.get(&role.id));
-        let mut grants = collect_grants(&rows, &roles, owner, &mut conditions);
-        let holders = rows
-            .principals
-            .into_iter()
-            .map(|principal| {
-                let mut grants = grants.remove(&principal.id).unwrap_or_default();
-                grants.sort_by_key(|grant| grant.scope);
-                let anywhere = anywhere(&grants);
-                let principal = Arc::new(principal);
-                let holder = Holder {
-                    principal,
-                    grants,
-                    anywhere,
-                };
-                (holder.principal.id, holder)
-            })
-            .collect();
-        let table = Self {
-            version: rows.version,
-            tenants_by_slug: rows
-                .tenants
-                .iter()
-                .map(|t| (t.slug.clone(), t.id))
-                .collect(),
-            projects_by_slug: rows
-                .projects
-                .iter()
-                .map(|p| ((p.tenant, p.slug.clone()), p.id))
-                .collect(),
-            tenants: rows
-                .tenants
-                .into_iter()
-                .map(|t| (t.id, Arc::new(t)))
-                .collect(),
-            projects: rows
-                .projects
-                .into_iter()
-                .map(|p| (p.id, Arc::new(p)))
-                .collect(),
-            holders,
-        };
-        (table, unknown)
-    }
-
     /// Version of the data it was built from.
     #[must_use]
     pub const fn version(&self) -> i64 {
@@ -217,81 +175,16 @@ impl RoleTable {
     }
 }
 
-type Roles = AHashMap<RoleId, Arc<HeldRole>>;
-
-fn compile_roles(
-    roles: &[Role],
-    catalogue: &Catalogue,
-    conditions: &mut Conditions,
-) -> (Roles, Vec<(String, String)>) {
-    let mut unknown = Vec::new();
-    let compiled = roles
-        .iter()
-        .map(|role| {
-            let (held, missing) = HeldRole::compile(role, catalogue, conditions);
-            let name = &role.name;
-            unknown.extend(missing.into_iter().map(|p| (name.clone(), p.to_owned())));
-            (role.id, Arc::new(held))
-        })
-        .collect();
-    (compiled, unknown)
-}
-
-fn collect_grants(
-    rows: &PolicyRows,
-    roles: &Roles,
-    owner: Option<&Arc<HeldRole>>,
-    conditions: &mut Conditions,
-) -> AHashMap<PrincipalId, Vec<Grant>> {
-    let mut grants: AHashMap<PrincipalId, Vec<Grant>> = AHashMap::new();
-    let scopes: AHashMap<RoleId, RoleScope> = rows
-        .roles
-        .iter()
-        .map(|role| (role.id, role.scope))
-        .collect();
-    for binding in &rows.bindings {
-        // The database refuses such a row; a table that trusts it would be one bug from a leak.
-        let fits = scopes
-            .get(&binding.role)
-            .is_some_and(|role| fits(*role, binding.scope));
-        if let (true, Some(role)) = (fits, roles.get(&binding.role)) {
-            let condition = binding.condition.as_deref();
-            grants.entry(binding.principal).or_default().push(Grant {
-                scope: binding.scope,
-                role: Arc::clone(role),
-                binding: Some(binding.id),
-                effect: binding.effect,
-                condition: condition.map(|text| conditions.compile(text)),
-            });
+impl Holder {
+    fn new(principal: Arc<Principal>, mut grants: Vec<Grant>) -> Self {
+        grants.sort_by_key(|grant| grant.scope);
+        let mut anywhere = PermissionSet::default();
+        let given = grants.iter().filter(|grant| grant.effect == Effect::Allow);
+        given.for_each(|grant| anywhere.add(grant.role.ever()));
+        Self {
+            principal,
+            grants: grants.into(),
+            anywhere,
         }
     }
-    for project in owner.map_or(&[][..], |_| &rows.projects) {
-        grants
-            .entry(project.owner)
-            .or_default()
-            .extend(owner.map(|role| Grant {
-                scope: Scope::Project(project.id),
-                role: Arc::clone(role),
-                binding: None,
-                effect: Effect::Allow,
-                condition: None,
-            }));
-    }
-    grants
-}
-
-/// A role of projects may be bound on one object too.
-const fn fits(role: RoleScope, scope: Scope) -> bool {
-    match scope {
-        Scope::Platform => matches!(role, RoleScope::Platform),
-        Scope::Tenant(_) => matches!(role, RoleScope::Tenant),
-        Scope::Project(_) | Scope::Resource { .. } => matches!(role, RoleScope::Project),
-    }
-}
-
-fn anywhere(grants: &[Grant]) -> PermissionSet {
-    let mut all = PermissionSet::default();
-    let given = grants.iter().filter(|grant| grant.effect == Effect::Allow);
-    given.for_each(|grant| all.add(grant.role.ever()));
-    all
 }

@@ -16,8 +16,8 @@ use super::rules::Rules;
 use crate::domain::{Owner, ResourceKey};
 use crate::policy::{
     Authentication, Body, CanonicalRequest, Circumstances, Decision, Denial, Facts, LabelPairs,
-    Lookup, Named, NamedObjects, Names, PathRef, Question, RoleTable, Route, check_content, decide,
-    named, request_labels, request_params, screen,
+    LabelSource, Lookup, Named, NamedObjects, Names, PathRef, Question, RoleTable, Route,
+    check_content, decide, named, request_labels, request_params, screen,
 };
 
 /// What was learnt of a request besides its head.
@@ -213,7 +213,7 @@ impl Gateway {
             labels: labels.into_iter().map(texts).collect(),
         };
         let mut objects = objects(names, owners);
-        objects.made = learnt.labels.first().cloned();
+        objects.made = told(route, &learnt.labels);
         objects.params = params;
         Ok((objects, learnt))
     }
@@ -235,6 +235,15 @@ impl Gateway {
             }
         })
     }
+}
+
+/// What the request tells of what it makes; `None` if the answer is to tell some of it.
+fn told(route: &Route, labels: &[BTreeMap<String, String>]) -> Option<BTreeMap<String, String>> {
+    let rules = &route.objects.creates;
+    let mut sources = rules.iter().flat_map(|rule| &rule.labels);
+    let by_request = |(_, from): &(_, LabelSource)| matches!(from, LabelSource::Request(_));
+    (!rules.is_empty() && sources.all(by_request))
+        .then(|| labels.iter().flat_map(BTreeMap::clone).collect())
 }
 
 fn texts(labels: Vec<(Arc<str>, String)>) -> BTreeMap<String, String> {

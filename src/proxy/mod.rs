@@ -7,6 +7,10 @@
 //! | `exchange.rs` | what is known of one request (Pingora's CTX) |
 //! | `gateway.rs` | the stages as Pingora calls them (`ProxyHttp`) |
 //! | `stages.rs` | canonical request, verdict, refusal |
+//! | `consider.rs`, `inspect.rs` | verdict, with the body and the owners it needs |
+//! | `asking/` | the gateway's own questions to a backend: whose an object is |
+//! | `capture/` | answers that are understood before they are passed on |
+//! | `forward.rs` | what goes upstream besides what came |
 //! | `redirect.rs` | the way to TLS, where nothing else is told |
 //! | `rules.rs` | what the configuration says |
 //! | `target.rs` | the request target as it was sent |
@@ -14,6 +18,7 @@
 //! | `rate.rs` | rate limits |
 //! | `headers.rs` | the upstream request, rebuilt from the permit |
 //! | `upstream.rs`, `addresses.rs` | where it goes |
+//! | `back/` | one request and one answer at a time on a connection to a backend |
 //! | `attempt.rs`, `circuit.rs` | where again, and where not |
 //! | `backend_answer.rs` | what of the backend's answer passes, and where it ends |
 //! | `rescue.rs`, `answer.rs`, `dialect.rs`, `grpc.rs` | what the client hears when it does not |
@@ -24,6 +29,7 @@ mod addresses;
 mod answer;
 mod asking;
 mod attempt;
+mod back;
 mod backend_answer;
 mod capture;
 mod circuit;

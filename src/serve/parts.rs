@@ -59,7 +59,7 @@ impl Parts {
         let rules: LiveRules = Arc::new(ArcSwap::from_pointee(rules));
         let tables = self.tables();
         let gateway = tokio::select! {
-            gateway = self.gateway(&tables, &rules, tasks) => gateway,
+            gateway = self.gateway(&tables, &rules, tasks) => gateway?,
             () = stop.requested() => return Ok(()),
             () = tokio::time::sleep(UPGRADE_PATIENCE), if entrance.is_none() => {
                 return Err(UpgradeError::Database.into());
@@ -126,9 +126,11 @@ impl Parts {
         tables: &Arc<RoleTables>,
         rules: &LiveRules,
         tasks: &mut JoinSet<io::Result<()>>,
-    ) -> Gateway {
+    ) -> Result<Gateway, ServeError> {
         let desk = &self.desk;
-        let pepper = database::wait_for(tables, &self.db).await;
+        let pepper = database::wait_for(tables, &self.db)
+            .await
+            .map_err(ServeError::Login)?;
         desk.health.watch(Arc::clone(tables));
         // Twice, for they are renewed halfway: whenever the database goes away, keys in
         // use are known for as long as the role table is believed.
@@ -151,7 +153,7 @@ impl Parts {
             desk.clock.clone(),
             &desk.metrics,
         );
-        Gateway::new(Core {
+        Ok(Gateway::new(Core {
             rules: Arc::clone(rules),
             authenticator,
             tables: Arc::clone(tables),
@@ -162,7 +164,7 @@ impl Parts {
             metrics: Arc::clone(&desk.metrics),
             clock: desk.clock.clone(),
             in_flight: InFlight::new(desk.metrics.in_flight.clone()),
-        })
+        }))
     }
 
     fn lineage(&self, owned: Arc<OwnerCache>) -> Lineage {

@@ -3,7 +3,6 @@
 use sqlx::PgConnection;
 
 use super::author::{ChangeTx, Done};
-use super::principals::principal;
 use super::projects::{project, project_by_id};
 use super::resources::resource;
 use super::tenants::tenant;
@@ -98,8 +97,9 @@ impl Db {
     /// `NotFound`, `Conflict` if it is there already, `Refused` when role and place do not
     /// fit, a service account would leave its tenant, or no superadmin would be left.
     pub async fn bind(&self, author: &mut Author, new: &NewBinding) -> Result<BindingId> {
+        let member = self.anyone(&new.principal).await?;
         let mut change = self.change(author).await?;
-        let (place, member, role) = resolve(&mut change, new).await?;
+        let (place, role) = resolve(&mut change, new).await?;
         let id = change.author.id();
         sqlx::query!(
             "INSERT INTO bindings (id, principal_id, role_id, scope, tenant_id, project_id,
@@ -132,8 +132,9 @@ impl Db {
     ///
     /// `NotFound` if there is none like it, `Refused` for the last superadmin.
     pub async fn unbind(&self, author: &mut Author, old: &NewBinding) -> Result<()> {
+        let member = self.anyone(&old.principal).await?;
         let mut change = self.change(author).await?;
-        let (place, member, role) = resolve(&mut change, old).await?;
+        let (place, role) = resolve(&mut change, old).await?;
         let removed = sqlx::query!(
             "DELETE FROM bindings WHERE principal_id = $1 AND role_id = $2
              AND tenant_id IS NOT DISTINCT FROM $3 AND project_id IS NOT DISTINCT FROM $4
@@ -245,12 +246,8 @@ impl Place {
     }
 }
 
-async fn resolve(
-    change: &mut ChangeTx<'_>,
-    binding: &NewBinding,
-) -> Result<(Place, Principal, Role)> {
+async fn resolve(change: &mut ChangeTx<'_>, binding: &NewBinding) -> Result<(Place, Role)> {
     let place = Place::find(&mut change.tx, &binding.place).await?;
-    let member = principal(&mut change.tx, &binding.principal).await?;
     let home = place.tenant.as_ref().map(|tenant| tenant.id);
     let name = &binding.role;
     let found = match roles::find(&mut change.tx, None, name).await? {
@@ -259,7 +256,7 @@ async fn resolve(
     };
     let role = found.ok_or_else(|| StoreError::not_found("role", name))?;
     fits(&role, &place, &binding.place)?;
-    Ok((place, member, role))
+    Ok((place, role))
 }
 
 fn fits(role: &Role, place: &Place, named: &BindingPlace) -> Result<()> {

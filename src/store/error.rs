@@ -22,6 +22,9 @@ pub enum StoreError {
     /// A rule forbids it.
     #[error("{0}")]
     Refused(String),
+    /// The database login could get around row-level security.
+    #[error("{0}")]
+    UnfitLogin(String),
     /// The database holds what it should not be able to hold.
     #[error("the database holds something unexpected: {0}")]
     Corrupt(String),

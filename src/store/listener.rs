@@ -6,7 +6,7 @@ use serde::Deserialize;
 use sqlx::postgres::PgListener;
 
 use super::{Db, Result, StoreError};
-use crate::domain::{KeyId, PrincipalId, ResourceKey};
+use crate::domain::{KeyId, ResourceKey, TouchedRows};
 
 /// The one table whose changes leave the version.
 const RESOURCES: &str = "resources";
@@ -25,10 +25,8 @@ pub struct Change {
 pub enum Changed {
     /// These keys were created or revoked.
     Keys(Vec<KeyId>),
-    /// These principals were created, disabled or enabled.
-    Principals(Vec<PrincipalId>),
-    /// Tenants, projects, roles or bindings.
-    Policy,
+    /// These rows of what the role table is made of.
+    Policy(TouchedRows),
     /// Objects of backends were recorded, changed or forgotten. The version stays.
     Resources(TouchedResources),
     /// Unknown: anything may have changed.
@@ -117,8 +115,23 @@ impl Changed {
         let ids = payload.ids.as_deref();
         let parsed = match payload.table.as_str() {
             "api_keys" => ids.and_then(all).map(Self::Keys),
-            "principals" => ids.and_then(all).map(Self::Principals),
-            "tenants" | "projects" | "roles" | "bindings" => Some(Self::Policy),
+            "tenants" => ids
+                .and_then(all)
+                .map(TouchedRows::Tenants)
+                .map(Self::Policy),
+            "projects" => ids
+                .and_then(all)
+                .map(TouchedRows::Projects)
+                .map(Self::Policy),
+            "principals" => ids
+                .and_then(all)
+                .map(TouchedRows::Principals)
+                .map(Self::Policy),
+            "roles" => ids.and_then(all).map(TouchedRows::Roles).map(Self::Policy),
+            "bindings" => ids
+                .and_then(all)
+                .map(TouchedRows::Bindings)
+                .map(Self::Policy),
             RESOURCES => Some(Self::Resources(TouchedResources::parse(payload))),
             _ => None,
         };
@@ -166,7 +179,7 @@ mod tests {
         let payload = format!(r#"{{"version": 7, "table": "principals", "ids": ["{id}"]}}"#);
         assert_eq!(
             what(&payload),
-            Changed::Principals(vec![id.parse().unwrap()])
+            Changed::Policy(TouchedRows::Principals(vec![id.parse().unwrap()]))
         );
     }
 
@@ -207,6 +220,9 @@ mod tests {
     #[test]
     fn the_rest_is_policy() {
         let change = Change::parse(r#"{"version": 7, "table": "bindings", "ids": []}"#);
-        assert_eq!((change.version, change.what), (Some(7), Changed::Policy));
+        assert_eq!(
+            (change.version, change.what),
+            (Some(7), Changed::Policy(TouchedRows::Bindings(vec![])))
+        );
     }
 }

@@ -3,6 +3,8 @@
 //! Readers return domain types. Writers are administrative changes: each takes an
 //! [`Author`], runs in one transaction and leaves exactly one audit event in it,
 //! because a transaction can only be committed with one.
+//!
+//! All of it runs in a [`TenantTx`], in whose name row-level security decides.
 
 mod audit;
 mod audit_copy;
@@ -10,8 +12,10 @@ mod author;
 mod bindings;
 mod connect;
 mod error;
+mod isolation;
 mod keys;
 mod listener;
+mod login;
 mod members;
 mod migrate;
 mod new_key;
@@ -31,6 +35,7 @@ pub use author::Author;
 pub use bindings::{BindingPlace, NewBinding};
 pub use connect::{DatabaseUrl, Db, MalformedDatabaseUrl};
 pub use error::StoreError;
+pub use isolation::{Finding, verify_isolation};
 pub use keys::{KeyUse, ListedKey};
 pub use listener::{Change, ChangeListener, Changed, TouchedResources};
 pub use members::Member;

@@ -11,7 +11,7 @@ use super::tenants::TenantRow;
 use super::{Db, Result, StoreError};
 use crate::domain::{
     Binding, BindingId, PolicyRows, Principal, PrincipalId, Project, ProjectId, ResourceId, Role,
-    RoleId, Scope, Tenant, TenantId,
+    RoleId, Scope, Tenant, TenantId, TouchedRows,
 };
 
 impl Db {
@@ -30,6 +30,29 @@ impl Db {
             roles: roles(&mut tx).await?,
             bindings: bindings(&mut tx).await?,
         })
+    }
+
+    /// What is there now of some rows of the policy, in one read-only snapshot: no row is
+    /// newer than `version`.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`, `Corrupt`.
+    pub async fn load_touched(&self, touched: &TouchedRows) -> Result<PolicyRows> {
+        let mut tx = self.snapshot().await?;
+        let mut rows = PolicyRows {
+            version: version(&mut tx).await?,
+            ..PolicyRows::default()
+        };
+        match touched {
+            TouchedRows::Tenants(ids) => rows.tenants = tenants_of(&mut tx, ids).await?,
+            TouchedRows::Projects(ids) => rows.projects = projects_of(&mut tx, ids).await?,
+            TouchedRows::Principals(ids) => rows.principals = principals_of(&mut tx, ids).await?,
+            TouchedRows::Roles(ids) => rows.roles = roles_of(&mut tx, ids).await?,
+            TouchedRows::Bindings(ids) => rows.bindings = bindings_of(&mut tx, ids).await?,
+            TouchedRows::Others => {}
+        }
+        Ok(rows)
     }
 
     /// The current version of the policy: one cheap query, for the poll.
@@ -97,6 +120,74 @@ async fn bindings(tx: &mut PgConnection) -> Result<Vec<Binding>> {
         r#"SELECT id, principal_id, role_id, tenant_id, project_id, resource_id,
                effect = 'deny' AS "denies!", condition
            FROM bindings"#
+    )
+    .map(Binding::from)
+    .fetch_all(tx)
+    .await?;
+    Ok(rows)
+}
+
+async fn tenants_of(tx: &mut PgConnection, ids: &[TenantId]) -> Result<Vec<Tenant>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = sqlx::query_as!(
+        TenantRow,
+        "SELECT id, slug, name FROM tenants WHERE id = ANY ($1)",
+        &ids
+    )
+    .try_map(parsed)
+    .fetch_all(tx)
+    .await?;
+    Ok(rows)
+}
+
+async fn projects_of(tx: &mut PgConnection, ids: &[ProjectId]) -> Result<Vec<Project>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = sqlx::query_as!(
+        ProjectRow,
+        "SELECT id, tenant_id, slug, name, owner_id FROM projects WHERE id = ANY ($1)",
+        &ids
+    )
+    .try_map(parsed)
+    .fetch_all(tx)
+    .await?;
+    Ok(rows)
+}
+
+async fn principals_of(tx: &mut PgConnection, ids: &[PrincipalId]) -> Result<Vec<Principal>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = sqlx::query_as!(
+        PrincipalRow,
+        r#"SELECT id, kind, email, name, tenant_id, disabled_at IS NOT NULL AS "disabled!"
+           FROM principals WHERE id = ANY ($1)"#,
+        &ids
+    )
+    .try_map(parsed)
+    .fetch_all(tx)
+    .await?;
+    Ok(rows)
+}
+
+async fn roles_of(tx: &mut PgConnection, ids: &[RoleId]) -> Result<Vec<Role>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = sqlx::query_as!(
+        RoleRow,
+        "SELECT id, tenant_id, name, scope, permissions FROM roles WHERE id = ANY ($1)",
+        &ids
+    )
+    .try_map(parsed)
+    .fetch_all(tx)
+    .await?;
+    Ok(rows)
+}
+
+async fn bindings_of(tx: &mut PgConnection, ids: &[BindingId]) -> Result<Vec<Binding>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = sqlx::query_as!(
+        BindingRow,
+        r#"SELECT id, principal_id, role_id, tenant_id, project_id, resource_id,
+               effect = 'deny' AS "denies!", condition
+           FROM bindings WHERE id = ANY ($1)"#,
+        &ids
     )
     .map(Binding::from)
     .fetch_all(tx)

@@ -4,7 +4,6 @@ use serde::Serialize;
 use sqlx::{PgConnection, types::Uuid};
 
 use super::author::{ChangeTx, Done};
-use super::principals::principal;
 use super::tenants::{tenant, tenant_by_id};
 use super::{Author, Db, Result, StoreError};
 use crate::domain::{
@@ -62,9 +61,9 @@ impl Db {
         name: &str,
         owner: &PrincipalName,
     ) -> Result<Project> {
+        let owner = self.active(owner).await?;
         let mut change = self.change(author).await?;
         let home = tenant(&mut change.tx, &path.tenant).await?;
-        let owner = active(&mut change, owner).await?;
         let project = Project {
             id: ProjectId(change.author.id()),
             tenant: home.id,
@@ -104,9 +103,9 @@ impl Db {
         path: &ProjectPath,
         to: &PrincipalName,
     ) -> Result<Project> {
+        let new = self.active(to).await?;
         let mut change = self.change(author).await?;
         let (home, mut project) = locked(&mut change, path).await?;
-        let new = active(&mut change, to).await?;
         if new.id == project.owner {
             return Err(StoreError::Conflict(format!(
                 "`{to}` owns `{path}` already"
@@ -122,6 +121,14 @@ impl Db {
             .detail("to", new.id.to_string());
         change.commit(done).await?;
         Ok(project)
+    }
+
+    async fn active(&self, name: &PrincipalName) -> Result<Principal> {
+        let found = self.anyone(name).await?;
+        if found.disabled {
+            return Err(StoreError::Refused(format!("`{name}` is disabled")));
+        }
+        Ok(found)
     }
 
     /// Projects, of one tenant or of all, by path.
@@ -214,14 +221,6 @@ async fn locked(change: &mut ChangeTx<'_>, path: &ProjectPath) -> Result<(Tenant
     .fetch_one(&mut *change.tx)
     .await?;
     Ok((home, row.try_into()?))
-}
-
-async fn active(change: &mut ChangeTx<'_>, name: &PrincipalName) -> Result<Principal> {
-    let found = principal(&mut change.tx, name).await?;
-    if found.disabled {
-        return Err(StoreError::Refused(format!("`{name}` is disabled")));
-    }
-    Ok(found)
 }
 
 async fn set_owner(change: &mut ChangeTx<'_>, project: &Project) -> Result<()> {

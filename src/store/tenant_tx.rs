@@ -6,10 +6,9 @@
 
 use std::ops::{Deref, DerefMut};
 
-use sqlx::{AssertSqlSafe, PgConnection, PgTransaction};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, PgTransaction};
 
-use super::connect::Db;
-use super::{Result, StoreError};
+use super::Db;
 use crate::domain::TenantId;
 
 /// In whose name SQL runs.
@@ -59,37 +58,56 @@ pub struct TenantTx {
 
 impl Db {
     /// A transaction in this database's [`Claims`].
-    pub(super) async fn begin(&self) -> Result<TenantTx> {
+    pub(super) async fn begin(&self) -> sqlx::Result<TenantTx> {
         self.begin_as("BEGIN").await
     }
 
     /// As [`Db::begin`], which refuses to change anything.
-    pub(super) async fn read(&self) -> Result<TenantTx> {
+    pub(super) async fn read(&self) -> sqlx::Result<TenantTx> {
         self.begin_as("BEGIN READ ONLY").await
     }
 
     /// As [`Db::read`], with all statements as of one moment.
-    pub(super) async fn snapshot(&self) -> Result<TenantTx> {
+    pub(super) async fn snapshot(&self) -> sqlx::Result<TenantTx> {
         self.begin_as("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             .await
     }
 
     /// As [`Db::read`], for a statement whose filters decide which index serves best: it is
     /// planned anew each time.
-    pub(super) async fn read_planned(&self) -> Result<TenantTx> {
+    pub(super) async fn read_planned(&self) -> sqlx::Result<TenantTx> {
         self.begin_as("BEGIN READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan")
             .await
     }
 
     /// In a task of its own: a caller that is given up in the middle would leave the
     /// connection inside a transaction that nobody knows of.
-    async fn begin_as(&self, begin: &'static str) -> Result<TenantTx> {
+    async fn begin_as(&self, begin: &'static str) -> sqlx::Result<TenantTx> {
         let statement = format!("{begin}; {}", self.claims().statement());
-        let pool = self.pool().clone();
-        let task = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(statement)).await });
-        let ended = task.await;
-        let tx = ended.map_err(|cause| StoreError::Unavailable(cause.to_string()))??;
+        let task = tokio::spawn(begin_with(self.pool().clone(), statement));
+        let tx = task.await.map_err(|_| sqlx::Error::WorkerCrashed)??;
         Ok(TenantTx { tx })
+    }
+}
+
+/// The pool hands out connections without a look at them, which would cost a round trip: that
+/// one was lost shows here, before anything was asked of it, and the next one is taken.
+async fn begin_with(pool: PgPool, statement: String) -> sqlx::Result<PgTransaction<'static>> {
+    let mut lost = pool.size();
+    loop {
+        match pool.begin_with(AssertSqlSafe(statement.clone())).await {
+            Err(error) if lost > 0 && is_lost(&error) => lost -= 1,
+            begun => return begun,
+        }
+    }
+}
+
+fn is_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
+        // The server ended the connection, or itself.
+        sqlx::Error::Database(cause) => cause.code().is_some_and(|code| code.starts_with("57P")),
+        _ => false,
     }
 }
 

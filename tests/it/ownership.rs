@@ -1,8 +1,10 @@
 //! Objects of a backend that knows no tenants: whose they are, and who gets to see them.
 
+mod answers;
 mod bodies;
 mod children;
 mod faults;
+mod http2;
 mod lists;
 mod records;
 

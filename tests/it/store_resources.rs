@@ -154,11 +154,14 @@ async fn a_forgotten_object_takes_its_bindings_along() {
     let missing = db.members_at(Some(&at(&one))).await;
     assert!(matches!(missing, Err(StoreError::NotFound { .. })));
     db.forget_resource(author, &two).await.unwrap();
-    let mut told = events(&store).await;
-    told.truncate(4);
-    told.sort_unstable();
-    let three = ["member.removed"; 3];
-    assert_eq!(told, [&three[..], &["resource.forgotten"]].concat());
+    let told = events(&store).await;
+    let times = |event: &str| told.iter().filter(|each| *each == event).count();
+    assert_eq!(times("member.removed"), 3);
+    assert_eq!(
+        times("resource.forgotten"),
+        1,
+        "the other was the request's to tell"
+    );
 }
 
 #[tokio::test]
@@ -263,9 +266,13 @@ async fn adoption_is_a_change_with_an_event() {
     let TestStore { db, author, .. } = &mut store;
     let adopted = [new(&key("run", "1"), &[]), new(&key("run", "2"), &[])];
     db.adopt_resources(author, &to, &adopted).await.unwrap();
-    let event = &db.audit(&AuditFilter::default(), 1).await.unwrap()[0];
-    assert_eq!(event.event, "resources.adopted");
-    assert_eq!(event.details["count"], 2);
+    let adopted_only = AuditFilter {
+        event: Some("resources.adopted".to_owned()),
+        ..AuditFilter::default()
+    };
+    let told = db.audit(&adopted_only, 9).await.unwrap();
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].details["count"], 2);
     let other = "globex/churn".parse().unwrap();
     let refused = db.adopt_resources(author, &other, &adopted).await;
     assert!(matches!(refused, Err(StoreError::Conflict(_))));
@@ -308,7 +315,7 @@ async fn changes_are_told_by_name_and_leave_the_version() {
     let both = [heard(&mut listener).await, heard(&mut listener).await];
     assert!(both.contains(&these(&[&one])) && both.contains(&these(&[&renamed])));
     let TestStore { db, author, .. } = &mut store;
-    db.forget_resources(author, &[renamed.clone()])
+    db.forget_resources(author, std::slice::from_ref(&renamed))
         .await
         .unwrap();
     assert_eq!(heard(&mut listener).await, these(&[&renamed]));

@@ -218,7 +218,7 @@ fn what_is_deep_or_long_is_refused() {
     ] {
         assert!(Condition::compile(&text).is_err(), "{text}");
     }
-    let wide = vec!["true"; 150].join(" && ");
+    let wide = vec!["true"; 120].join(" && ");
     assert_eq!(holds(&wide, "/models/x", "a"), Ok(true));
 }
 

@@ -124,13 +124,13 @@ impl<'t> Found<'t> {
         };
         match (first, value.as_bytes().first()) {
             (_, Some(b'n')) => Ok(()),
-            (PointerSegment::Key(key), Some(b'{')) => match member(value, key)? {
-                Some(member) => self.collect(member, rest),
-                None => {
+            (PointerSegment::Key(key), Some(b'{')) => {
+                let Some(member) = member(value, key)? else {
                     self.gaps.push(value);
-                    Ok(())
-                }
-            },
+                    return Ok(());
+                };
+                self.collect(member, rest)
+            }
             (PointerSegment::Key(key), Some(b'[')) => {
                 let at = key.parse::<usize>().map_err(|_| Unreadable)?;
                 match elements(value)?.get(at) {

@@ -23,6 +23,7 @@ use bytes::Bytes;
 use http::{HeaderValue, header};
 use pingora::connectors::http::Connector;
 use pingora::http::RequestHeader;
+use pingora::protocols::http::client::HttpSession;
 use pingora::upstreams::peer::{HttpPeer, Peer as _};
 use pingora::{Error, ErrorType};
 use smallvec::SmallVec;
@@ -31,6 +32,7 @@ pub use owners::Lineage;
 pub(super) use owners::Unresolved;
 pub(super) use question::Question;
 
+use super::back::Holder;
 use super::rescue::Failure;
 use super::upstream::Upstream;
 use crate::config::HostRewrite;
@@ -70,9 +72,18 @@ struct Failed {
 }
 
 impl Asker {
-    /// Connections of the gateway's own.
-    pub(super) const fn connector(&self) -> &Connector {
-        &self.connector
+    /// A connection to a peer.
+    pub(super) async fn connect(&self, peer: &HttpPeer) -> pingora::Result<(HttpSession, bool)> {
+        self.connector.get_http_session(peer).await
+    }
+
+    /// Gives a connection back after a whole answer. One of HTTP/1 is a lease, which knows
+    /// by itself whether it can serve again.
+    pub(super) async fn release(&self, http: HttpSession, peer: &HttpPeer) {
+        if http.as_http2().is_some() {
+            let idle = peer.idle_timeout();
+            self.connector.release_http_session(http, peer, idle).await;
+        }
     }
 
     /// Asks. Another attempt is made where the last cannot have done anything.
@@ -89,11 +100,12 @@ impl Asker {
         let mut unreachable: SmallVec<[SocketAddr; ATTEMPTS]> = SmallVec::new();
         let mut last = None;
         for _ in 0..ATTEMPTS {
-            let Some(peer) = upstream.peer(&RouteTimeouts::default(), &unreachable) else {
+            let timeouts = RouteTimeouts::default();
+            let Some(way) = upstream.way(&timeouts, Holder::Gateway, &unreachable) else {
                 break;
             };
-            let address = peer.address().as_inet().copied();
-            match self.attempt(upstream, question, &peer).await {
+            let address = way.address;
+            match self.attempt(upstream, question, &way.peer).await {
                 Ok(reply) => {
                     address.inspect(|address| upstream.addresses.answered(address));
                     return Ok(reply);
@@ -121,8 +133,7 @@ impl Asker {
         question: &Question,
         peer: &HttpPeer,
     ) -> Result<Reply, Failed> {
-        let connected = self.connector.get_http_session(peer).await;
-        let (mut http, _) = connected.map_err(|error| Failed {
+        let (mut http, _) = self.connect(peer).await.map_err(|error| Failed {
             error,
             harmless: true,
         })?;
@@ -141,8 +152,7 @@ impl Asker {
             error,
             harmless: false,
         })?;
-        let idle = peer.idle_timeout();
-        self.connector.release_http_session(http, peer, idle).await;
+        self.release(http, peer).await;
         Ok(reply)
     }
 }

@@ -94,7 +94,9 @@ impl Lineage {
         }
         // What has not arrived by now belongs to nobody.
         for places in children(rules, &ways).into_values() {
-            places.into_iter().for_each(|place| ways[place] = None);
+            for place in places {
+                ways[place] = None;
+            }
         }
         self.recorded(&ways).await
     }

@@ -10,6 +10,7 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
 
 use crate::proxy::backend_answer::is_interim;
+use crate::proxy::stages::content_length;
 use crate::proxy::upstream::Upstream;
 
 /// Interim answers (100, 103 and the like) before the answer.
@@ -30,7 +31,7 @@ pub(in crate::proxy) async fn write_head(
         address_by_uri(&mut head, upstream)?;
     }
     let written = http.write_request_header(Box::new(head)).await;
-    written.map_err(|error| error.into_up())
+    written.map_err(Error::into_up)
 }
 
 /// HTTP/2 has `:authority` and `:scheme` in the place of `Host`.
@@ -63,7 +64,7 @@ pub(in crate::proxy) async fn write_body(
         }
         http.finish_request_body().await
     };
-    write.await.map_err(|error| error.into_up())
+    write.await.map_err(Error::into_up)
 }
 
 /// The head of the answer. All of it is due as long after the first byte as that may take.
@@ -95,6 +96,11 @@ pub(in crate::proxy) async fn read_body(
     most: usize,
     peer: &HttpPeer,
 ) -> pingora::Result<Bytes> {
+    let announced = http.response_header();
+    let announced = announced.and_then(|head| content_length(&head.headers));
+    if announced.is_some_and(|length| length > most as u64) {
+        return Err(Error::explain(ErrorType::ReadError, "the answer is too long").into_up());
+    }
     let read = async {
         let mut body = BytesMut::new();
         while let Some(bytes) = http.read_response_body().await? {
@@ -124,6 +130,5 @@ async fn in_time<T>(
         None => Ok(work.await),
     };
     let late = || Error::explain(ErrorType::ReadTimedout, "the answer is late");
-    done.unwrap_or_else(|_| Err(late()))
-        .map_err(|error| error.into_up())
+    done.unwrap_or_else(|_| Err(late())).map_err(Error::into_up)
 }

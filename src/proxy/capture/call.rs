@@ -4,7 +4,7 @@ use http::header;
 use pingora::http::RequestHeader;
 use pingora::protocols::http::client::HttpSession;
 use pingora::proxy::Session;
-use pingora::upstreams::peer::{HttpPeer, Peer as _};
+use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType};
 
 use super::Captured;
@@ -32,9 +32,9 @@ impl Gateway {
     ) -> pingora::Result<Captured> {
         exchange.attempts = Attempts::default();
         loop {
-            let peer = self.next_peer(session, exchange)?;
-            let connector = self.lineage.asker().connector();
-            let (mut http, reused) = match connector.get_http_session(&*peer).await {
+            let peer = self.next_peer(exchange)?;
+            let asker = self.lineage.asker();
+            let (mut http, reused) = match asker.connect(&peer).await {
                 Ok(connected) => connected,
                 Err(mut error) => {
                     Self::not_connected(exchange, &peer, &mut error);
@@ -46,8 +46,7 @@ impl Gateway {
             };
             match self.converse(session, exchange, &mut http, &peer).await {
                 Ok(answer) => {
-                    let idle = peer.idle_timeout();
-                    connector.release_http_session(http, &*peer, idle).await;
+                    asker.release(http, &peer).await;
                     return Ok(answer);
                 }
                 Err(mut error) => {
@@ -137,23 +136,23 @@ async fn stream(
     let waits = session.req_header().headers.contains_key(header::EXPECT);
     if waits && !session.as_mut().is_body_empty() {
         let told = session.as_downstream_mut().write_continue_response().await;
-        told.map_err(|error| error.into_down())?;
+        told.map_err(Error::into_down)?;
     }
     while !session.as_mut().is_body_done() {
         let read = session.as_downstream_mut().read_request_body().await;
-        let Some(bytes) = read.map_err(|error| error.into_down())? else {
+        let Some(bytes) = read.map_err(Error::into_down)? else {
             break;
         };
         exchange.body_came(false);
         exchange.count_body(bytes.len())?;
         if !bytes.is_empty() {
             let written = http.write_request_body(bytes, false).await;
-            written.map_err(|error| error.into_up())?;
+            written.map_err(Error::into_up)?;
         }
     }
     exchange.body_came(true);
     let finished = http.finish_request_body().await;
-    finished.map_err(|error| error.into_up())
+    finished.map_err(Error::into_up)
 }
 
 /// Waits for the client to go away.

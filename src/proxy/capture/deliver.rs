@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderName, Method, StatusCode, header};
+use pingora::Error;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
@@ -65,7 +66,7 @@ impl Gateway {
             downstream.write_response_header(Box::new(head)).await?;
             downstream.write_response_body(body, true).await
         };
-        write.await.map_err(|error| error.into_down())?;
+        write.await.map_err(Error::into_down)?;
         drain(session).await;
         Ok(())
     }
@@ -76,7 +77,8 @@ fn head(exchange: &Exchange, answer: &Captured) -> pingora::Result<ResponseHeade
     let mut head = ResponseHeader::build(status, Some(answer.head.headers.len()))?;
     let filtered = status.is_success() && exchange.filters();
     for (name, value) in &answer.head.headers {
-        if !LEFT_OUT.contains(name) && !(filtered && TELL_TALES.contains(name)) {
+        let is_tell_tale = filtered && TELL_TALES.contains(name);
+        if !is_tell_tale && !LEFT_OUT.contains(name) {
             head.append_header(name.clone(), value.clone())?;
         }
     }

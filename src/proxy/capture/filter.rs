@@ -62,9 +62,8 @@ impl Gateway {
         };
         let keys: Vec<_> = listing.ids().flatten().map(key).collect();
         let rules = Arc::clone(&exchange.rules);
-        let owners = match self.owners(&rules, &keys).await {
-            Ok(owners) => owners,
-            Err(_) => return Err(fail(exchange, Failure::OwnersUnknown)),
+        let Ok(owners) = self.owners(&rules, &keys).await else {
+            return Err(fail(exchange, Failure::OwnersUnknown));
         };
         let Outcome::Permitted(permit) = &exchange.outcome else {
             return Err(fail(exchange, Failure::Internal));

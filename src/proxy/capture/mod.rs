@@ -25,6 +25,7 @@ mod token;
 use bytes::Bytes;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
+use pingora::{BError, Error, ErrorType};
 
 use super::exchange::Exchange;
 use super::gateway::Gateway;
@@ -71,13 +72,17 @@ impl Gateway {
 }
 
 /// What went wrong, as an error of Pingora's flow.
-fn fail(exchange: &mut Exchange, failure: Failure) -> Box<pingora::Error> {
+#[expect(
+    clippy::unnecessary_box_returns,
+    reason = "an error of Pingora is boxed"
+)]
+fn fail(exchange: &mut Exchange, failure: Failure) -> BError {
     exchange.failure = Some(failure);
-    pingora::Error::explain(pingora::ErrorType::InternalError, failure.code())
+    Error::explain(ErrorType::InternalError, failure.code())
 }
 
 /// The answer is not what the route says: it cannot be passed on.
-fn unreadable(exchange: &mut Exchange) -> impl FnOnce(Unreadable) -> Box<pingora::Error> + '_ {
+fn unreadable(exchange: &mut Exchange) -> impl FnOnce(Unreadable) -> BError + '_ {
     |error| {
         tracing::warn!(route = ?exchange.route().map(|route| route.label.clone()), %error);
         fail(exchange, Failure::UpstreamBroken)

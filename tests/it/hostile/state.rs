@@ -46,7 +46,7 @@ async fn class_41_a_load_that_began_before_a_revocation_brings_nothing_back() {
         .execute(&mut *revoking)
         .await
         .unwrap();
-    sqlx::raw_sql("UPDATE tenants SET name = 'new' WHERE slug = 'globex'")
+    sqlx::raw_sql("SELECT bump_policy_version('tenants', NULL)")
         .execute(&mut other)
         .await
         .unwrap();

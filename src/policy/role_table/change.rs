@@ -1,0 +1,160 @@
+//! The next table from this one and the rows that changed.
+
+use std::sync::Arc;
+
+use super::super::held_role::{Conditions, Grant};
+use super::build::{Unknown, bound, owned_by};
+use super::{Holder, RoleTable};
+use crate::domain::{
+    Binding, BindingId, Catalogue, PolicyRows, Principal, PrincipalId, Project, ProjectId, Role,
+    RoleId, Tenant, TenantId, TouchedRows,
+};
+
+impl RoleTable {
+    /// The table after a change: `rows` holds what is there now of the rows `touched`, read
+    /// after the change was committed.
+    ///
+    /// Rows may be newer than the change: then later changes bring the same again. The
+    /// version is that of the change. `None`: this table cannot tell what follows from it,
+    /// build one anew.
+    #[must_use]
+    pub fn changed(
+        &self,
+        version: i64,
+        touched: &TouchedRows,
+        rows: PolicyRows,
+        catalogue: &Catalogue,
+    ) -> Option<(Self, Vec<(String, String)>)> {
+        if version > self.version + 1 {
+            return None;
+        }
+        let mut next = self.clone();
+        next.version = version.max(self.version);
+        let mut unknown = Unknown::new();
+        match touched {
+            TouchedRows::Tenants(ids) => next.change_tenants(ids, rows.tenants)?,
+            TouchedRows::Projects(ids) => next.change_projects(ids, rows.projects)?,
+            TouchedRows::Principals(ids) => next.change_principals(ids, rows.principals)?,
+            TouchedRows::Roles(ids) => {
+                next.change_roles(ids, &rows.roles, catalogue, &mut unknown)?;
+            }
+            TouchedRows::Bindings(ids) => next.change_bindings(ids, &rows.bindings)?,
+            TouchedRows::Others => {}
+        }
+        Some((next, unknown))
+    }
+
+    fn change_tenants(&mut self, ids: &[TenantId], rows: Vec<Tenant>) -> Option<()> {
+        for id in ids {
+            if let Some(old) = self.tenants.remove(id) {
+                self.tenants_by_slug.remove(&old.slug);
+            }
+        }
+        for tenant in rows {
+            self.tenants_by_slug.insert(tenant.slug.clone(), tenant.id);
+            self.tenants.insert(tenant.id, Arc::new(tenant));
+        }
+        Some(())
+    }
+
+    fn change_projects(&mut self, ids: &[ProjectId], rows: Vec<Project>) -> Option<()> {
+        for id in ids {
+            let Some(old) = self.projects.remove(id) else {
+                continue;
+            };
+            self.projects_by_slug
+                .remove(&(old.tenant, old.slug.clone()));
+            let owned = owned_by(&old, self.owner.as_ref()).map(|grant| grant.scope);
+            self.change_holder(old.owner, |grants| {
+                grants.retain(|it| it.binding.is_some() || Some(it.scope) != owned);
+            })?;
+        }
+        for project in rows {
+            self.tenants.get(&project.tenant)?;
+            if let Some(grant) = owned_by(&project, self.owner.as_ref()) {
+                self.change_holder(project.owner, |grants| grants.push(grant))?;
+            }
+            self.add_project(project);
+        }
+        Some(())
+    }
+
+    fn change_principals(&mut self, ids: &[PrincipalId], rows: Vec<Principal>) -> Option<()> {
+        for principal in &rows {
+            let known = self.holders.get(&principal.id);
+            let grants = known.map_or_else(Vec::new, |holder| holder.grants.to_vec());
+            let holder = Holder::new(Arc::new(principal.clone()), grants);
+            self.holders.insert(principal.id, Arc::new(holder));
+        }
+        let gone = ids
+            .iter()
+            .filter(|id| !rows.iter().any(|row| row.id == **id));
+        for id in gone {
+            self.holders.remove(id);
+        }
+        Some(())
+    }
+
+    /// A new role changes nobody's rights; what follows from a changed one only a new table
+    /// tells.
+    fn change_roles(
+        &mut self,
+        ids: &[RoleId],
+        rows: &[Role],
+        catalogue: &Catalogue,
+        unknown: &mut Unknown,
+    ) -> Option<()> {
+        for id in ids {
+            if rows.iter().any(|role| role.id == *id) && self.roles.get(id).is_some() {
+                return None;
+            }
+            if self.is_owner(*id) {
+                return None;
+            }
+            self.roles.remove(id);
+        }
+        let mut conditions = Conditions::default();
+        for role in rows {
+            self.add_role(role, catalogue, &mut conditions, unknown);
+            if self.is_owner(role.id) {
+                return None;
+            }
+        }
+        Some(())
+    }
+
+    fn change_bindings(&mut self, ids: &[BindingId], rows: &[Binding]) -> Option<()> {
+        for id in ids {
+            if let Some(holder) = self.bound.remove(id) {
+                self.change_holder(holder, |grants| {
+                    grants.retain(|grant| grant.binding != Some(*id));
+                })?;
+            }
+        }
+        let mut conditions = Conditions::default();
+        for binding in rows {
+            let role = self.roles.get(&binding.role)?;
+            if let Some(grant) = bound(binding, role, &mut conditions) {
+                self.change_holder(binding.principal, |grants| grants.push(grant))?;
+                self.bound.insert(binding.id, binding.principal);
+            }
+        }
+        Some(())
+    }
+
+    fn change_holder(
+        &mut self,
+        id: PrincipalId,
+        change: impl FnOnce(&mut Vec<Grant>),
+    ) -> Option<()> {
+        let holder = self.holders.get(&id)?;
+        let mut grants = holder.grants.to_vec();
+        change(&mut grants);
+        let holder = Holder::new(Arc::clone(&holder.principal), grants);
+        self.holders.insert(id, Arc::new(holder));
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
