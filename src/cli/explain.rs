@@ -286,6 +286,7 @@ impl Answer {
                 named: label.as_slice(),
                 owners: &[],
                 made: None,
+                params: &[],
             }),
             ..question
         })))

@@ -37,9 +37,9 @@ pub(super) fn read(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Backends> 
     let sources = preset_trees(reader, preset::choices(reader, fields, &names));
     let presets: Vec<Preset<'_>> = sources
         .iter()
-        .filter_map(|(file, node, upstream)| {
+        .filter_map(|(file, node, choice)| {
             let reader = Reader { file, ..reader };
-            Preset::read(reader, node, Arc::clone(upstream))
+            Preset::read(reader, node, choice)
         })
         .collect();
     let identity = identity::read(reader, fields);
@@ -56,6 +56,8 @@ pub(super) fn read(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Backends> 
         owned: &owned,
         errors,
         upstream: None,
+        hosts: &[],
+        recorded_at: &|name| upstreams.get(name)?.as_ref()?.objects.clone(),
         types: &types,
         bodies: &|upstream| {
             let preset = presets.iter().find(|preset| *preset.upstream == *upstream);
@@ -123,7 +125,7 @@ fn refuse_upgrades(
 fn preset_trees(
     reader: Reader<'_>,
     choices: Vec<preset::Choice>,
-) -> Vec<(Arc<str>, Node, Arc<str>)> {
+) -> Vec<(Arc<str>, Node, preset::Choice)> {
     let trees = choices.into_iter().filter_map(|choice| {
         let file: Arc<str> = format!("preset:{}", choice.name).into();
         let reader = Reader {
@@ -131,7 +133,7 @@ fn preset_trees(
             ..reader
         };
         let node = tree(reader, choice.text)?;
-        Some((file, node, choice.upstream))
+        Some((file, node, choice))
     });
     trees.collect()
 }

@@ -89,6 +89,7 @@ fn media_type(reader: Reader<'_>, node: &Node) -> Option<Box<str>> {
         let part = |text: &str| !text.is_empty() && text.chars().all(sign);
         match text.split_once('/') {
             Some((kind, name)) if part(kind) && part(name) => Ok(text.into()),
+            None if text == BodyRule::UNTYPED => Ok(text.into()),
             _ => Err(format!("`{text}` is not {EXPECTED}")),
         }
     })

@@ -13,15 +13,25 @@ use super::route::{self, Surroundings};
 use super::settings::{Exists, Provision};
 use super::{body, catalogue, sections};
 use crate::domain::Permission;
-use crate::policy::{Dialect, Route};
+use crate::policy::{Dialect, HostPattern, Route};
 
 /// Name and text of every preset.
-const PRESETS: [(&str, &str); 2] = [
+const PRESETS: [(&str, &str); 6] = [
+    ("jupyter", include_str!("../../config/presets/jupyter.yaml")),
+    (
+        "kserve-v2",
+        include_str!("../../config/presets/kserve-v2.yaml"),
+    ),
+    (
+        "kserve-v2-grpc",
+        include_str!("../../config/presets/kserve-v2-grpc.yaml"),
+    ),
     ("mlflow", include_str!("../../config/presets/mlflow.yaml")),
     (
         "mlflow-workspaces",
         include_str!("../../config/presets/mlflow-workspaces.yaml"),
     ),
+    ("openai", include_str!("../../config/presets/openai.yaml")),
 ];
 
 const KEYS: [&str; 7] = [
@@ -39,9 +49,11 @@ pub(super) struct Choice {
     pub name: &'static str,
     pub text: &'static str,
     pub upstream: Arc<str>,
+    /// Where its routes are; empty: on any host.
+    pub hosts: Vec<HostPattern>,
 }
 
-/// `presets: [{ name, upstream }]`.
+/// `presets: [{ name, upstream, hosts }]`.
 pub(super) fn choices(
     reader: Reader<'_>,
     parent: &Fields<'_>,
@@ -55,7 +67,8 @@ pub(super) fn choices(
         let Some(choice) = choice(reader, item, upstreams) else {
             continue;
         };
-        if choices.iter().any(|other| other.name == choice.name) {
+        let same = |other: &Choice| other.name == choice.name && other.hosts == choice.hosts;
+        if choices.iter().any(same) {
             let problem = format!("preset `{}` is listed twice", choice.name);
             reader.report(item.place, problem);
         } else {
@@ -66,15 +79,17 @@ pub(super) fn choices(
 }
 
 fn choice(reader: Reader<'_>, node: &Node, upstreams: &BTreeSet<Arc<str>>) -> Option<Choice> {
-    let fields = reader.fields(node, &["name", "upstream"])?;
+    let fields = reader.fields(node, &["name", "upstream", "hosts"])?;
     let preset = fields.required("name").and_then(|node| known(reader, node));
     let upstream = fields.required("upstream");
     let upstream = upstream.and_then(|node| route::known_upstream(reader, node, upstreams));
+    let hosts = route::hosts(reader, &fields);
     let (name, text) = preset?;
     Some(Choice {
         name,
         text,
         upstream: upstream?,
+        hosts: hosts?,
     })
 }
 
@@ -100,6 +115,7 @@ pub(super) struct Preset<'a> {
     reader: Reader<'a>,
     fields: Fields<'a>,
     pub upstream: Arc<str>,
+    hosts: Vec<HostPattern>,
     pub errors: Dialect,
     pub identity: Vec<identity::Entry>,
     pub permissions: Vec<Permission>,
@@ -107,10 +123,11 @@ pub(super) struct Preset<'a> {
 }
 
 impl<'a> Preset<'a> {
-    pub fn read(reader: Reader<'a>, node: &'a Node, upstream: Arc<str>) -> Option<Self> {
+    pub fn read(reader: Reader<'a>, node: &'a Node, choice: &Choice) -> Option<Self> {
         let fields = reader.fields(node, &KEYS)?;
         Some(Self {
-            upstream,
+            upstream: Arc::clone(&choice.upstream),
+            hosts: choice.hosts.clone(),
             errors: sections::dialect(reader, &fields).unwrap_or_default(),
             identity: identity::read(reader, &fields),
             permissions: catalogue::permissions(reader, &fields),
@@ -130,6 +147,7 @@ impl<'a> Preset<'a> {
         let surroundings = Surroundings {
             errors: self.errors,
             upstream: Some(&self.upstream),
+            hosts: &self.hosts,
             ..*of_all
         };
         route::read(self.reader, &self.fields, &surroundings)

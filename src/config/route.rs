@@ -51,6 +51,10 @@ pub(super) struct Surroundings<'a> {
     pub errors: Dialect,
     /// In a preset: the upstream of all its routes.
     pub upstream: Option<&'a Arc<str>>,
+    /// Hosts of a route that names none.
+    pub hosts: &'a [HostPattern],
+    /// The upstream under whose name the objects of one are on record, if not its own.
+    pub recorded_at: &'a dyn Fn(&str) -> Option<Arc<str>>,
     /// The types of objects.
     pub types: &'a Types,
     /// How bodies are read, by upstream.
@@ -87,12 +91,16 @@ fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Op
     // Everything is read before anything is given up: all mistakes at once. A wrong
     // optional value counts as absent; its report alone keeps the settings from being.
     let requirement = requirement::read(reader, &fields, surroundings.catalogue);
-    let hosts = hosts(reader, &fields);
-    let upstream = upstream_name(reader, &fields, surroundings);
-    let resource = fields.get("resource").and_then(|node| {
-        let (types, upstream) = (surroundings.types, upstream.as_deref());
-        objects::resource(reader, node, patterns, types, upstream)
+    let hosts = hosts(reader, &fields).map(|hosts| match hosts.as_slice() {
+        [] => surroundings.hosts.to_vec(),
+        _ => hosts,
     });
+    let upstream = upstream_name(reader, &fields, surroundings);
+    let recorded_at = upstream.as_deref().and_then(surroundings.recorded_at);
+    let records = recorded_at.as_deref().or(upstream.as_deref());
+    let resource = fields
+        .get("resource")
+        .and_then(|node| objects::resource(reader, node, patterns, surroundings.types, records));
     let project = fields
         .get("project")
         .and_then(|node| source::project(reader, node, patterns));
@@ -109,7 +117,7 @@ fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Op
     never_forwarded(reader, &fields);
     let when = when(reader, &fields, requirement.as_ref());
     let quotas = rate::of_route(reader, &fields, requirement.as_ref());
-    let objects = objects::read(objects::Context {
+    let mut objects = objects::read(objects::Context {
         reader,
         fields: &fields,
         types: surroundings.types,
@@ -117,13 +125,14 @@ fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Op
         owned: surroundings.owned,
         patterns,
         methods: line.as_ref().map(|line| &*line.methods),
-        upstream: upstream.as_deref(),
+        upstream: records,
         requirement: requirement.as_ref(),
         scope,
         websocket,
         resource: resource.as_ref(),
         project: project.as_ref(),
     });
+    objects.recorded_at.clone_from(&recorded_at);
     let (line, requirement, hosts) = (line?, requirement?, hosts?);
     Some(Route {
         event: event.unwrap_or_else(|| requirement.default_event(resource.as_ref())),
@@ -223,7 +232,7 @@ pub(super) fn method(word: &str) -> Result<Method, String> {
     method.ok_or_else(|| format!("`{word}` is not a method; write `GET`, or `GET|POST`"))
 }
 
-fn hosts(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Vec<HostPattern>> {
+pub(super) fn hosts(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Vec<HostPattern>> {
     let mut hosts: Vec<HostPattern> = Vec::new();
     all(reader, fields, "hosts", |node| {
         let host = reader.parsed(node, "a host", str::parse::<HostPattern>)?;

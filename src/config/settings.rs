@@ -238,6 +238,8 @@ pub struct Upstream {
     pub health: Health,
     /// When an address is left alone for a while; `None`: never.
     pub circuit: Option<Circuit>,
+    /// The upstream that has the same objects, under whose name they are on record.
+    pub objects: Option<Arc<str>>,
     /// Identity headers: the defaults, those of its preset, those of the configuration.
     pub identity: Vec<(HeaderName, Template)>,
 }

@@ -1,6 +1,6 @@
 //! `upstreams:`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +11,11 @@ use openssl::x509::X509;
 
 use super::node::{Node, Value};
 use super::reader::{Fields, Reader};
+use super::route;
 use super::settings::{Address, Circuit, Health, HostRewrite, Timeouts, Upstream, UpstreamTls};
 use crate::domain::Slug;
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "url",
     "addresses",
     "timeouts",
@@ -23,6 +24,7 @@ const KEYS: [&str; 8] = [
     "health",
     "circuit",
     "host",
+    "objects",
 ];
 const TIMEOUT_KEYS: [&str; 4] = ["connect", "read", "write", "idle"];
 const HEALTH_KEYS: [&str; 5] = ["path", "interval", "timeout", "healthy", "unhealthy"];
@@ -39,15 +41,37 @@ pub(super) fn read(
     let Some(node) = parent.get("upstreams") else {
         return BTreeMap::new();
     };
-    let entries = reader.entries(node).into_iter();
-    entries
+    let entries = reader.entries(node);
+    let names = entries.iter().map(|(name, ..)| Arc::from(*name)).collect();
+    let entries = entries.into_iter();
+    let upstreams: BTreeMap<_, _> = entries
         .map(|(name, key, value)| {
             let slug = reader.parsed(key, "a short name", str::parse::<Slug>);
             let name: Arc<str> = name.into();
-            let upstream = upstream(reader, Arc::clone(&name), value);
+            let upstream = upstream(reader, Arc::clone(&name), value, &names);
             (name, slug.and(upstream))
         })
-        .collect()
+        .collect();
+    refuse_chains(reader, node, &upstreams);
+    upstreams
+}
+
+/// Whose objects they are is said in one place.
+fn refuse_chains(
+    reader: Reader<'_>,
+    node: &Node,
+    upstreams: &BTreeMap<Arc<str>, Option<Upstream>>,
+) {
+    let objects = |name: &str| upstreams.get(name)?.as_ref()?.objects.as_deref();
+    for (name, key, _) in reader.entries(node) {
+        if let Some(other) = objects(name)
+            && (other == name || objects(other).is_some())
+        {
+            let problem =
+                format!("`objects: {other}` must name another upstream, one without `objects`");
+            reader.report(key.place, problem);
+        }
+    }
 }
 
 /// Where an upstream is: what `url:`, or `addresses:` with `tls:`, say.
@@ -56,7 +80,12 @@ struct Location {
     tls: bool,
 }
 
-fn upstream(reader: Reader<'_>, name: Arc<str>, node: &Node) -> Option<Upstream> {
+fn upstream(
+    reader: Reader<'_>,
+    name: Arc<str>,
+    node: &Node,
+    names: &BTreeSet<Arc<str>>,
+) -> Option<Upstream> {
     let fields = reader.fields(node, &KEYS)?;
     let location = location(reader, &fields);
     let timeouts = timeouts(reader, &fields);
@@ -64,6 +93,8 @@ fn upstream(reader: Reader<'_>, name: Arc<str>, node: &Node) -> Option<Upstream>
     let circuit = circuit(reader, &fields);
     let http2 = fields.get("http2");
     let host = host(reader, &fields);
+    let objects = fields.get("objects");
+    let objects = objects.and_then(|node| route::known_upstream(reader, node, names));
     let location = location?;
     let tls = if location.tls {
         Some(tls(reader, &fields, &location.addresses)?)
@@ -80,6 +111,7 @@ fn upstream(reader: Reader<'_>, name: Arc<str>, node: &Node) -> Option<Upstream>
         timeouts: timeouts?,
         health: health?,
         circuit: circuit?,
+        objects,
         identity: Vec::new(),
     })
 }

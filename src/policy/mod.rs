@@ -47,7 +47,9 @@ pub use http1::{
     AnswerBody, AnswerHead, AnswerReader, BodySpan, Chunked, Framing, Head, HeadLimits, HeadReader,
     MalformedAnswer,
 };
-pub use naming::{Checked, LabelPairs, Names, check_content, named, request_labels, write_set};
+pub use naming::{
+    Checked, LabelPairs, Names, check_content, named, request_labels, request_params, write_set,
+};
 pub use objects::{
     AnswerRule, Asking, BodyFormat, BodyRule, BodyTemplate, BulkLookup, CreateRule, FilterRule,
     ForbidRule, Form, Keys, LabelSource, ListRequest, Objects, OnlyRule, OwnRequest, Ownership,

@@ -25,8 +25,14 @@ pub struct Objects {
     pub answers: Option<AnswerRule>,
     /// How the backend cuts such a list into pages.
     pub pages: Option<PageRule>,
+    /// Places of such an answer that tell of what is not in it any more; null is put there.
+    pub hide: Vec<Pointer>,
+    /// The upstream under whose name its objects are on record, if not its own.
+    pub recorded_at: Option<Arc<str>>,
     /// What is written into the request before it is forwarded.
     pub set: Vec<SetRule>,
+    /// Values for conditions on rights, beside those of the path.
+    pub params: Vec<(Arc<str>, Source)>,
     /// What may not stand in the request.
     pub forbid: Vec<ForbidRule>,
     /// What must stand in the request, as one of some values.
@@ -82,16 +88,16 @@ pub struct Form {
 }
 
 impl Form {
-    /// The id in a text that fits.
+    /// The id in a text that fits, and what comes behind.
     #[must_use]
-    pub fn id<'t>(&self, text: &'t str) -> Option<&'t str> {
+    pub fn split<'t>(&self, text: &'t str) -> Option<(&'t str, &'t str)> {
         let rest = text.strip_prefix(&*self.before)?;
-        let id = if self.open {
-            rest.split_once(&*self.after)?.0
+        let (id, rest) = if self.open {
+            rest.split_once(&*self.after)?
         } else {
-            rest.strip_suffix(&*self.after)?
+            (rest.strip_suffix(&*self.after)?, "")
         };
-        (!id.is_empty()).then_some(id)
+        (!id.is_empty()).then_some((id, rest))
     }
 }
 
@@ -231,8 +237,10 @@ pub struct ForbidRule {
 /// What alone may stand in a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OnlyRule {
-    /// Which; with `*` each that it fits. It must be there.
+    /// Which; with `*` each that it fits.
     pub at: Source,
+    /// Whether it may be absent; if not, it must be there.
+    pub optional: bool,
     /// One of these. Runs of blanks and line ends count as one blank.
     pub values: Vec<Box<str>>,
     /// Why; told to the caller.

@@ -1,9 +1,11 @@
-//! Places in a JSON value: JSON Pointer (RFC 6901), and `*` for every element.
+//! Places in a JSON value: JSON Pointer (RFC 6901), `*` for every element, and `*?` for every
+//! element where a plain value may stand instead of the array.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// `/info/run_id`; `*` as a segment stands for every element of an array.
+/// `/info/run_id`; `*` as a segment stands for every element of an array, `*?` too, and for
+/// nothing in a text, a number or a truth value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pointer {
     segments: Box<[PointerSegment]>,
@@ -16,6 +18,8 @@ pub enum PointerSegment {
     Key(Box<str>),
     /// Every element.
     Each,
+    /// Every element of an array; of a plain value none.
+    EachIfList,
 }
 
 /// The text is no pointer.
@@ -57,8 +61,10 @@ impl FromStr for Pointer {
 
 /// `~1` is `/`, `~0` is `~`; any other `~` means nothing (RFC 6901 §3).
 fn segment(text: &str) -> Option<PointerSegment> {
-    if text == "*" {
-        return Some(PointerSegment::Each);
+    match text {
+        "*" => return Some(PointerSegment::Each),
+        "*?" => return Some(PointerSegment::EachIfList),
+        _ => {}
     }
     let mut parts = text.split('~');
     let mut key = parts.next()?.to_owned();
@@ -79,6 +85,7 @@ impl fmt::Display for Pointer {
         for segment in &self.segments {
             match segment {
                 PointerSegment::Each => f.write_str("/*")?,
+                PointerSegment::EachIfList => f.write_str("/*?")?,
                 PointerSegment::Key(key) => {
                     write!(f, "/{}", key.replace('~', "~0").replace('/', "~1"))?;
                 }
@@ -94,7 +101,9 @@ mod tests {
 
     #[test]
     fn what_is_written_is_what_is_read() {
-        for text in ["", "/", "/a", "/a/0/b", "/a/*/b", "/a~1b/~0", "/*"] {
+        for text in [
+            "", "/", "/a", "/a/0/b", "/a/*/b", "/a~1b/~0", "/*", "/a/*?/b",
+        ] {
             assert_eq!(text.parse::<Pointer>().unwrap().to_string(), text);
         }
         for text in ["a", "a/b", "/~", "/~2", "/a~"] {

@@ -64,6 +64,8 @@ pub struct NamedObjects<'a> {
     /// Labels of the object that the request is to make, as far as it tells them itself;
     /// `None` if its route has none, or takes one from the answer.
     pub made: Option<&'a BTreeMap<String, String>>,
+    /// Values that its route takes from the request for conditions, beside those of the path.
+    pub params: &'a [(Arc<str>, String)],
 }
 
 impl<'a> NamedObjects<'a> {

@@ -68,6 +68,7 @@ impl Route {
         self.reads_objects()
             || objects.body.is_some()
             || !(objects.forbid.is_empty() && objects.only.is_empty())
+            || !objects.params.is_empty()
             || objects.creates.iter().any(|rule| !rule.labels.is_empty())
     }
 
@@ -81,6 +82,17 @@ impl Route {
     #[must_use]
     pub const fn names_objects(&self) -> bool {
         self.reads_objects() || self.objects.judge_answers()
+    }
+}
+
+impl Route {
+    /// The upstream under whose name its objects are on record.
+    #[must_use]
+    pub const fn recorded_at(&self) -> &Arc<str> {
+        match &self.objects.recorded_at {
+            Some(upstream) => upstream,
+            None => &self.upstream,
+        }
     }
 }
 

@@ -32,6 +32,8 @@ pub(super) struct Answer {
     pub(super) retry_after: Option<u64>,
     /// What a gRPC call hears instead of the body, if this is a refusal.
     message: Option<String>,
+    /// Whether the request was understood, and only what it names is not there.
+    unknown_object: bool,
 }
 
 impl Answer {
@@ -51,6 +53,7 @@ impl Answer {
             special: None,
             retry_after: (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER),
             message: Some(message.to_owned()),
+            unknown_object: false,
         }
     }
 
@@ -66,6 +69,7 @@ impl Answer {
             DenialReason::RateLimited { retry_after, .. } => {
                 answer.retry_after = Some(*retry_after);
             }
+            DenialReason::ResourceUnknown => answer.unknown_object = true,
             _ => {}
         }
         answer
@@ -80,6 +84,7 @@ impl Answer {
             special: None,
             retry_after: None,
             message: None,
+            unknown_object: false,
         }
     }
 
@@ -93,6 +98,7 @@ impl Answer {
             special: Some((header::LOCATION, location)),
             retry_after: None,
             message: None,
+            unknown_object: false,
         }
     }
 
@@ -113,7 +119,7 @@ impl Answer {
         if let (true, Some(message), ServerSession::H2(stream)) =
             (is_call, &self.message, &mut *downstream)
         {
-            grpc::reword(&mut header, message)?;
+            grpc::reword(&mut header, message, self.unknown_object)?;
             return stream.write_response_header(Box::new(header), true);
         }
         downstream.write_response_header(Box::new(header)).await?;

@@ -16,8 +16,8 @@ use super::rules::Rules;
 use crate::domain::{ResourceKey, Whose};
 use crate::policy::{
     Authentication, Body, CanonicalRequest, Checked, Circumstances, Decision, Denial, Facts,
-    LabelSource, Lookup, Named, NamedObjects, Names, PathRef, Question, RoleTable, Route,
-    check_content, decide, named, request_labels, screen,
+    LabelPairs, LabelSource, Lookup, Named, NamedObjects, Names, PathRef, Question, RoleTable,
+    Route, check_content, decide, named, request_labels, request_params, screen,
 };
 
 /// What was learnt of a request besides its head.
@@ -47,6 +47,8 @@ struct Objects {
     owners: Vec<Whose>,
     /// What the request tells of the object that it is to make.
     made: Option<BTreeMap<String, String>>,
+    /// What its route takes from it for conditions.
+    params: LabelPairs,
 }
 
 impl<'c> Case<'c> {
@@ -71,6 +73,7 @@ impl<'c> Case<'c> {
                 named: &objects.named,
                 owners: &objects.owners,
                 made: objects.made.as_ref(),
+                params: &objects.params,
             }),
         }
     }
@@ -184,7 +187,7 @@ impl Gateway {
             Some(rule) => Some(inspect::read(session, exchange, rule, allowed).await?),
             None => None,
         };
-        let (names, labels) = {
+        let (names, labels, params) = {
             let table = self.tables.current();
             let question = case.question(session, &table, None);
             let names = named(&question, body.as_ref()).map_err(Denial::from)?;
@@ -193,10 +196,11 @@ impl Gateway {
             let labels = labels
                 .collect::<Result<Vec<_>, _>>()
                 .map_err(Denial::from)?;
-            (names, labels)
+            let params = request_params(&question, body.as_ref(), &route.objects);
+            (names, labels, params.map_err(Denial::from)?)
         };
         let key = |object: &Checked| ResourceKey {
-            upstream: Arc::clone(&route.upstream),
+            upstream: Arc::clone(route.recorded_at()),
             kind: Arc::clone(&object.reference.kind),
             id: object.reference.id.as_str().into(),
         };
@@ -210,6 +214,7 @@ impl Gateway {
         };
         let mut objects = objects(names, owners);
         objects.made = told(route, &learnt.labels);
+        objects.params = params;
         Ok((objects, learnt))
     }
 

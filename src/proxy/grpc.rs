@@ -21,6 +21,7 @@ enum Code {
     Unknown = 2,
     InvalidArgument = 3,
     DeadlineExceeded = 4,
+    NotFound = 5,
     PermissionDenied = 7,
     ResourceExhausted = 8,
     Unimplemented = 12,
@@ -42,9 +43,18 @@ pub(super) fn outcome(trailers: &HeaderMap) -> Option<u16> {
     trailers.get(STATUS)?.to_str().ok()?.parse().ok()
 }
 
-/// Turns the head of an answer into that of a call that ended early.
-pub(super) fn reword(head: &mut ResponseHeader, message: &str) -> pingora::Result<()> {
-    let code = code(head.status) as u8;
+/// Turns the head of an answer into that of a call that ended early; `unknown_object`: the
+/// method is there, but what the call names is not.
+pub(super) fn reword(
+    head: &mut ResponseHeader,
+    message: &str,
+    unknown_object: bool,
+) -> pingora::Result<()> {
+    let code = if unknown_object {
+        Code::NotFound
+    } else {
+        code(head.status)
+    } as u8;
     head.set_status(StatusCode::OK)?;
     head.insert_header(header::CONTENT_TYPE, CONTENT_TYPE)?;
     head.remove_header(&header::CONTENT_LENGTH);
@@ -57,12 +67,12 @@ pub(super) fn reword(head: &mut ResponseHeader, message: &str) -> pingora::Resul
 /// status means one thing here: 400 is never a broken backend, 429 never an overloaded one.
 const fn code(status: StatusCode) -> Code {
     match status.as_u16() {
-        400 | 414 | 431 => Code::InvalidArgument,
+        400 | 414 | 415 | 431 => Code::InvalidArgument,
         401 => Code::Unauthenticated,
         403 => Code::PermissionDenied,
         404 | 405 => Code::Unimplemented,
         408 => Code::DeadlineExceeded,
-        413 | 429 => Code::ResourceExhausted,
+        411 | 413 | 429 => Code::ResourceExhausted,
         500 => Code::Internal,
         502..=504 => Code::Unavailable,
         _ => Code::Unknown,
@@ -91,21 +101,25 @@ mod tests {
     #[test]
     fn every_status_of_ours_has_a_code() {
         let told = [
-            400, 401, 403, 404, 405, 408, 413, 414, 429, 431, 500, 502, 503, 504, 418,
+            400, 401, 403, 404, 405, 408, 411, 413, 414, 415, 429, 431, 500, 502, 503, 504, 418,
         ]
         .map(|status| {
             let mut head = ResponseHeader::build(status, None).unwrap();
-            reword(&mut head, "x").unwrap();
+            reword(&mut head, "x", false).unwrap();
             assert_eq!(head.status, StatusCode::OK);
             outcome(&head.headers).unwrap()
         });
-        assert_eq!(told, [3, 16, 7, 12, 12, 4, 8, 3, 8, 3, 13, 14, 14, 14, 2]);
+        assert_eq!(
+            told,
+            [3, 16, 7, 12, 12, 4, 8, 8, 3, 3, 8, 3, 13, 14, 14, 14, 2]
+        );
     }
 
     #[test]
     fn messages_are_encoded_as_grpc_wants_them() {
         let mut head = ResponseHeader::build(403, None).unwrap();
-        reword(&mut head, "100 % nö\n").unwrap();
+        reword(&mut head, "100 % nö\n", true).unwrap();
+        assert_eq!(outcome(&head.headers), Some(5));
         assert_eq!(head.headers[MESSAGE], "100 %25 n%C3%B6%0A");
     }
 }

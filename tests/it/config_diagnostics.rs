@@ -2,6 +2,7 @@
 
 mod listeners;
 mod objects;
+mod presets;
 
 use std::fmt::Write;
 

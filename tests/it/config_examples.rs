@@ -132,3 +132,28 @@ fn a_wrong_route_does_not_keep_administration_from_the_database() {
     assert!(Settings::load(&file, &environment).is_err());
     assert!(Essentials::load(&file, &|_| None).is_err());
 }
+
+/// Two servers of one kind, each on a host of its own.
+#[test]
+fn a_preset_twice_on_different_hosts() {
+    let text = "
+version: 1
+upstreams: { a: { url: 'http://127.0.0.1:1' }, b: { url: 'http://127.0.0.1:2', objects: a } }
+presets: [ { name: openai, upstream: a, hosts: [a.example] }, { name: openai, upstream: b, hosts: [b.example] } ]
+";
+    let settings = Settings::parse("test.yaml", text, &|_| None).unwrap();
+    let path = PathRef {
+        segments: &["v1", "models"],
+        trailing_slash: false,
+    };
+    let found = |host: &str| match settings.routes.find(&http::Method::GET, host, &path) {
+        Lookup::Found { route, .. } => {
+            Some((route.upstream.to_string(), route.recorded_at().to_string()))
+        }
+        _ => None,
+    };
+    let pair = |upstream: &str| Some((upstream.to_owned(), "a".to_owned()));
+    assert_eq!(found("a.example"), pair("a"));
+    assert_eq!(found("b.example"), pair("b"));
+    assert_eq!(found("c.example"), None);
+}

@@ -18,6 +18,7 @@ mod openapi;
 mod ownership;
 mod permission_matrix;
 mod preset_mlflow;
+mod presets;
 mod private_postgres;
 mod rate_limits;
 mod readme;

@@ -1,10 +1,7 @@
 //! Real model servers behind the route maps that are made from what they say of themselves.
 
-mod server;
-
-use server::Server;
-
 use crate::support::gateway::{Keys, TestGateway};
+use crate::support::server::Server;
 
 /// A gateway before a server, with the map made from its description.
 struct Setup {

@@ -208,6 +208,7 @@ fn allowed(table: &RoleTable, routes: &RouteMap, permission: &Permission, place:
             named: &named,
             owners: &owners,
             made: None,
+            params: &[],
         }),
     });
     matches!(decision, Decision::Permitted(_))

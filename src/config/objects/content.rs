@@ -24,16 +24,19 @@ pub(super) fn forbid(context: Context<'_>, node: &Node) -> Option<ForbidRule> {
     })
 }
 
-/// `{ at: body./operation, values: [a], reason: "…" }`.
+/// `{ at: body./operation, values: [a], optional: true, reason: "…" }`.
 pub(super) fn only(context: Context<'_>, node: &Node) -> Option<OnlyRule> {
     let reader = context.reader;
-    let fields = reader.fields(node, &["at", "values", "reason"])?;
+    let fields = reader.fields(node, &["at", "values", "optional", "reason"])?;
     let at = at(context, &fields);
     let reason = reason(context, &fields);
     fields.required("values");
     let values = texts(context, &fields, "values");
+    let optional = fields.get("optional");
+    let optional = optional.is_some_and(|node| reader.boolean(node).unwrap_or_default());
     Some(OnlyRule {
         at: at?,
+        optional,
         values,
         reason: reason?,
     })

@@ -8,7 +8,7 @@ use crate::policy::{
 };
 
 /// Keys that need an answer of a backend.
-const ANSWERED: [&str; 5] = ["creates", "deletes", "filter", "answers", "pages"];
+const ANSWERED: [&str; 6] = ["creates", "deletes", "filter", "answers", "pages", "hide"];
 
 /// Reports all of it.
 pub(super) fn report(context: Context<'_>, objects: &Objects) {
@@ -90,6 +90,9 @@ fn unguarded(context: Context<'_>) {
 fn answers(context: Context<'_>, objects: &Objects) {
     if context.has("pages") && objects.filters.is_empty() && !context.has("filter") {
         context.report_at("pages", "`pages` without `filter`: pages are not touched");
+    }
+    if context.has("hide") && objects.filters.is_empty() && !context.has("filter") {
+        context.report_at("hide", "`hide` without `filter`: nothing is taken out");
     }
     let methods = context.methods.unwrap_or_default().iter();
     for method in methods.filter(|method| ["HEAD", "OPTIONS"].contains(&method.as_str())) {
@@ -175,6 +178,7 @@ fn names_fields(pointer: &Pointer) -> bool {
             number(key)
         }
         PointerSegment::Each => std::mem::take(&mut each_may_follow),
+        PointerSegment::EachIfList => false,
     });
     fits && !steps.is_empty()
 }
@@ -217,10 +221,11 @@ pub(super) fn sources<'o>(context: Context<'o>, objects: &'o Objects) -> Vec<&'o
         LabelSource::Request(source) => Some(source),
         LabelSource::Response(_) => None,
     });
+    let params = objects.params.iter().map(|(_, source)| source);
     let pages = objects.pages.iter();
     let pages = pages.flat_map(|pages| [&pages.size, &pages.token]);
     let places = ids.chain(only).chain(labels).chain(pages);
-    places.chain(context.project).collect()
+    places.chain(params).chain(context.project).collect()
 }
 
 fn overlap(written: &Source, read: &Source, keys: Keys) -> bool {

@@ -10,20 +10,24 @@ mod contradictions;
 mod references;
 mod set;
 
+use std::sync::Arc;
+
 use http::Method;
 
 use super::bodies::{self, Bodies};
 use super::node::Node;
 use super::reader::{Fields, Reader};
 use super::resources::Types;
+use super::source;
 use crate::domain::RoleScope;
 use crate::policy::{BodyRule, Objects, OwnedHeaders, Pattern, Requirement, ResourceRule, Source};
 
 pub(super) use references::resource;
 
 /// The keys of a route that are read here, besides `resource`.
-pub(super) const KEYS: [&str; 10] = [
+pub(super) const KEYS: [&str; 12] = [
     "references",
+    "params",
     "forbid",
     "only",
     "set",
@@ -32,6 +36,7 @@ pub(super) const KEYS: [&str; 10] = [
     "filter",
     "answers",
     "pages",
+    "hide",
     "body",
 ];
 
@@ -69,6 +74,11 @@ pub(super) fn read(context: Context<'_>) -> Objects {
         pages: fields
             .get("pages")
             .and_then(|node| answers::pages(context, node)),
+        hide: context.each("hide", |context, node| {
+            source::response(context.reader, node)
+        }),
+        recorded_at: None,
+        params: params(context),
         set: context.each("set", set::rule),
         forbid: context.each("forbid", content::forbid),
         only: context.each("only", content::only),
@@ -104,6 +114,28 @@ impl<'a> Context<'a> {
         self.upstream
             .is_some_and(|upstream| self.types.is_backends(upstream, kind))
     }
+}
+
+/// `{ name: source }`, for conditions.
+fn params(context: Context<'_>) -> Vec<(Arc<str>, Source)> {
+    let Context { reader, fields, .. } = context;
+    let Some(node) = fields.get("params") else {
+        return Vec::new();
+    };
+    let entries = reader.entries(node).into_iter();
+    let params = entries.filter_map(|(name, key, value)| {
+        let word = source::word(reader, key, "a name");
+        let from = source::source(reader, value, context.patterns);
+        let mut patterns = context.patterns.unwrap_or_default().iter();
+        if patterns.any(|pattern| pattern.has_param(name)) {
+            reader.report(
+                key.place,
+                format!("`{name}` is a value of the path already"),
+            );
+        }
+        word.zip(from)
+    });
+    params.collect()
 }
 
 /// The body is read if the route says how, or names a place in it.

@@ -36,7 +36,8 @@ fn refuse(context: Context<'_>, at: &Source) -> Option<String> {
         Source::QueryEach(_) => Some(format!("`{at}` is several places; name one")),
         Source::Query(_) => None,
         Source::Body(pointer) => {
-            let each = pointer.segments().contains(&PointerSegment::Each);
+            let mut steps = pointer.segments().iter();
+            let each = steps.any(|step| !matches!(step, PointerSegment::Key(_)));
             each.then(|| "`*` is several places; name one, or `-` for the end".to_owned())
         }
         Source::Header(name) => {

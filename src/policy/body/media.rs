@@ -5,6 +5,9 @@ use http::{HeaderMap, HeaderValue, header};
 use super::super::{BodyRule, Denial};
 
 impl BodyRule {
+    /// Among [`Self::types`]: a body of which nothing is said.
+    pub const UNTYPED: &str = "none";
+
     /// Whether the header fields announce a body that is read here. `empty`: none comes, so
     /// that it need not say what it is.
     ///
@@ -17,7 +20,7 @@ impl BodyRule {
         }
         let mut types = headers.get_all(header::CONTENT_TYPE).iter();
         let read = match (types.next(), types.next()) {
-            (None, _) => empty,
+            (None, _) => empty || self.types.iter().any(|it| **it == *BodyRule::UNTYPED),
             (Some(one), None) => self.takes(one),
             _ => false,
         };
@@ -34,7 +37,8 @@ impl BodyRule {
         };
         let mut parts = value.split(';').map(str::trim);
         let name = parts.next().unwrap_or_default();
-        let listed = self.types.iter().any(|it| it.eq_ignore_ascii_case(name));
+        let mut types = self.types.iter().filter(|it| ***it != *Self::UNTYPED);
+        let listed = types.any(|it| it.eq_ignore_ascii_case(name));
         listed && parts.all(is_harmless)
     }
 }
@@ -101,6 +105,17 @@ mod tests {
         assert!(rule().check(&sent(&twice), false).is_err());
         let packed = [("content-encoding", "gzip"), twice[0]];
         assert!(rule().check(&sent(&packed), false).is_err());
+    }
+
+    #[test]
+    fn a_body_without_a_type_only_where_that_is_listed() {
+        let mut rule = rule();
+        rule.types.push(BodyRule::UNTYPED.into());
+        assert!(rule.check(&HeaderMap::new(), false).is_ok());
+        let headers = sent(&[("content-type", "text/plain")]);
+        assert!(rule.check(&headers, false).is_err());
+        let headers = sent(&[("content-type", "none")]);
+        assert!(rule.check(&headers, false).is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Messages in the wire format of Protocol Buffers, alone or framed by gRPC.
 //!
-//! Only texts and bytes are read of them, by the numbers of their fields; the message passes
+//! Only texts, bytes and truth values are read of them, by the numbers of their fields; the message passes
 //! unchanged, so whatever two readers could take differently is refused.
 
 use super::super::{Malformed, Pointer, PointerSegment};
@@ -34,22 +34,20 @@ pub(super) fn find<'b>(
     pointer: &Pointer,
 ) -> Result<Vec<Option<BodyValue<'b>>>, Malformed> {
     let mut found = Vec::new();
-    walk(message, pointer.segments(), &mut found)?;
+    walk(Value::Bytes(message), pointer.segments(), &mut found)?;
     Ok(found)
 }
 
 fn walk<'b>(
-    value: &'b [u8],
+    value: Value<'b>,
     steps: &[PointerSegment],
     found: &mut Vec<Option<BodyValue<'b>>>,
 ) -> Result<(), Malformed> {
     let Some((step, rest)) = steps.split_first() else {
-        let text = std::str::from_utf8(value).map_err(|_| Malformed::BodyEncoding)?;
-        // An empty text is what the format leaves out.
-        found.push((!text.is_empty()).then_some(BodyValue::Text(text)));
+        found.push(value.read()?);
         return Ok(());
     };
-    let PointerSegment::Key(number) = step else {
+    let (PointerSegment::Key(number), Value::Bytes(value)) = (step, value) else {
         return Err(Malformed::BodyShape);
     };
     if rest.is_empty() && **number == *HEX {
@@ -59,9 +57,9 @@ fn walk<'b>(
     let number = number.parse().map_err(|_| Malformed::BodyShape)?;
     let values = occurrences(value, number)?;
     match rest {
-        [PointerSegment::Each, rest @ ..] => {
-            values.iter().try_for_each(|value| walk(value, rest, found))
-        }
+        [PointerSegment::Each, rest @ ..] => values
+            .into_iter()
+            .try_for_each(|value| walk(value, rest, found)),
         rest => match values[..] {
             [] => {
                 found.push(None);
@@ -74,21 +72,41 @@ fn walk<'b>(
     }
 }
 
-fn occurrences(message: &[u8], number: u64) -> Result<Vec<&[u8]>, Malformed> {
-    let mut values = Vec::new();
-    for field in fields(message) {
-        let field = field?;
-        if field.number == number {
-            values.push(field.bytes.ok_or(Malformed::BodyShape)?);
-        }
-    }
-    Ok(values)
+fn occurrences(message: &[u8], number: u64) -> Result<Vec<Value<'_>>, Malformed> {
+    let fields = fields(message);
+    let wanted = fields.filter_map(|field| match field {
+        Ok(field) => (field.number == number).then_some(Ok(field.value)),
+        Err(malformed) => Some(Err(malformed)),
+    });
+    wanted.collect()
 }
 
 struct Field<'b> {
     number: u64,
-    /// Of a length-delimited field.
-    bytes: Option<&'b [u8]>,
+    value: Value<'b>,
+}
+
+#[derive(Clone, Copy)]
+enum Value<'b> {
+    /// Length-delimited.
+    Bytes(&'b [u8]),
+    Varint(u64),
+    Fixed,
+}
+
+impl<'b> Value<'b> {
+    fn read(self) -> Result<Option<BodyValue<'b>>, Malformed> {
+        match self {
+            Self::Bytes(bytes) => {
+                let text = std::str::from_utf8(bytes).map_err(|_| Malformed::BodyEncoding)?;
+                // An empty text is what the format leaves out.
+                Ok((!text.is_empty()).then_some(BodyValue::Text(text)))
+            }
+            Self::Varint(0) => Ok(Some(BodyValue::Bool(false))),
+            Self::Varint(1) => Ok(Some(BodyValue::Bool(true))),
+            Self::Varint(_) | Self::Fixed => Err(Malformed::BodyShape),
+        }
+    }
 }
 
 /// The fields of a message, to its end or the first mistake.
@@ -113,27 +131,24 @@ fn field<'b>(rest: &mut &'b [u8]) -> Option<Field<'b>> {
     if number == 0 || number > MOST {
         return None;
     }
-    let bytes = match tag & 7 {
-        0 => {
-            varint(rest)?;
-            None
-        }
+    let value = match tag & 7 {
+        0 => Value::Varint(varint(rest)?),
         1 => {
             take(rest, 8)?;
-            None
+            Value::Fixed
         }
         2 => {
             let length = varint(rest)?;
-            Some(take(rest, usize::try_from(length).ok()?)?)
+            Value::Bytes(take(rest, usize::try_from(length).ok()?)?)
         }
         5 => {
             take(rest, 4)?;
-            None
+            Value::Fixed
         }
         // Groups, which are not written any more.
         _ => return None,
     };
-    Some(Field { number, bytes })
+    Some(Field { number, value })
 }
 
 fn take<'b>(rest: &mut &'b [u8], length: usize) -> Option<&'b [u8]> {
@@ -192,6 +207,18 @@ mod tests {
         assert_eq!(read(&framed(b""), "/1"), Ok(vec![None]));
         assert_eq!(read(&body, "/2/hex"), one("Bytes([98, 99])"));
         assert_eq!(read(&body, "/9/hex"), Ok(vec![None]));
+    }
+
+    #[test]
+    fn truth_values_are_0_and_1() {
+        let one = |text: &str| Ok(vec![Some(text.to_owned())]);
+        assert_eq!(read(&framed(b"\x08\x00"), "/1"), one("Bool(false)"));
+        assert_eq!(read(&framed(b"\x08\x01"), "/1"), one("Bool(true)"));
+        assert_eq!(read(&framed(b"\x08\x02"), "/1"), Err(Malformed::BodyShape));
+        assert_eq!(
+            read(&framed(b"\x08\x01"), "/1/1"),
+            Err(Malformed::BodyShape)
+        );
     }
 
     #[test]

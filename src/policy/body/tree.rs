@@ -53,7 +53,8 @@ impl Tree {
         };
         let next = match (step, self) {
             (_, Self::Null) => None,
-            (PointerSegment::Each, Self::List(items)) => {
+            (PointerSegment::EachIfList, Self::Bool(_) | Self::Number(_) | Self::Text(_)) => None,
+            (PointerSegment::Each | PointerSegment::EachIfList, Self::List(items)) => {
                 return items
                     .iter()
                     .try_for_each(|item| item.walk(rest, keys, found));
@@ -99,7 +100,8 @@ impl Tree {
         };
         let next = match (step, self) {
             (_, Self::Null) => None,
-            (PointerSegment::Each, Self::List(items)) => {
+            (PointerSegment::EachIfList, Self::Bool(_) | Self::Number(_) | Self::Text(_)) => None,
+            (PointerSegment::Each | PointerSegment::EachIfList, Self::List(items)) => {
                 return items
                     .iter_mut()
                     .try_for_each(|item| item.walk_mut(rest, keys, found));

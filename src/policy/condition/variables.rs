@@ -71,12 +71,17 @@ fn params(question: &Question<'_>) -> BTreeMap<String, String> {
     let Some(params) = question.params() else {
         return BTreeMap::new();
     };
+    let taken = question.objects.map_or(&[][..], |objects| objects.params);
+    let taken = taken
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.clone()));
     let names = params.pattern().params();
     names
         .filter_map(|name| {
             let value = params.get(name, &question.path)?;
             Some((name.to_owned(), value.into_owned()))
         })
+        .chain(taken)
         .collect()
 }
 

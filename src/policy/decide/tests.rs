@@ -231,6 +231,7 @@ impl Asking<'_> {
                 named,
                 owners,
                 made: None,
+                params: &[],
             }),
         })
     }

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 pub use edit::{Edits, NoSuchPlace};
 pub use listing::Listing;
-pub use splice::set_text;
+pub use splice::{set_null, set_text};
 
 use super::{Pointer, PointerSegment};
 

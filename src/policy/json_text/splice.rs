@@ -23,6 +23,20 @@ pub fn set_text(text: &str, pointer: &Pointer, value: Option<&str>) -> Result<St
     }
 }
 
+/// The JSON text with null at this place, or at each that it means; what is missing stays so.
+///
+/// # Errors
+///
+/// [`Unreadable`] if the way leads through something else.
+pub fn set_null(text: &str, pointer: &Pointer) -> Result<String, Unreadable> {
+    let mut edits = Edits::of(text);
+    for there in values_at(text, pointer)? {
+        let edit = edits.replace(there, "null".to_owned());
+        edit.map_err(|_| Unreadable)?;
+    }
+    Ok(edits.apply())
+}
+
 /// As the last member of the object that it is missing in.
 fn insert(text: &str, pointer: &Pointer, value: &str) -> Result<String, Unreadable> {
     let Some((PointerSegment::Key(key), parents)) = pointer.segments().split_last() else {
@@ -91,6 +105,18 @@ mod tests {
         ] {
             assert_eq!(set(text, value), expected);
         }
+    }
+
+    #[test]
+    fn a_place_is_nulled() {
+        let null = |text: &str, at: &str| set_null(text, &at.parse().unwrap());
+        let text = r#"{"last": {"id": "x"}, "n": [1, 2]}"#;
+        let nulled = r#"{"last": null, "n": [1, 2]}"#;
+        assert_eq!(null(text, "/last").as_deref(), Ok(nulled));
+        let nulled = r#"{"last": {"id": "x"}, "n": [null, null]}"#;
+        assert_eq!(null(text, "/n/*").as_deref(), Ok(nulled));
+        assert_eq!(null(text, "/none").as_deref(), Ok(text));
+        assert_eq!(null(text, "/n/x"), Err(Unreadable));
     }
 
     #[test]

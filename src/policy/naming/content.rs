@@ -60,14 +60,18 @@ fn visible(text: &str) -> String {
     begins.flat_map(char::to_lowercase).collect()
 }
 
-/// Whether one of the values stands in the place, and in each that a `*` means.
+/// Whether one of the values stands in the place, and in each that a `*` means; if the rule
+/// is optional, nothing is as good.
 fn holds(rule: &OnlyRule, places: &Places<'_>) -> Result<bool, Malformed> {
     let values = places.values(&rule.at)?;
     if values.is_empty() {
-        return Ok(false);
+        return Ok(rule.optional);
     }
     for value in values {
         let Some(value) = value else {
+            if rule.optional {
+                continue;
+            }
             return Ok(false);
         };
         let text = value.text()?;

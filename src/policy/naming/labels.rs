@@ -1,8 +1,8 @@
-//! What the request says of an object that it makes.
+//! What the request says of an object that it makes, and to conditions.
 
 use std::sync::Arc;
 
-use super::super::{Body, CreateRule, LabelSource, Malformed, Question};
+use super::super::{Body, CreateRule, LabelSource, Malformed, Objects, Question, Source};
 use super::places::Places;
 
 /// Texts by name.
@@ -18,14 +18,36 @@ pub fn request_labels(
     body: Option<&Body>,
     rule: &CreateRule,
 ) -> Result<LabelPairs, Malformed> {
-    let places = Places::new(question, body);
-    let mut labels = Vec::new();
-    for (name, from) in &rule.labels {
-        if let LabelSource::Request(source) = from
-            && let Some(value) = places.values(source)?.into_iter().flatten().next()
-        {
-            labels.push((Arc::clone(name), value.text()?.into_owned()));
+    let labels = rule.labels.iter().filter_map(|(name, from)| match from {
+        LabelSource::Request(source) => Some((name, source)),
+        LabelSource::Response(_) => None,
+    });
+    texts(Places::new(question, body), labels)
+}
+
+/// The values that the route takes from the request for conditions; what is not there is none.
+///
+/// # Errors
+///
+/// If a place holds what is no text.
+pub fn request_params(
+    question: &Question<'_>,
+    body: Option<&Body>,
+    objects: &Objects,
+) -> Result<LabelPairs, Malformed> {
+    let params = objects.params.iter().map(|(name, source)| (name, source));
+    texts(Places::new(question, body), params)
+}
+
+fn texts<'r>(
+    places: Places<'_>,
+    rules: impl Iterator<Item = (&'r Arc<str>, &'r Source)>,
+) -> Result<LabelPairs, Malformed> {
+    let mut texts = Vec::new();
+    for (name, source) in rules {
+        if let Some(value) = places.values(source)?.into_iter().flatten().next() {
+            texts.push((Arc::clone(name), value.text()?.into_owned()));
         }
     }
-    Ok(labels)
+    Ok(texts)
 }

@@ -9,6 +9,6 @@ mod references;
 mod set;
 
 pub use content::check_content;
-pub use labels::{LabelPairs, request_labels};
+pub use labels::{LabelPairs, request_labels, request_params};
 pub use references::{Checked, Names, named};
 pub use set::write_set;

@@ -147,11 +147,21 @@ fn object(rule: &ResourceRule, value: Found<'_>) -> Result<Object, Malformed> {
         return Ok(Object::new(&rule.kind, id(value)?, false));
     }
     let text = value.text()?;
-    let fitting = |form: &Form| form.id(&text).map(|id| (form.clone(), id.to_owned()));
+    let fitting = |form: &'_ Form| form.split(&text).map(|found| (form.clone(), found));
     let found = rule.forms.iter().find_map(fitting);
-    let (form, id) = found.ok_or(Malformed::ResourceForm)?;
-    checked(&id)?;
-    Ok(Object::new(&form.kind, id, form.backend))
+    let (form, (id, rest)) = found.ok_or(Malformed::ResourceForm)?;
+    checked(id)?;
+    if leads_away(rest) {
+        return Err(Malformed::ResourceForm);
+    }
+    Ok(Object::new(&form.kind, id.to_owned(), form.backend))
+}
+
+/// Whether a path may end elsewhere than behind the id that it begins with, once it is
+/// decoded and tidied up.
+fn leads_away(path: &str) -> bool {
+    let odd = |c: char| c.is_control() || matches!(c, '%' | '\\');
+    path.contains(odd) || path.split('/').any(|segment| matches!(segment, "." | ".."))
 }
 
 impl Object {

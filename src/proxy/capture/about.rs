@@ -32,7 +32,7 @@ impl Gateway {
         answer.decode(exchange)?;
         let ids = ids_at(answer.text(exchange)?, &rule.id).map_err(unreadable(exchange))?;
         let key = |id: String| ResourceKey {
-            upstream: route.upstream.clone(),
+            upstream: route.recorded_at().clone(),
             kind: rule.kind.clone(),
             id: id.into(),
         };

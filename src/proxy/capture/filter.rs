@@ -4,11 +4,26 @@ use std::sync::Arc;
 
 use super::{Captured, fail, unreadable};
 use crate::domain::{ResourceKey, Whose};
-use crate::policy::json_text::Listing;
+use crate::policy::json_text::{Listing, set_null};
 use crate::policy::{FilterRule, Named, Route};
 use crate::proxy::exchange::{Exchange, Outcome};
 use crate::proxy::gateway::Gateway;
 use crate::proxy::rescue::Failure;
+
+impl Captured {
+    /// Empties the places that tell of what was taken out.
+    pub(super) fn hide(&mut self, exchange: &mut Exchange, route: &Route) -> pingora::Result<()> {
+        for pointer in &route.objects.hide {
+            let text = self.text(exchange)?;
+            if text.is_empty() {
+                return Ok(());
+            }
+            let hidden = set_null(text, pointer).map_err(unreadable(exchange))?;
+            self.body = hidden.into();
+        }
+        Ok(())
+    }
+}
 
 impl Gateway {
     /// Takes out of the answer what the caller may not see.
@@ -41,7 +56,7 @@ impl Gateway {
         listing: &Listing<'_>,
     ) -> pingora::Result<Vec<bool>> {
         let key = |id: &str| ResourceKey {
-            upstream: Arc::clone(&route.upstream),
+            upstream: Arc::clone(route.recorded_at()),
             kind: Arc::clone(&rule.kind),
             id: id.into(),
         };

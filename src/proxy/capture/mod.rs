@@ -74,6 +74,7 @@ impl Gateway {
             if route.objects.pages.is_none() {
                 self.filter(exchange, &route, &mut answer).await?;
             }
+            answer.hide(exchange, &route)?;
         }
         self.deliver(session, exchange, answer).await
     }

@@ -1,6 +1,7 @@
 //! What an answer tells was made, and what is gone.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{Captured, fail, unreadable};
 use crate::cache::{Changes, Made, OwnersError};
@@ -106,7 +107,7 @@ fn created(
     }
     let made = |id: String| Made {
         key: ResourceKey {
-            upstream: route.upstream.clone(),
+            upstream: Arc::clone(route.recorded_at()),
             kind: rule.kind.clone(),
             id: id.into(),
         },

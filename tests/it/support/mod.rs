@@ -9,6 +9,7 @@ pub mod platform;
 pub mod postgres;
 pub mod raw;
 pub mod redis;
+pub mod server;
 pub mod store;
 pub mod tls;
 pub mod upstream;

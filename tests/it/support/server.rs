@@ -1,0 +1,205 @@
+//! Real backends, each in a process group of its own.
+
+use std::fs::{self, File};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::from_environment;
+use super::gateway::until;
+use super::raw::{Answer, Connection};
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e");
+
+/// A server that runs.
+pub struct Server {
+    dir: TempDir,
+    address: SocketAddr,
+    grpc: SocketAddr,
+    child: Child,
+    /// What ends it and all that it started.
+    end: Signal,
+}
+
+impl Server {
+    /// MLServer with the model `echo`, which gives back what it gets.
+    pub fn mlserver() -> Self {
+        let model = json!({ "name": "echo", "implementation": "mlserver_echo.Echo" });
+        Self::mlserver_of(&[("mlserver_echo.py", model)])
+    }
+
+    /// MLServer with models that tell their name and version.
+    pub fn mlserver_named(models: &[(&str, &str)]) -> Self {
+        let settings = models.iter().map(|(name, version)| {
+            let settings = json!({
+                "name": name,
+                "implementation": "mlserver_named.Named",
+                "parameters": { "version": version },
+            });
+            ("presets/mlserver_named.py", settings)
+        });
+        Self::mlserver_of(&settings.collect::<Vec<_>>())
+    }
+
+    /// MLServer with these models: a script and settings each.
+    fn mlserver_of(models: &[(&str, serde_json::Value)]) -> Self {
+        let dir = TempDir::new().unwrap();
+        let [address, grpc] = free_addresses();
+        let settings = json!({
+            "host": "127.0.0.1",
+            "http_port": address.port(),
+            "grpc_port": grpc.port(),
+            "metrics_endpoint": null,
+            "parallel_workers": 0,
+            // Compression holds back the parts of a stream.
+            "gzip_enabled": false,
+        });
+        fs::write(dir.path().join("settings.json"), settings.to_string()).unwrap();
+        for (number, (script, settings)) in models.iter().enumerate() {
+            let folder = dir.path().join(number.to_string());
+            fs::create_dir(&folder).unwrap();
+            let script = Path::new(FOLDER).join(script);
+            fs::copy(&script, folder.join(script.file_name().unwrap())).unwrap();
+            fs::write(folder.join("model-settings.json"), settings.to_string()).unwrap();
+        }
+        let mut command = Command::new(python().with_file_name("mlserver"));
+        command.args(["start", "."]);
+        Self::start(dir, [address, grpc], command, "/v2/health/ready")
+    }
+
+    /// LitServe with OpenAI's chat, which answers what it heard.
+    pub fn litserve() -> Self {
+        Self::script("litserve_chat.py")
+    }
+
+    /// LitServe with OpenAI's chat, and a stand-in for the rest of the API.
+    pub fn openai() -> Self {
+        Self::script("presets/openai_server.py")
+    }
+
+    fn script(name: &str) -> Self {
+        let dir = TempDir::new().unwrap();
+        let addresses = free_addresses();
+        let mut command = Command::new(python());
+        command
+            .arg(Path::new(FOLDER).join(name))
+            .arg(addresses[0].port().to_string());
+        Self::start(dir, addresses, command, "/health")
+    }
+
+    /// Jupyter Server over these directories, without its own sign-in.
+    pub fn jupyter(directories: &[&str]) -> Self {
+        let dir = TempDir::new().unwrap();
+        let addresses = free_addresses();
+        let root = dir.path().join("root");
+        for name in directories {
+            fs::create_dir_all(root.join(name)).unwrap();
+        }
+        let mut command = Command::new(jupyter_python().with_file_name("jupyter-server"));
+        command
+            .env("HOME", dir.path())
+            .args(["--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"])
+            .arg(format!("--ServerApp.port={}", addresses[0].port()))
+            .arg(format!("--ServerApp.root_dir={}", root.display()))
+            .args(["--ServerApp.port_retries=0", "--IdentityProvider.token="])
+            .arg("--ServerApp.disable_check_xsrf=True");
+        let mut server = Self::start(dir, addresses, command, "/api");
+        // Its kernels are in sessions of their own: it is to end them itself.
+        server.end = Signal::TERM;
+        server
+    }
+
+    fn start(
+        dir: TempDir,
+        [address, grpc]: [SocketAddr; 2],
+        mut command: Command,
+        ready: &str,
+    ) -> Self {
+        let log = File::create(dir.path().join("log")).unwrap();
+        // LitServe survives SIGTERM and starts processes of its own: the group is killed.
+        command
+            .process_group(0)
+            .current_dir(dir.path())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
+        let child = command.spawn().unwrap();
+        let mut server = Self {
+            dir,
+            address,
+            grpc,
+            child,
+            end: Signal::KILL,
+        };
+        until("the backend to answer", || {
+            if let Some(status) = server.child.try_wait().unwrap() {
+                panic!("the backend ended with {status}");
+            }
+            TcpStream::connect(address).is_ok() && server.get(ready).status == 200
+        });
+        server
+    }
+
+    /// `http://127.0.0.1:port`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Where MLServer speaks gRPC.
+    pub fn grpc_url(&self) -> String {
+        format!("http://{}", self.grpc)
+    }
+
+    /// The folder that it runs in.
+    pub fn folder(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Asks it without the gateway.
+    pub fn get(&self, path: &str) -> Answer {
+        self.request("GET", path, "")
+    }
+
+    /// As [`Self::get`], with a JSON body.
+    pub fn request(&self, method: &str, path: &str, body: &str) -> Answer {
+        let mut connection = Connection::open(self.address);
+        let (host, length) = (self.address, body.len());
+        connection.send(format!(
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        ));
+        connection.answer_to(method).expect("an answer")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = kill_process_group(Pid::from_child(&self.child), self.end);
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
+            eprintln!("--- log of the backend ---\n{log}");
+        }
+    }
+}
+
+/// None of them can be told to choose a port itself: two that were free a moment ago.
+fn free_addresses() -> [SocketAddr; 2] {
+    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap())
+}
+
+/// The Python of the venv that `make test` installs and names.
+fn python() -> PathBuf {
+    from_environment("PORTCULLIS_TEST_MODEL_SERVERS")
+}
+
+/// The Python of the venv with Jupyter Server.
+pub fn jupyter_python() -> PathBuf {
+    from_environment("PORTCULLIS_TEST_JUPYTER")
+}
