@@ -9,7 +9,7 @@ use super::diagnostic::{Diagnostic, Findings, Place};
 use super::files::{Files, Reads};
 use super::identity;
 use super::node::{Node, Value};
-use super::preset::{self, Preset};
+use super::preset::{self, Choice, Preset};
 use super::reader::{Fields, Reader};
 use super::route::{self, Surroundings};
 use super::settings::{Essentials, Settings, Upstream};
@@ -266,7 +266,9 @@ struct Backends {
 fn backends(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Backends> {
     let upstreams = upstream::read(reader, fields);
     let names: BTreeSet<Arc<str>> = upstreams.keys().cloned().collect();
-    let sources = preset_trees(reader, preset::choices(reader, fields, &names));
+    let mut choices = preset::choices(reader, fields, &names);
+    choices.push(Choice::own());
+    let sources = preset_trees(reader, choices);
     let presets: Vec<Preset<'_>> = sources
         .iter()
         .filter_map(|(file, node, upstream)| {
@@ -363,8 +365,9 @@ fn built_in_of(reader: Reader<'_>, node: &Node, additions: Vec<Permission>) -> O
 
 /// Where no route is found and `errors:` says nothing, the one preset's clients are asking.
 fn default_dialect(reader: Reader<'_>, fields: &Fields<'_>, presets: &[Preset<'_>]) -> Dialect {
-    let only = match presets {
-        [preset] => preset.errors,
+    let mut errors = presets.iter().filter(|it| !it.is_own()).map(|it| it.errors);
+    let only = match (errors.next(), errors.next()) {
+        (Some(only), None) => only,
         _ => Dialect::default(),
     };
     sections::dialect(reader, fields).unwrap_or(only)

@@ -8,7 +8,7 @@ use super::identity;
 use super::node::Node;
 use super::reader::{Fields, Reader};
 use super::route::{self, Surroundings};
-use super::settings::{Exists, Provision};
+use super::settings::{CONTROL_PLANE, Exists, Provision};
 use super::{body, catalogue, sections};
 use crate::domain::{Catalogue, Permission};
 use crate::policy::{Dialect, OwnedHeaders, Route};
@@ -19,6 +19,13 @@ const PRESETS: [(&str, &str); 1] = [(
     include_str!("../../config/presets/mlflow-workspaces.yaml"),
 )];
 
+/// The gateway's own API: always loaded, and the only one whose routes are in the reserved
+/// part of the paths.
+const OWN: (&str, &str) = (
+    "portcullis",
+    include_str!("../../config/presets/portcullis.yaml"),
+);
+
 const KEYS: [&str; 5] = ["errors", "identity", "permissions", "provision", "routes"];
 
 /// A preset that the configuration uses.
@@ -26,6 +33,18 @@ pub(super) struct Choice {
     pub name: &'static str,
     pub text: &'static str,
     pub upstream: Arc<str>,
+}
+
+impl Choice {
+    /// The gateway's own API, at its own control plane.
+    pub fn own() -> Self {
+        let (name, text) = OWN;
+        Self {
+            name,
+            text,
+            upstream: CONTROL_PLANE.into(),
+        }
+    }
 }
 
 /// `presets: [{ name, upstream }]`.
@@ -103,6 +122,11 @@ impl<'a> Preset<'a> {
             reader,
             fields,
         })
+    }
+
+    /// Whether it is the gateway's own API.
+    pub fn is_own(&self) -> bool {
+        *self.upstream == *CONTROL_PLANE
     }
 
     pub fn routes(

@@ -10,6 +10,7 @@ use super::diagnostic::did_you_mean;
 use super::node::Node;
 use super::reader::{Fields, Reader};
 use super::requirement;
+use super::settings::CONTROL_PLANE;
 use super::{body, catalogue, identity, limits, rate, sections, source, upstream};
 use crate::domain::{Catalogue, RoleScope};
 use crate::policy::{
@@ -17,7 +18,7 @@ use crate::policy::{
     RouteTimeouts,
 };
 
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "route",
     "hosts",
     "upstream",
@@ -27,6 +28,7 @@ const KEYS: [&str; 18] = [
     "deny",
     "scope",
     "resource",
+    "tenant",
     "project",
     "event",
     "errors",
@@ -73,7 +75,10 @@ struct Line {
 fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Option<Route> {
     let fields = reader.fields(node, &KEYS)?;
     let written = fields.required("route");
-    let line = written.and_then(|node| line(reader, node));
+    let own = surroundings
+        .upstream
+        .is_some_and(|name| **name == *CONTROL_PLANE);
+    let line = written.and_then(|node| line(reader, node, own));
     let patterns = line.as_ref().map(|line| &*line.patterns);
     // Everything is read before anything is given up: all mistakes at once. A wrong
     // optional value counts as absent; its report alone keeps the settings from being.
@@ -82,6 +87,9 @@ fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Op
     let resource = fields
         .get("resource")
         .and_then(|node| source::resource(reader, node, patterns));
+    let tenant = fields
+        .get("tenant")
+        .and_then(|node| source::source(reader, node, patterns));
     let project = fields
         .get("project")
         .and_then(|node| source::source(reader, node, patterns));
@@ -112,6 +120,7 @@ fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Op
         scope,
         resource,
         objects: Objects::default(),
+        tenant,
         project,
         dialect: dialect.unwrap_or(surroundings.errors),
         forward_headers,
@@ -137,13 +146,14 @@ fn all<T>(
     (values.len() == items.len()).then_some(values)
 }
 
-fn line(reader: Reader<'_>, node: &Node) -> Option<Line> {
+/// `own`: whether it is a route of the gateway's own API, and may be only that.
+fn line(reader: Reader<'_>, node: &Node, own: bool) -> Option<Line> {
     reader.parsed(node, "a route; write `GET /path`", |text| {
         let (methods, pattern) = text
             .split_once(' ')
             .ok_or_else(|| format!("`{text}` is not a route; write `GET /path`"))?;
         let patterns = Pattern::parse_all(pattern.trim_start()).map_err(|e| e.to_string())?;
-        if patterns.iter().any(Pattern::is_reserved) {
+        if patterns.iter().any(Pattern::is_reserved) && !own {
             return Err(
                 "`/.portcullis` and `/.well-known/portcullis` are the gateway's own".to_owned(),
             );

@@ -8,6 +8,7 @@ use super::{
     Authentication, CanonicalRequest, Denial, DenialReason, Lookup, Malformed, Params, PathRef,
     Permit, Requirement, RoleTable, Route, Source, Subject, deciding_header,
     find_scope::{Named, find_project},
+    find_tenant::find_tenant,
 };
 use crate::domain::{Permission, PermissionIndex, Project, ResourceRef, RoleScope, Scope, Tenant};
 
@@ -145,6 +146,11 @@ fn locate(
     subject: &Subject,
     facts: &mut Facts,
 ) -> Result<(), DenialReason> {
+    if let (Some(from), None) = (&route.tenant, &route.project) {
+        let name = source(question, from, params(question))?.unwrap_or_default();
+        facts.tenant = Some(find_tenant(question.table, subject, &name)?);
+        return Ok(());
+    }
     let named = named_project(question, route)?;
     match find_project(question.table, subject, named) {
         Ok(project) => {
@@ -240,13 +246,13 @@ fn named_project<'q>(
     question: &'q Question<'_>,
     route: &'q Route,
 ) -> Result<Named<impl FnOnce() -> Result<Option<String>, Malformed> + 'q>, Malformed> {
-    let params = match &question.lookup {
-        Lookup::Found { params, .. } => Some(*params),
-        _ => None,
+    let read = |from: &Option<Source>| match from {
+        Some(from) => source(question, from, params(question)),
+        None => Ok(None),
     };
-    let by_route = match &route.project {
-        Some(from) => source(question, from, params)?,
-        None => None,
+    let by_route = match (read(&route.tenant)?, read(&route.project)?) {
+        (Some(tenant), Some(project)) => Some(format!("{tenant}/{project}")),
+        (_, project) => project,
     };
     Ok(Named {
         by_route,
@@ -255,6 +261,13 @@ fn named_project<'q>(
             Ok(name.map(str::to_owned))
         },
     })
+}
+
+fn params<'q>(question: &'q Question<'_>) -> Option<Params<'q>> {
+    match &question.lookup {
+        Lookup::Found { params, .. } => Some(*params),
+        _ => None,
+    }
 }
 
 fn source(

@@ -6,6 +6,7 @@ mod conflict;
 mod decide;
 mod denial;
 mod find_scope;
+mod find_tenant;
 mod header_name;
 mod host;
 mod http1;

@@ -35,6 +35,12 @@ pub struct Grant {
 }
 
 impl Grant {
+    /// All that this role holds.
+    #[must_use]
+    pub fn permissions(&self) -> &PermissionSet {
+        &self.role.permissions
+    }
+
     /// Whether this role holds the permission.
     #[must_use]
     pub fn allows(&self, permission: PermissionIndex) -> bool {
@@ -160,6 +166,12 @@ impl RoleTable {
         let start = holder.grants.partition_point(|grant| grant.scope < scope);
         let len = holder.grants[start..].partition_point(|grant| grant.scope == scope);
         &holder.grants[start..start + len]
+    }
+
+    /// Every role that the principal holds anywhere.
+    pub fn grants_of(&self, principal: PrincipalId) -> impl Iterator<Item = &Grant> {
+        let holder = self.holders.get(&principal);
+        holder.into_iter().flat_map(|holder| &holder.grants)
     }
 
     /// Every role that counts at this scope: held there or at a scope around it.

@@ -32,6 +32,8 @@ pub struct Route {
     pub resource: Option<ResourceRule>,
     /// What else it says about objects.
     pub objects: Objects,
+    /// Where the request names its tenant. With it `project` is a name in that tenant.
+    pub tenant: Option<Source>,
     /// Where the request names its project, besides `X-Portcullis-Project`.
     pub project: Option<Source>,
     /// Event name of the audit.

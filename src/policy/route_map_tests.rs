@@ -23,6 +23,7 @@ fn route(text: &str) -> Route {
         scope: RoleScope::Project,
         resource: None,
         objects: crate::policy::Objects::default(),
+        tenant: None,
         project: None,
         event: "request.forwarded".into(),
         dialect: Dialect::Problem,

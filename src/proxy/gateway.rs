@@ -15,6 +15,7 @@ use pingora::{Error, ErrorType};
 
 use super::answer::Answer;
 use super::client::X_REQUEST_ID;
+use super::control_plane::{ControlPlane, put_caller};
 use super::cookies;
 use super::exchange::{Exchange, InFlight, Outcome};
 use super::front::Connection;
@@ -44,6 +45,8 @@ pub struct Core {
     pub authenticator: Authenticator,
     /// Who may do what.
     pub tables: Arc<RoleTables>,
+    /// Where the gateway's own requests go.
+    pub control_plane: ControlPlane,
     /// Who asks too often.
     pub limiter: Arc<RateLimiter>,
     /// Where audit events go.
@@ -176,6 +179,9 @@ impl ProxyHttp for Gateway {
         }
         let sent = session.req_header();
         let mut built = upstream_request(permit, request, &sent.headers, client, upstream)?;
+        if self.control_plane.named(&permit.route().upstream).is_some() {
+            put_caller(&mut built, permit, exchange)?;
+        }
         if upstream.http2 {
             built.set_version(Version::HTTP_2);
             if sent.version == Version::HTTP_2 {

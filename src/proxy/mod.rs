@@ -14,6 +14,7 @@
 //! | `rate.rs` | rate limits |
 //! | `headers.rs` | the upstream request, rebuilt from the permit |
 //! | `upstream.rs`, `addresses.rs` | where it goes |
+//! | `control_plane.rs` | the way to the gateway's own control plane |
 //! | `attempt.rs`, `circuit.rs` | where again, and where not |
 //! | `rescue.rs`, `answer.rs`, `dialect.rs`, `grpc.rs` | what the client hears when it does not |
 //! | `record.rs` | the audit event |
@@ -24,6 +25,7 @@ mod answer;
 mod attempt;
 mod circuit;
 mod client;
+mod control_plane;
 pub mod cookies;
 mod dialect;
 mod exchange;
@@ -41,6 +43,7 @@ mod stages;
 mod target;
 mod upstream;
 
+pub use control_plane::ControlPlane;
 pub use exchange::InFlight;
 pub use front::{CertificateWatch, Front, Listener, Protocol, Renewal};
 pub use gateway::{Core, Gateway};

@@ -20,8 +20,11 @@ use crate::audit::AuditWriter;
 use crate::authn::Authenticator;
 use crate::cache::{KeyCache, Refresh, RoleTables};
 use crate::config::{ConfigFile, Settings};
+use crate::control::OwnSocket;
+use crate::control::api::{self, Api};
 use crate::proxy::{
-    CertificateWatch, Core, Gateway, InFlight, Listener, LiveRules, Protocol, Provisioner, Rules,
+    CertificateWatch, ControlPlane, Core, Gateway, InFlight, Listener, LiveRules, Protocol,
+    Provisioner, Rules,
 };
 use crate::rate::RateLimiter;
 use crate::store::Db;
@@ -57,8 +60,9 @@ impl Parts {
         rules.watch_upstreams();
         let rules: LiveRules = Arc::new(ArcSwap::from_pointee(rules));
         let tables = self.tables();
+        let socket = OwnSocket::open(&self.settings.data_dir)?;
         let gateway = tokio::select! {
-            gateway = self.gateway(&tables, &rules, tasks) => gateway,
+            gateway = self.gateway(&tables, &rules, socket, tasks) => gateway,
             () = stop.requested() => return Ok(()),
             () = tokio::time::sleep(UPGRADE_PATIENCE), if entrance.is_none() => {
                 return Err(UpgradeError::Database.into());
@@ -124,6 +128,7 @@ impl Parts {
         &self,
         tables: &Arc<RoleTables>,
         rules: &LiveRules,
+        socket: OwnSocket,
         tasks: &mut JoinSet<io::Result<()>>,
     ) -> Gateway {
         let desk = &self.desk;
@@ -139,6 +144,15 @@ impl Parts {
             poll: self.settings.cache.poll,
         };
         tasks.spawn(async move { refresh.run().await });
+        let api = Api {
+            db: self.db.clone(),
+            tables: Arc::clone(tables),
+            keys: Arc::clone(&keys),
+            pepper: pepper.clone(),
+            clock: desk.clock.clone(),
+        };
+        let control_plane = ControlPlane::at(socket.path(), &desk.metrics);
+        tasks.spawn(socket.serve(api::router(api)));
         let authenticator = Authenticator::new(
             self.db.clone(),
             keys,
@@ -151,6 +165,7 @@ impl Parts {
             rules: Arc::clone(rules),
             authenticator,
             tables: Arc::clone(tables),
+            control_plane,
             limiter: self.limiter(tasks),
             spool: desk.spool.clone(),
             metrics: Arc::clone(&desk.metrics),

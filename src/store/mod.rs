@@ -4,6 +4,7 @@
 //! [`Author`], runs in one transaction and leaves exactly one audit event in it,
 //! because a transaction can only be committed with one.
 
+pub mod api;
 mod audit;
 mod audit_copy;
 mod author;
@@ -23,7 +24,7 @@ mod tenants;
 
 pub use audit::{AuditCursor, AuditFilter, AuditRecord, MalformedCursor};
 pub use audit_copy::{AuditSink, SinkError};
-pub use author::Author;
+pub use author::{Author, Done};
 pub use bindings::Member;
 pub use connect::{DatabaseUrl, Db, MalformedDatabaseUrl};
 pub use error::StoreError;

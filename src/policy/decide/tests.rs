@@ -230,6 +230,7 @@ fn route(scope: RoleScope, requirement: Requirement) -> Route {
         scope,
         resource: None,
         objects: crate::policy::Objects::default(),
+        tenant: None,
         project: None,
         event: "x".into(),
         dialect: Dialect::Problem,
