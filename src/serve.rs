@@ -56,6 +56,9 @@ pub enum ServeError {
     /// The private Postgres cannot be migrated.
     #[error("migrating the private PostgreSQL: {0}")]
     Migrate(StoreError),
+    /// The database login is not one to serve with.
+    #[error("database.url: {0}")]
+    Login(StoreError),
     /// An upstream cannot be set up.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),

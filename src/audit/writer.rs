@@ -40,7 +40,7 @@ impl AuditWriter {
         let writer = Writer {
             follower: Follower::new(spool.clone()),
             spool: spool.clone(),
-            sink: AuditSink::new(db, COLUMNS),
+            sink: AuditSink::new(&db, COLUMNS),
         };
         let task = tokio::spawn(writer.run(stopped));
         Self { spool, stop, task }
@@ -104,25 +104,14 @@ impl Writer {
 
     /// Returns when every row is in the table or put aside.
     ///
-    /// A plain COPY first. If that meets a row which is there already (sent before a
-    /// crash, or by a commit whose answer was lost), rows are merged; if it meets one
-    /// that Postgres refuses, halves are tried until that one is found.
+    /// Rows that are there already (sent before a crash, or by a commit whose answer was
+    /// lost) are no second ones. If Postgres refuses one, halves are tried until it is found.
     async fn deliver(&mut self, rows: &[u8]) {
         let mut pending = vec![rows];
-        let mut plain = true;
         let mut pause = FIRST_PAUSE;
         while let Some(part) = pending.pop().filter(|part| !part.is_empty()) {
-            let sent = if plain {
-                self.sink.copy(part).await
-            } else {
-                self.sink.merge(part).await
-            };
-            match sent {
+            match self.sink.insert(part).await {
                 Ok(()) => pause = FIRST_PAUSE,
-                Err(SinkError::Duplicate) if plain => {
-                    plain = false;
-                    pending.push(part);
-                }
                 Err(SinkError::Unavailable(why)) => {
                     tracing::warn!(why, "audit events wait in the spool");
                     pending.push(part);
@@ -130,13 +119,10 @@ impl Writer {
                     tokio::time::sleep(jittered(pause)).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
-                Err(error) => {
-                    plain = false;
-                    match halves(part) {
-                        Some((first, second)) => pending.extend([second, first]),
-                        None => self.put_aside(part, &error.to_string()),
-                    }
-                }
+                Err(SinkError::Rejected(why)) => match halves(part) {
+                    Some((first, second)) => pending.extend([second, first]),
+                    None => self.put_aside(part, &why),
+                },
             }
         }
     }

@@ -53,6 +53,8 @@ impl Refresh {
             Changed::Keys(ids) => ids.iter().for_each(|id| self.keys.invalidate(id)),
             // The role table has these.
             Changed::Principals(_) | Changed::Policy => {}
+            // The version says nothing of these.
+            Changed::Resources(_) => return Ok(()),
             Changed::Everything => self.keys.invalidate_all(),
         }
         self.tables.poll().await

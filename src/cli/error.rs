@@ -47,7 +47,7 @@ impl CliError {
             Self::Config(_) => 3,
             Self::NoDatabase(_) => 4,
             Self::Store(error) => match error {
-                StoreError::Refused(_) | StoreError::Corrupt(_) => 1,
+                StoreError::Refused(_) | StoreError::Corrupt(_) | StoreError::UnfitLogin(_) => 1,
                 StoreError::Unavailable(_) => 4,
                 StoreError::NotFound { .. } => 5,
                 StoreError::Conflict(_) => 6,

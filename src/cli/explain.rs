@@ -305,6 +305,7 @@ fn held(grant: &Grant, table: &RoleTable) -> Held {
         Scope::Project(id) => table
             .project(id)
             .map_or_else(String::new, |project| format!("project {}", project.slug)),
+        Scope::Resource { id, .. } => format!("resource {id}"),
     };
     Held {
         role: grant.role.name.clone(),

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::{self, Essentials};
 use crate::domain::{Actor, Catalogue};
 use crate::store::private_postgres::{PrivatePostgres, Urls};
-use crate::store::{Author, DatabaseUrl, Db};
+use crate::store::{Author, DatabaseUrl, Db, StoreError};
 
 /// A group of admin commands.
 #[derive(Args, Debug)]
@@ -90,8 +90,10 @@ impl Session {
 /// Connects to the database that was named, or that the configuration names.
 pub(super) async fn connect(global: &Global, url: Option<DatabaseUrl>) -> Result<Db, CliError> {
     let url = database(url, &settings::read(global)?)?;
-    let db = Db::connect(&url, 1).await;
-    db.map_err(|error| CliError::NoDatabase(format!("{url}: {error}\n{WAYS}")))
+    Db::connect(&url, 1).await.map_err(|error| match error {
+        StoreError::UnfitLogin(_) => error.into(),
+        _ => CliError::NoDatabase(format!("{url}: {error}\n{WAYS}")),
+    })
 }
 
 const WAYS: &str = "\

@@ -27,7 +27,7 @@ pub use policy_rows::PolicyRows;
 pub use principal::{Principal, PrincipalKind};
 pub use rate::{Dimension, Quota, RateRule, RateUnit, Rates, RuleId, UnreasonableQuota};
 pub use resource::{Owner, ResourceKey};
-pub use role::{Binding, BuiltInRole, Role, RoleScope};
+pub use role::{Binding, BuiltInRole, Effect, Role, RoleScope};
 pub use scope::{Project, Scope, Tenant};
 pub use slug::{MalformedSlug, Slug};
 pub use when_full::WhenFull;

@@ -54,7 +54,29 @@ pub struct BuiltInRole {
     pub permissions: Vec<String>,
 }
 
-/// (principal, role, scope).
+/// What a binding does with the permissions of its role.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Grants them.
+    #[default]
+    Allow,
+    /// Takes them away, whatever other bindings grant.
+    Deny,
+}
+
+impl Effect {
+    /// The word used in SQL.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+/// (principal, role, scope), and what follows from it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Binding {
     /// Its id.
@@ -65,4 +87,8 @@ pub struct Binding {
     pub role: RoleId,
     /// Where.
     pub scope: Scope,
+    /// What the role's permissions are there.
+    pub effect: Effect,
+    /// Counts only while this holds, in CEL; `None`: always.
+    pub condition: Option<String>,
 }

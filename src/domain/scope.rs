@@ -1,10 +1,10 @@
-//! Where a permission holds: on the platform, in a tenant, in a project.
+//! Where a permission holds: on the platform, in a tenant, in a project, on an object.
 
 use std::fmt;
 
 use serde::Serialize;
 
-use super::{PrincipalId, ProjectId, Slug, TenantId};
+use super::{PrincipalId, ProjectId, ResourceId, Slug, TenantId};
 
 /// A tenant: the outer isolation boundary.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -40,8 +40,15 @@ pub enum Scope {
     Platform,
     /// A tenant and all its projects.
     Tenant(TenantId),
-    /// One project.
+    /// One project and all objects in it.
     Project(ProjectId),
+    /// One object of a project.
+    Resource {
+        /// The project it belongs to. Where that is not the object's, nothing holds.
+        project: ProjectId,
+        /// The record of the object.
+        id: ResourceId,
+    },
 }
 
 impl fmt::Display for Scope {
@@ -50,6 +57,7 @@ impl fmt::Display for Scope {
             Self::Platform => f.write_str("platform"),
             Self::Tenant(id) => write!(f, "tenant {id}"),
             Self::Project(id) => write!(f, "project {id}"),
+            Self::Resource { id, .. } => write!(f, "resource {id}"),
         }
     }
 }

@@ -174,6 +174,7 @@ impl Denial {
                     Scope::Platform => " on the platform",
                     Scope::Tenant(_) => " in this tenant",
                     Scope::Project(_) => " in this project",
+                    Scope::Resource { .. } => " on this object",
                 }
             ),
             DenialReason::CredentialPermission { permission } => {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use ahash::AHashMap;
 
 use crate::domain::{
-    BindingId, Catalogue, PermissionIndex, PermissionSet, PolicyRows, Principal, PrincipalId,
-    Project, ProjectId, Role, RoleId, RoleScope, Scope, Slug, Tenant, TenantId,
+    BindingId, Catalogue, Effect, PermissionIndex, PermissionSet, PolicyRows, Principal,
+    PrincipalId, Project, ProjectId, Role, RoleId, RoleScope, Scope, Slug, Tenant, TenantId,
 };
 
 /// Name of the built-in role that a project's owner holds without a binding.
@@ -183,7 +183,9 @@ impl RoleTable {
         let tenant = match scope {
             Scope::Platform => None,
             Scope::Tenant(tenant) => Some(tenant),
-            Scope::Project(project) => self.project(project).map(|project| project.tenant),
+            Scope::Project(project) | Scope::Resource { project, .. } => {
+                self.project(project).map(|project| project.tenant)
+            }
         };
         let project = matches!(scope, Scope::Project(_)).then_some(scope);
         let around = [Some(Scope::Platform), tenant.map(Scope::Tenant), project];
@@ -245,7 +247,8 @@ fn collect_grants(
     for binding in &rows.bindings {
         // The database refuses such a row; a table that trusts it would be one bug from a leak.
         let fits = scopes.get(&binding.role) == Some(&kind(binding.scope));
-        if let (true, Some(role)) = (fits, roles.get(&binding.role)) {
+        let plain = binding.effect == Effect::Allow && binding.condition.is_none();
+        if let (true, Some(role)) = (fits && plain, roles.get(&binding.role)) {
             grants.entry(binding.principal).or_default().push(Grant {
                 scope: binding.scope,
                 role: Arc::clone(role),
@@ -270,6 +273,6 @@ const fn kind(scope: Scope) -> RoleScope {
     match scope {
         Scope::Platform => RoleScope::Platform,
         Scope::Tenant(_) => RoleScope::Tenant,
-        Scope::Project(_) => RoleScope::Project,
+        Scope::Project(_) | Scope::Resource { .. } => RoleScope::Project,
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, Version, header};
+use http::{HeaderMap, Version, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
@@ -14,16 +14,14 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
 
 use super::answer::Answer;
-use super::client::X_REQUEST_ID;
+use super::backend_answer::is_interim;
 use super::control_plane::{ControlPlane, put_caller};
-use super::cookies;
 use super::exchange::{Exchange, InFlight, Outcome};
 use super::front::Connection;
 use super::grpc;
 use super::headers::{put_te, upstream_request};
 use super::rescue::Failure;
 use super::rules::LiveRules;
-use super::stages::content_length;
 use crate::audit::Spool;
 use crate::authn::Authenticator;
 use crate::cache::RoleTables;
@@ -223,38 +221,9 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         exchange: &mut Exchange,
     ) -> pingora::Result<()> {
-        let status = response.status;
-        if is_interim(status) {
-            return exchange.count_interim();
-        }
-        if status == StatusCode::SWITCHING_PROTOCOLS {
-            exchange.switch_protocols()?;
-        }
-        check_coding(response)?;
-        exchange.status = Some(status);
-        Self::answered(exchange);
-        if grpc::is_spoken(&response.headers) {
-            exchange.grpc_status = grpc::outcome(&response.headers);
-        }
-        if let Some(sent) = exchange.sent_upstream {
-            let spent = self.clock.instant().duration_since(sent);
-            self.metrics.upstream_seconds.observe(spent.as_secs_f64());
-        }
-        if session.req_header().version == Version::HTTP_10 {
-            // It knows no chunks (RFC 9112 §6.1): the connection's end is the body's.
-            response.remove_header(&header::TRANSFER_ENCODING);
-        }
-        strip_own(response)?;
-        response.insert_header(X_REQUEST_ID, exchange.request_id())?;
-        exchange.rate.tell(response)?;
-        exchange.body_left = content_length(&response.headers);
-        if exchange.ends_with_head || has_no_body(&session.req_header().method, response) {
-            self.record(exchange);
-        }
-        Ok(())
+        self.pass_head(session, response, exchange)
     }
 
-    /// The event is in the spool before the answer's last byte leaves.
     fn response_body_filter(
         &self,
         _: &mut Session,
@@ -262,15 +231,8 @@ impl ProxyHttp for Gateway {
         end_of_stream: bool,
         exchange: &mut Exchange,
     ) -> pingora::Result<Option<Duration>> {
-        let length = body.as_ref().map_or(0, Bytes::len) as u64;
-        let left = exchange.body_left.as_mut();
-        let complete = left.is_some_and(|left| {
-            *left = left.saturating_sub(length);
-            *left == 0
-        });
-        if complete || end_of_stream {
-            self.record(exchange);
-        }
+        let length = body.as_ref().map_or(0, Bytes::len);
+        self.pass_body(length, end_of_stream, exchange);
         Ok(None)
     }
 
@@ -337,52 +299,4 @@ impl ProxyHttp for Gateway {
             exchange.request_id()
         )
     }
-}
-
-/// An answer follows: 100, 103 and the like.
-fn is_interim(status: StatusCode) -> bool {
-    status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
-}
-
-/// Pingora reads any transfer coding as chunks and passes its name on: the client would
-/// read otherwise (RFC 9112 §6.1).
-fn check_coding(response: &ResponseHeader) -> pingora::Result<()> {
-    let mut codings = response.headers.get_all(header::TRANSFER_ENCODING).iter();
-    match (codings.next(), codings.next()) {
-        (None, _) => Ok(()),
-        (Some(one), None) if one.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
-        _ => {
-            let problem = "a transfer coding other than chunked";
-            Err(Error::explain(ErrorType::InvalidHTTPHeader, problem).into_up())
-        }
-    }
-}
-
-/// What only the gateway says, and sets, does not come from a backend.
-fn strip_own(response: &mut ResponseHeader) -> pingora::Result<()> {
-    let names = response.headers.keys();
-    let own: Vec<_> = names
-        .filter(|name| name.as_str().starts_with("x-portcullis-"))
-        .cloned()
-        .collect();
-    for name in own {
-        response.remove_header(&name);
-    }
-    if let Some(kept) = cookies::set_without_own(&response.headers) {
-        response.remove_header(&header::SET_COOKIE);
-        for cookie in kept {
-            response.append_header(header::SET_COOKIE, cookie)?;
-        }
-    }
-    Ok(())
-}
-
-/// RFC 9110 §6.4.1, and an upgrade, after which there is no more HTTP.
-fn has_no_body(method: &Method, response: &ResponseHeader) -> bool {
-    method == Method::HEAD
-        || matches!(
-            response.status,
-            StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
-        )
-        || content_length(&response.headers) == Some(0)
 }

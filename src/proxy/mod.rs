@@ -16,6 +16,7 @@
 //! | `upstream.rs`, `addresses.rs` | where it goes |
 //! | `control_plane.rs` | the way to the gateway's own control plane |
 //! | `attempt.rs`, `circuit.rs` | where again, and where not |
+//! | `backend_answer.rs` | what of the backend's answer passes, and where it ends |
 //! | `rescue.rs`, `answer.rs`, `dialect.rs`, `grpc.rs` | what the client hears when it does not |
 //! | `record.rs` | the audit event |
 //! | `provision.rs` | the gateway's own requests when a project appears |
@@ -23,6 +24,7 @@
 mod addresses;
 mod answer;
 mod attempt;
+mod backend_answer;
 mod circuit;
 mod client;
 mod control_plane;

@@ -93,11 +93,16 @@ pub(super) fn own_actor() -> Actor {
 }
 
 /// Waits until the database has told who may do what.
-pub(super) async fn wait_for(tables: &RoleTables, db: &Db) -> Pepper {
+///
+/// # Errors
+///
+/// When the login is not fit, which waiting would not change.
+pub(super) async fn wait_for(tables: &RoleTables, db: &Db) -> Result<Pepper, StoreError> {
     let mut told = None;
     loop {
         match first_contact(tables, db).await {
-            Ok(pepper) => return pepper,
+            Ok(pepper) => return Ok(pepper),
+            Err(error @ StoreError::UnfitLogin(_)) => return Err(error),
             Err(error) => {
                 let text = error.to_string();
                 if told.as_ref() != Some(&text) {
@@ -111,6 +116,7 @@ pub(super) async fn wait_for(tables: &RoleTables, db: &Db) -> Pepper {
 }
 
 async fn first_contact(tables: &RoleTables, db: &Db) -> Result<Pepper, StoreError> {
+    db.probe().await?;
     let pepper = db.pepper().await?;
     tables.reload().await?;
     Ok(pepper)

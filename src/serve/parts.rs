@@ -62,7 +62,7 @@ impl Parts {
         let tables = self.tables();
         let socket = OwnSocket::open(&self.settings.data_dir)?;
         let gateway = tokio::select! {
-            gateway = self.gateway(&tables, &rules, socket, tasks) => gateway,
+            gateway = self.gateway(&tables, &rules, socket, tasks) => gateway?,
             () = stop.requested() => return Ok(()),
             () = tokio::time::sleep(UPGRADE_PATIENCE), if entrance.is_none() => {
                 return Err(UpgradeError::Database.into());
@@ -130,9 +130,11 @@ impl Parts {
         rules: &LiveRules,
         socket: OwnSocket,
         tasks: &mut JoinSet<io::Result<()>>,
-    ) -> Gateway {
+    ) -> Result<Gateway, ServeError> {
         let desk = &self.desk;
-        let pepper = database::wait_for(tables, &self.db).await;
+        let pepper = database::wait_for(tables, &self.db)
+            .await
+            .map_err(ServeError::Login)?;
         desk.health.watch(Arc::clone(tables));
         // Twice, for they are renewed halfway: whenever the database goes away, keys in
         // use are known for as long as the role table is believed.
@@ -161,7 +163,7 @@ impl Parts {
             desk.clock.clone(),
             &desk.metrics,
         );
-        Gateway::new(Core {
+        Ok(Gateway::new(Core {
             rules: Arc::clone(rules),
             authenticator,
             tables: Arc::clone(tables),
@@ -171,7 +173,7 @@ impl Parts {
             metrics: Arc::clone(&desk.metrics),
             clock: desk.clock.clone(),
             in_flight: InFlight::new(desk.metrics.in_flight.clone()),
-        })
+        }))
     }
 
     fn limiter(&self, tasks: &mut JoinSet<io::Result<()>>) -> Arc<RateLimiter> {

@@ -113,11 +113,7 @@ impl Db {
         } else {
             None
         };
-        // Planned anew for the filters given, so that the best index serves.
-        let mut tx = self.pool.begin_with("BEGIN READ ONLY").await?;
-        sqlx::query!("SET LOCAL plan_cache_mode = force_custom_plan")
-            .execute(&mut *tx)
-            .await?;
+        let mut tx = self.read_planned().await?;
         let records = sqlx::query_as!(
             AuditRecord,
             r#"SELECT id, occurred_at, event, result, reason, tenant, project, tenant_id, project_id,

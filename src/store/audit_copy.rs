@@ -1,18 +1,18 @@
 //! Writing the audit trail: rows of COPY's text format into `audit_events`.
+//!
+//! COPY does not go into a table under row-level security. Rows are copied into a temporary
+//! table of the connection, which costs no write-ahead log, and inserted from there.
 
 use std::collections::HashSet;
 
 use sqlx::error::DatabaseError;
-use sqlx::{Acquire, Executor, PgConnection};
+use sqlx::{Executor, PgConnection};
 
-use super::Db;
+use super::{Claims, Db, TenantTx};
 
 /// Why rows did not get into the table. None of them did, or all (see `Unavailable`).
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
-    /// At least one is there already.
-    #[error("an event is there already")]
-    Duplicate,
     /// Postgres refuses at least one for what it says.
     #[error("{0}")]
     Rejected(String),
@@ -28,43 +28,30 @@ pub enum SinkError {
 pub struct AuditSink {
     db: Db,
     copy: String,
-    stage: String,
     merge: String,
     /// Months whose partition is known to exist.
     months: HashSet<Vec<u8>>,
 }
 
-const STAGING: &str =
-    "CREATE TEMPORARY TABLE audit_staging (LIKE audit_events INCLUDING DEFAULTS) ON COMMIT DROP";
+/// Made once a connection; that it is there already is nothing to tell.
+const STAGING: &str = "
+    SET LOCAL client_min_messages = warning;
+    CREATE TEMPORARY TABLE IF NOT EXISTS audit_staging
+        (LIKE public.audit_events INCLUDING DEFAULTS) ON COMMIT DELETE ROWS";
 
 impl AuditSink {
     /// A sink for rows of these columns, separated by commas.
     #[must_use]
-    pub fn new(db: Db, columns: &str) -> Self {
+    pub fn new(db: &Db, columns: &str) -> Self {
         Self {
-            db,
-            copy: format!("COPY audit_events ({columns}) FROM STDIN"),
-            stage: format!("COPY audit_staging ({columns}) FROM STDIN"),
+            db: db.claiming(Claims::Gateway),
+            copy: format!("COPY pg_temp.audit_staging ({columns}) FROM STDIN"),
             merge: format!(
-                "INSERT INTO audit_events ({columns}) SELECT {columns} FROM audit_staging
+                "INSERT INTO audit_events ({columns}) SELECT {columns} FROM pg_temp.audit_staging
                  ON CONFLICT DO NOTHING"
             ),
             months: HashSet::new(),
         }
-    }
-
-    /// Inserts rows, all of them new.
-    ///
-    /// # Errors
-    ///
-    /// When one of them is not new, is refused, or Postgres is away.
-    pub async fn copy(&mut self, rows: &[u8]) -> Result<(), SinkError> {
-        let mut sent = self.try_copy(rows).await;
-        if lacks_partition(&sent) {
-            self.months.clear();
-            sent = self.try_copy(rows).await;
-        }
-        sent.map_err(SinkError::from)
     }
 
     /// Inserts those rows that are not there yet.
@@ -72,30 +59,23 @@ impl AuditSink {
     /// # Errors
     ///
     /// When one of them is refused, or Postgres is away.
-    pub async fn merge(&mut self, rows: &[u8]) -> Result<(), SinkError> {
-        let mut sent = self.try_merge(rows).await;
+    pub async fn insert(&mut self, rows: &[u8]) -> Result<(), SinkError> {
+        let mut sent = self.try_insert(rows).await;
         if lacks_partition(&sent) {
             self.months.clear();
-            sent = self.try_merge(rows).await;
+            sent = self.try_insert(rows).await;
         }
         sent.map_err(SinkError::from)
     }
 
-    async fn try_copy(&mut self, rows: &[u8]) -> sqlx::Result<()> {
-        let mut connection = self.db.pool().acquire().await?;
-        ensure_partitions(&mut connection, &mut self.months, rows).await?;
-        copy(&mut connection, &self.copy, rows).await
-    }
-
-    async fn try_merge(&mut self, rows: &[u8]) -> sqlx::Result<()> {
-        let mut connection = self.db.pool().acquire().await?;
-        ensure_partitions(&mut connection, &mut self.months, rows).await?;
-        let mut transaction = connection.begin().await?;
-        transaction.execute(STAGING).await?;
-        copy(&mut transaction, &self.stage, rows).await?;
+    async fn try_insert(&mut self, rows: &[u8]) -> sqlx::Result<()> {
+        ensure_partitions(&self.db, &mut self.months, rows).await?;
+        let mut tx: TenantTx = self.db.begin().await?;
+        tx.execute(STAGING).await?;
+        copy(&mut tx, &self.copy, rows).await?;
         let merge = sqlx::AssertSqlSafe(self.merge.as_str());
-        sqlx::query(merge).execute(&mut *transaction).await?;
-        transaction.commit().await
+        sqlx::query(merge).execute(&mut *tx).await?;
+        tx.commit().await
     }
 }
 
@@ -122,8 +102,10 @@ async fn copy(connection: &mut PgConnection, statement: &str, rows: &[u8]) -> sq
     copy.finish().await.map(drop)
 }
 
+/// Each in a transaction of its own: the lock that making one takes is not kept while rows
+/// are sent.
 async fn ensure_partitions(
-    connection: &mut PgConnection,
+    db: &Db,
     known: &mut HashSet<Vec<u8>>,
     rows: &[u8],
 ) -> sqlx::Result<()> {
@@ -131,10 +113,12 @@ async fn ensure_partitions(
     for month in lines.filter_map(|line| line.get(37..44)) {
         if !known.contains(month) {
             let first = format!("{}-01T00:00:00Z", String::from_utf8_lossy(month));
+            let mut tx = db.begin().await?;
             sqlx::query("SELECT audit_ensure_partition($1::text::timestamptz)")
                 .bind(first)
-                .execute(&mut *connection)
+                .execute(&mut *tx)
                 .await?;
+            tx.commit().await?;
             known.insert(month.to_vec());
         }
     }
@@ -146,7 +130,6 @@ async fn ensure_partitions(
 fn from_database(cause: &dyn DatabaseError) -> SinkError {
     let message = cause.message().to_owned();
     match cause.code().as_deref() {
-        Some("23505") => SinkError::Duplicate,
         Some(code) if code.starts_with("22") || code.starts_with("23") => {
             SinkError::Rejected(message)
         }

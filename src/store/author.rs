@@ -4,9 +4,9 @@
 use chrono::{DateTime, Utc};
 use rand::{RngCore, rngs::StdRng};
 use serde_json::{Map, Value};
-use sqlx::{PgTransaction, types::Uuid};
+use sqlx::{PgConnection, types::Uuid};
 
-use super::{Db, Result};
+use super::{Db, Result, TenantTx};
 use crate::clock::Clock;
 use crate::domain::{Actor, ProjectId, Slug, TenantId};
 
@@ -93,13 +93,13 @@ impl Done {
 
 /// A transaction of one administrative change. Dropped, it leaves nothing.
 pub(super) struct ChangeTx<'a> {
-    pub(super) tx: PgTransaction<'static>,
+    pub(super) tx: TenantTx,
     pub(super) author: &'a mut Author,
 }
 
 impl Db {
     pub(super) async fn change<'a>(&self, author: &'a mut Author) -> Result<ChangeTx<'a>> {
-        let tx = self.pool.begin().await?;
+        let tx = self.begin().await?;
         Ok(ChangeTx { tx, author })
     }
 }
@@ -114,13 +114,13 @@ impl ChangeTx<'_> {
 }
 
 pub(super) async fn write_event(
-    tx: &mut PgTransaction<'_>,
+    connection: &mut PgConnection,
     author: &mut Author,
     done: Done,
 ) -> Result<()> {
     let now = author.now();
     sqlx::query!("SELECT audit_ensure_partition($1) AS \"done: ()\"", now)
-        .execute(&mut **tx)
+        .execute(&mut *connection)
         .await?;
     let (tenant_id, tenant) = done.tenant.unzip();
     let (project_id, project) = done.project.unzip();
@@ -142,7 +142,7 @@ pub(super) async fn write_event(
         done.resource_id,
         Value::Object(done.details),
     )
-    .execute(&mut **tx)
+    .execute(&mut *connection)
     .await?;
     Ok(())
 }

@@ -7,19 +7,21 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{Connection, Executor, PgPool};
 
-use super::Result;
+use super::{Claims, Result, login};
 
 /// How long a caller waits for a connection before Postgres counts as away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What every connection is told. The role comes first: from there on the session has
-/// the gateway's rights only, whatever login it came with.
+/// the gateway's rights only, whatever login it came with. (Policies make estimates high,
+/// and compiling a statement takes longer than ours run.)
 const SESSION: &str = "
     SET ROLE portcullis_gateway;
     SET search_path = public;
     SET statement_timeout = '15s';
     SET lock_timeout = '5s';
     SET idle_in_transaction_session_timeout = '30s';
+    SET jit = off;
 ";
 
 /// Where the database is: `postgresql://user@host/name` or
@@ -81,10 +83,18 @@ impl DatabaseUrl {
     }
 }
 
-/// The database, as the gateway's role. Cheap to clone.
+/// Takes the gateway's role, for a login that row-level security holds and for no other.
+async fn prepare(connection: &mut PgConnection) -> Result<()> {
+    connection.execute(SESSION).await?;
+    login::check(connection).await
+}
+
+/// The database, as the gateway's role, in the name of some [`Claims`]: those of the gateway
+/// itself unless others are said. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Db {
-    pub(super) pool: PgPool,
+    pool: PgPool,
+    claims: Claims,
 }
 
 impl Db {
@@ -94,28 +104,61 @@ impl Db {
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(false)
             .after_connect(|connection, _| {
-                Box::pin(async move { connection.execute(SESSION).await.map(drop) })
+                Box::pin(async move {
+                    let prepared = prepare(connection).await;
+                    prepared.map_err(|cause| sqlx::Error::Configuration(cause.into()))
+                })
             })
             .connect_lazy_with(url.0.clone());
-        Self { pool }
+        Self {
+            pool,
+            claims: Claims::default(),
+        }
     }
 
     /// As [`Db::open`], after one attempt that tells at once what is wrong.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`](super::StoreError::Unavailable) with the cause.
+    /// As [`Db::probe`].
     pub async fn connect(url: &DatabaseUrl, max_connections: u32) -> Result<Self> {
-        let mut probe = PgConnection::connect_with(&url.0).await?;
-        probe.execute(SESSION).await?;
-        probe.close().await?;
-        Ok(Self::open(url, max_connections))
+        let db = Self::open(url, max_connections);
+        db.probe().await?;
+        Ok(db)
     }
 
-    /// The pool itself, for the audit writer's COPY.
+    /// Tells, by a connection of its own, whether the database answers and the login is fit.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`](super::StoreError::Unavailable) with the cause,
+    /// [`StoreError::UnfitLogin`](super::StoreError::UnfitLogin).
+    pub async fn probe(&self) -> Result<()> {
+        let mut probe = PgConnection::connect_with(&self.pool.connect_options()).await?;
+        prepare(&mut probe).await?;
+        probe.close().await?;
+        Ok(())
+    }
+
+    /// The same database, for work in the name of these claims.
     #[must_use]
-    pub const fn pool(&self) -> &PgPool {
+    pub fn claiming(&self, claims: Claims) -> Self {
+        Self {
+            pool: self.pool.clone(),
+            claims,
+        }
+    }
+
+    /// In whose name it works.
+    #[must_use]
+    pub const fn claims(&self) -> Claims {
+        self.claims
+    }
+
+    /// For transactions and for listening, and for nothing else.
+    pub(super) const fn pool(&self) -> &PgPool {
         &self.pool
     }
 

@@ -22,6 +22,9 @@ pub enum StoreError {
     /// A rule forbids it.
     #[error("{0}")]
     Refused(String),
+    /// The database login could get around row-level security.
+    #[error("{0}")]
+    UnfitLogin(String),
     /// The database holds what it should not be able to hold.
     #[error("the database holds something unexpected: {0}")]
     Corrupt(String),
@@ -93,7 +96,10 @@ fn taken(constraint: Option<&str>) -> String {
         "principals_email" => "a user with this e-mail address",
         "principals_tenant_name" => "a service account of this name in the tenant",
         "roles_built_in_name" | "roles_custom_name" => "a role of this name",
-        "bindings_platform" | "bindings_tenant" | "bindings_project" => "this membership",
+        "bindings_platform" | "bindings_tenant" | "bindings_project" | "bindings_resource" => {
+            "this membership"
+        }
+        "resources_upstream_type_external_id_key" => "an object of this id",
         other => other,
     };
     format!("{what} exists already")
@@ -109,6 +115,11 @@ fn rule(cause: &dyn DatabaseError) -> String {
             "a role's name has lower-case letters, digits and `_`, begins with a letter and has at most 60"
                 .to_owned()
         }
+        "bindings_condition_check" => "a condition has 1 to 2000 bytes".to_owned(),
+        "bindings_resource_of_project" => "the object is being bound somewhere".to_owned(),
+        "resources_external_id_check" => "an object's id has 1 to 1024 bytes".to_owned(),
+        "resources_labels_check" => "labels are texts, 8 KiB of them at most".to_owned(),
+        "resources_project_of_tenant" => "there is no such project".to_owned(),
         "api_keys_description_check" => "a description has at most 500 characters".to_owned(),
         _ => cause.message().to_owned(),
     }

@@ -110,7 +110,7 @@ impl Db {
     ///
     /// `Unavailable`.
     pub async fn find_key(&self, id: &KeyId) -> Result<Option<ApiKey>> {
-        find(&mut *self.pool.acquire().await?, id).await
+        find(&mut *self.read().await?, id).await
     }
 
     /// Keys, of one holder or of all, the newest first.
@@ -139,7 +139,7 @@ impl Db {
                ORDER BY k.created_at DESC, k.id"#,
             only,
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *self.read().await?)
         .await?;
         let listed = rows.into_iter().map(|row| {
             let key = KeyRow {
@@ -178,6 +178,7 @@ impl Db {
             .iter()
             .map(|each| each.ip.map(|ip| ip.to_string()))
             .collect();
+        let mut tx = self.begin().await?;
         sqlx::query!(
             r#"INSERT INTO api_key_usage AS u (key_id, last_used_at, last_used_ip)
                SELECT DISTINCT ON (given.key) given.key, given.at, given.ip::inet
@@ -191,8 +192,9 @@ impl Db {
             &times,
             &ips as &[Option<String>],
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -203,7 +205,7 @@ impl Db {
     /// `Unavailable`.
     pub async fn pepper(&self) -> Result<Pepper> {
         let row = sqlx::query!("SELECT pepper FROM key_pepper")
-            .fetch_one(&self.pool)
+            .fetch_one(&mut *self.read().await?)
             .await?;
         let bytes = row.pepper.try_into();
         bytes.map(Pepper::new).map_err(|_| corrupt_length("pepper"))

@@ -1,10 +1,15 @@
 //! Changes of the policy as they are committed.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use sqlx::postgres::PgListener;
 
 use super::{Db, Result, StoreError};
-use crate::domain::{KeyId, PrincipalId};
+use crate::domain::{KeyId, PrincipalId, ResourceKey};
+
+/// The one table whose changes leave the version.
+const RESOURCES: &str = "resources";
 
 /// One committed change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,14 +29,35 @@ pub enum Changed {
     Principals(Vec<PrincipalId>),
     /// Tenants, projects, roles or bindings.
     Policy,
+    /// Objects of backends were recorded, changed or forgotten. The version stays.
+    Resources(TouchedResources),
     /// Unknown: anything may have changed.
     Everything,
 }
 
+/// Which objects of backends a change touched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TouchedResources {
+    /// These.
+    These(Vec<ResourceKey>),
+    /// Any of a type.
+    OfType {
+        /// Name of its upstream.
+        upstream: Arc<str>,
+        /// The type.
+        kind: Arc<str>,
+    },
+    /// Any at all.
+    Any,
+}
+
 #[derive(Deserialize)]
 struct Payload {
-    version: i64,
+    version: Option<i64>,
     table: String,
+    upstream: Option<Arc<str>>,
+    #[serde(rename = "type")]
+    kind: Option<Arc<str>>,
     ids: Option<Vec<String>>,
 }
 
@@ -46,7 +72,7 @@ impl Db {
     ///
     /// `Unavailable`.
     pub async fn listen(&self) -> Result<ChangeListener> {
-        let mut listener = PgListener::connect_with(&self.pool).await?;
+        let mut listener = PgListener::connect_with(self.pool()).await?;
         listener.eager_reconnect(false);
         listener.listen("portcullis").await?;
         Ok(ChangeListener(listener))
@@ -74,11 +100,11 @@ impl Change {
     /// Whoever may connect may notify: what cannot be read counts as "look for yourself".
     fn parse(payload: &str) -> Self {
         match serde_json::from_str::<Payload>(payload) {
-            Ok(payload) => Self {
-                version: Some(payload.version),
+            Ok(payload) if payload.version.is_some() || payload.table == RESOURCES => Self {
+                version: payload.version,
                 what: Changed::parse(&payload),
             },
-            Err(_) => Self {
+            _ => Self {
                 version: None,
                 what: Changed::Everything,
             },
@@ -93,9 +119,30 @@ impl Changed {
             "api_keys" => ids.and_then(all).map(Self::Keys),
             "principals" => ids.and_then(all).map(Self::Principals),
             "tenants" | "projects" | "roles" | "bindings" => Some(Self::Policy),
+            RESOURCES => Some(Self::Resources(TouchedResources::parse(payload))),
             _ => None,
         };
         parsed.unwrap_or(Self::Everything)
+    }
+}
+
+impl TouchedResources {
+    fn parse(payload: &Payload) -> Self {
+        let (Some(upstream), Some(kind)) = (&payload.upstream, &payload.kind) else {
+            return Self::Any;
+        };
+        let Some(ids) = &payload.ids else {
+            return Self::OfType {
+                upstream: Arc::clone(upstream),
+                kind: Arc::clone(kind),
+            };
+        };
+        let keys = ids.iter().map(|id| ResourceKey {
+            upstream: Arc::clone(upstream),
+            kind: Arc::clone(kind),
+            id: id.as_str().into(),
+        });
+        Self::These(keys.collect())
     }
 }
 
@@ -131,9 +178,30 @@ mod tests {
             r#"{"version": 7, "table": "api_keys", "ids": null}"#,
             r#"{"version": 7, "table": "api_keys", "ids": ["too short"]}"#,
             r#"{"version": 7, "table": "sessions", "ids": []}"#,
+            r#"{"table": "bindings", "ids": []}"#,
         ] {
             assert_eq!(what(payload), Changed::Everything, "{payload}");
         }
+    }
+
+    #[test]
+    fn objects_are_named_as_far_as_they_can_be() {
+        let keys = what(r#"{"table": "resources", "upstream": "m", "type": "run", "ids": ["1"]}"#);
+        let key = ResourceKey {
+            upstream: "m".into(),
+            kind: "run".into(),
+            id: "1".into(),
+        };
+        let named = TouchedResources::These(vec![key]);
+        assert_eq!(keys, Changed::Resources(named));
+        let of_type = TouchedResources::OfType {
+            upstream: "m".into(),
+            kind: "run".into(),
+        };
+        let many = r#"{"table": "resources", "upstream": "m", "type": "run", "ids": null}"#;
+        assert_eq!(what(many), Changed::Resources(of_type));
+        let any = Changed::Resources(TouchedResources::Any);
+        assert_eq!(what(r#"{"table": "resources"}"#), any);
     }
 
     #[test]

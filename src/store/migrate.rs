@@ -35,6 +35,10 @@ pub async fn migrate(
     let mut connection = url.connect_as_owner().await?;
     // Held until this session ends; sqlx takes it a second time.
     connection.lock().await?;
+    // Row-level security holds the owner too.
+    sqlx::query!("SELECT set_config('request.jwt.claim.role', 'gateway', false) AS role")
+        .fetch_one(&mut connection)
+        .await?;
     let before = applied(&mut connection).await?;
     MIGRATIONS.run(&mut connection).await?;
     let mut migrated = seed(&mut connection, author, roles).await?;

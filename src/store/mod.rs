@@ -3,6 +3,8 @@
 //! Readers return domain types. Writers are administrative changes: each takes an
 //! [`Author`], runs in one transaction and leaves exactly one audit event in it,
 //! because a transaction can only be committed with one.
+//!
+//! All of it runs in a [`TenantTx`], in whose name row-level security decides.
 
 pub mod api;
 mod audit;
@@ -13,27 +15,35 @@ mod connect;
 mod error;
 mod keys;
 mod listener;
+mod login;
+mod members;
 mod migrate;
 mod new_key;
 mod policy;
 mod principals;
 pub mod private_postgres;
 mod projects;
+mod resource_changes;
+mod resources;
 mod roles;
+mod tenant_tx;
 mod tenants;
 
 pub use audit::{AuditCursor, AuditFilter, AuditRecord, MalformedCursor};
 pub use audit_copy::{AuditSink, SinkError};
 pub use author::{Author, Done};
-pub use bindings::Member;
+pub use bindings::{BindingPlace, NewBinding};
 pub use connect::{DatabaseUrl, Db, MalformedDatabaseUrl};
 pub use error::StoreError;
 pub use keys::{KeyUse, ListedKey};
-pub use listener::{Change, ChangeListener, Changed};
+pub use listener::{Change, ChangeListener, Changed, TouchedResources};
+pub use members::Member;
 pub use migrate::{Migrated, migrate};
 pub use new_key::{CreatedKey, NewKey};
 pub use principals::ListedPrincipal;
 pub use projects::ListedProject;
+pub use resources::{Labels, ListedResource, NewResource, ResourceFilter};
 pub use roles::NewRole;
+pub use tenant_tx::{Claims, TenantTx};
 
 type Result<T> = std::result::Result<T, StoreError>;

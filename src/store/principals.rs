@@ -7,7 +7,7 @@ use sqlx::{PgConnection, types::Uuid};
 use super::author::Done;
 use super::bindings::{is_superadmin, superadmin_remains};
 use super::tenants::tenant;
-use super::{Author, Db, Result, StoreError};
+use super::{Author, Claims, Db, Result, StoreError};
 use crate::domain::{Email, Principal, PrincipalId, PrincipalKind, PrincipalName, Slug, TenantId};
 
 /// A principal in a list.
@@ -134,7 +134,11 @@ impl Db {
         .execute(&mut *change.tx)
         .await?;
         if changed.rows_affected() == 0 {
-            return Err(StoreError::Conflict(format!("`{name}` is {word} already")));
+            return Err(if found.disabled == disabled {
+                StoreError::Conflict(format!("`{name}` is {word} already"))
+            } else {
+                StoreError::Refused(format!("`{name}` is not this tenant's to change"))
+            });
         }
         if disabled && is_superadmin(&mut change.tx, found.id).await? {
             superadmin_remains(&mut change.tx).await?;
@@ -179,7 +183,7 @@ impl Db {
             kind.as_str(),
             of.map(Slug::as_str),
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *self.read().await?)
         .await?;
         let listed = rows.into_iter().map(|row| {
             let principal = PrincipalRow {
@@ -199,13 +203,25 @@ impl Db {
         listed.collect()
     }
 
+    /// As [`Db::principal`], also of users whom the claims do not show: a tenant makes
+    /// members of people by their address.
+    pub(super) async fn anyone(&self, name: &PrincipalName) -> Result<Principal> {
+        let found = self.claiming(Claims::Gateway).principal(name).await?;
+        match (self.claims(), found.tenant) {
+            (Claims::Member(own), Some(home)) if own != home => {
+                Err(StoreError::not_found("principal", name))
+            }
+            _ => Ok(found),
+        }
+    }
+
     /// One principal.
     ///
     /// # Errors
     ///
     /// `NotFound`.
     pub async fn principal(&self, name: &PrincipalName) -> Result<Principal> {
-        principal(&mut *self.pool.acquire().await?, name).await
+        principal(&mut *self.read().await?, name).await
     }
 }
 

@@ -4,8 +4,7 @@ use serde::Serialize;
 use sqlx::{PgConnection, types::Uuid};
 
 use super::author::{ChangeTx, Done};
-use super::principals::principal;
-use super::tenants::tenant;
+use super::tenants::{tenant, tenant_by_id};
 use super::{Author, Db, Result, StoreError};
 use crate::domain::{
     Principal, PrincipalId, PrincipalName, Project, ProjectId, ProjectPath, Slug, Tenant, TenantId,
@@ -62,9 +61,9 @@ impl Db {
         name: &str,
         owner: &PrincipalName,
     ) -> Result<Project> {
+        let owner = self.active(owner).await?;
         let mut change = self.change(author).await?;
         let home = tenant(&mut change.tx, &path.tenant).await?;
-        let owner = active(&mut change, owner).await?;
         let project = Project {
             id: ProjectId(change.author.id()),
             tenant: home.id,
@@ -104,9 +103,9 @@ impl Db {
         path: &ProjectPath,
         to: &PrincipalName,
     ) -> Result<Project> {
+        let new = self.active(to).await?;
         let mut change = self.change(author).await?;
         let (home, mut project) = locked(&mut change, path).await?;
-        let new = active(&mut change, to).await?;
         if new.id == project.owner {
             return Err(StoreError::Conflict(format!(
                 "`{to}` owns `{path}` already"
@@ -122,6 +121,14 @@ impl Db {
             .detail("to", new.id.to_string());
         change.commit(done).await?;
         Ok(project)
+    }
+
+    async fn active(&self, name: &PrincipalName) -> Result<Principal> {
+        let found = self.anyone(name).await?;
+        if found.disabled {
+            return Err(StoreError::Refused(format!("`{name}` is disabled")));
+        }
+        Ok(found)
     }
 
     /// Projects, of one tenant or of all, by path.
@@ -143,7 +150,7 @@ impl Db {
                ORDER BY t.slug, p.slug"#,
             of.map(Slug::as_str),
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *self.read().await?)
         .await?;
         let listed = rows.into_iter().map(|row| {
             Ok(ListedProject {
@@ -166,7 +173,7 @@ impl Db {
     ///
     /// `NotFound`.
     pub async fn project(&self, path: &ProjectPath) -> Result<(Tenant, Project)> {
-        project(&mut *self.pool.acquire().await?, path).await
+        project(&mut *self.read().await?, path).await
     }
 }
 
@@ -187,6 +194,22 @@ pub(super) async fn project(
     Ok((home, row.try_into()?))
 }
 
+pub(super) async fn project_by_id(
+    connection: &mut PgConnection,
+    id: ProjectId,
+) -> Result<(Tenant, Project)> {
+    let project = sqlx::query_as!(
+        ProjectRow,
+        "SELECT id, tenant_id, slug, name, owner_id FROM projects WHERE id = $1",
+        id.0,
+    )
+    .fetch_optional(&mut *connection)
+    .await?
+    .ok_or_else(|| StoreError::not_found("project", &id))?;
+    let home = tenant_by_id(connection, TenantId(project.tenant_id)).await?;
+    Ok((home, project.try_into()?))
+}
+
 /// As [`project`], held until the transaction ends, so that two transfers take turns.
 async fn locked(change: &mut ChangeTx<'_>, path: &ProjectPath) -> Result<(Tenant, Project)> {
     let (home, found) = project(&mut change.tx, path).await?;
@@ -198,14 +221,6 @@ async fn locked(change: &mut ChangeTx<'_>, path: &ProjectPath) -> Result<(Tenant
     .fetch_one(&mut *change.tx)
     .await?;
     Ok((home, row.try_into()?))
-}
-
-async fn active(change: &mut ChangeTx<'_>, name: &PrincipalName) -> Result<Principal> {
-    let found = principal(&mut change.tx, name).await?;
-    if found.disabled {
-        return Err(StoreError::Refused(format!("`{name}` is disabled")));
-    }
-    Ok(found)
 }
 
 async fn set_owner(change: &mut ChangeTx<'_>, project: &Project) -> Result<()> {

@@ -136,7 +136,7 @@ impl Db {
              ORDER BY tenant_id NULLS FIRST, array_position('{platform,tenant,project}', scope), name",
             only,
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *self.read().await?)
         .await?;
         rows.into_iter().map(Role::try_from).collect()
     }

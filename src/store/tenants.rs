@@ -66,7 +66,7 @@ impl Db {
             TenantRow,
             "SELECT id, slug, name FROM tenants ORDER BY slug"
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *self.read().await?)
         .await?;
         rows.into_iter().map(Tenant::try_from).collect()
     }
@@ -77,7 +77,7 @@ impl Db {
     ///
     /// `NotFound`.
     pub async fn tenant(&self, slug: &Slug) -> Result<Tenant> {
-        tenant(&mut *self.pool.acquire().await?, slug).await
+        tenant(&mut *self.read().await?, slug).await
     }
 }
 
@@ -90,5 +90,20 @@ pub(super) async fn tenant(connection: &mut sqlx::PgConnection, slug: &Slug) -> 
     .fetch_optional(connection)
     .await?
     .ok_or_else(|| StoreError::not_found("tenant", slug))?
+    .try_into()
+}
+
+pub(super) async fn tenant_by_id(
+    connection: &mut sqlx::PgConnection,
+    id: TenantId,
+) -> Result<Tenant> {
+    sqlx::query_as!(
+        TenantRow,
+        "SELECT id, slug, name FROM tenants WHERE id = $1",
+        id.0
+    )
+    .fetch_optional(connection)
+    .await?
+    .ok_or_else(|| StoreError::not_found("tenant", &id))?
     .try_into()
 }

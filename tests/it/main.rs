@@ -27,6 +27,7 @@ mod store_append_only;
 mod store_keys;
 mod store_migrate;
 mod store_policy;
+mod store_resources;
 mod store_rules;
 mod streaming;
 mod support;

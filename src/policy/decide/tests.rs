@@ -7,8 +7,8 @@ use super::super::{
 };
 use super::*;
 use crate::domain::{
-    Binding, BindingId, Catalogue, PolicyRows, Principal, PrincipalId, PrincipalKind, ProjectId,
-    Role, RoleId, TenantId,
+    Binding, BindingId, Catalogue, Effect, PolicyRows, Principal, PrincipalId, PrincipalKind,
+    ProjectId, Role, RoleId, TenantId,
 };
 
 const READ: &str = "models:read";
@@ -73,6 +73,8 @@ impl World {
             principal: PrincipalId(id(101)),
             role: RoleId(id(role)),
             scope,
+            effect: Effect::Allow,
+            condition: None,
         });
         self
     }

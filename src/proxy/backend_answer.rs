@@ -1,0 +1,114 @@
+//! The answer of a backend on its way to the client: what of it passes, and where it ends.
+
+use http::{Method, StatusCode, Version, header};
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+use pingora::{Error, ErrorType};
+
+use super::client::X_REQUEST_ID;
+use super::exchange::Exchange;
+use super::gateway::Gateway;
+use super::stages::content_length;
+use super::{cookies, grpc};
+
+impl Gateway {
+    /// The head of an answer came, an interim one or the one.
+    pub(super) fn pass_head(
+        &self,
+        session: &Session,
+        response: &mut ResponseHeader,
+        exchange: &mut Exchange,
+    ) -> pingora::Result<()> {
+        let status = response.status;
+        if is_interim(status) {
+            return exchange.count_interim();
+        }
+        if status == StatusCode::SWITCHING_PROTOCOLS {
+            exchange.switch_protocols()?;
+        }
+        check_coding(response)?;
+        exchange.status = Some(status);
+        Self::answered(exchange);
+        if grpc::is_spoken(&response.headers) {
+            exchange.grpc_status = grpc::outcome(&response.headers);
+        }
+        if let Some(sent) = exchange.sent_upstream {
+            let spent = self.clock.instant().duration_since(sent);
+            self.metrics.upstream_seconds.observe(spent.as_secs_f64());
+        }
+        let request = session.req_header();
+        if request.version == Version::HTTP_10 {
+            // It knows no chunks (RFC 9112 §6.1): the connection's end is the body's.
+            response.remove_header(&header::TRANSFER_ENCODING);
+        }
+        strip_own(response)?;
+        response.insert_header(X_REQUEST_ID, exchange.request_id())?;
+        exchange.rate.tell(response)?;
+        exchange.body_left = content_length(&response.headers);
+        if exchange.ends_with_head || ends_with_head(&request.method, response) {
+            self.record(exchange);
+        }
+        Ok(())
+    }
+
+    /// So many bytes of its body came. The event is in the spool before the last of them
+    /// leaves.
+    pub(super) fn pass_body(&self, length: usize, is_end: bool, exchange: &mut Exchange) {
+        let left = exchange.body_left.as_mut();
+        let complete = left.is_some_and(|left| {
+            *left = left.saturating_sub(length as u64);
+            *left == 0
+        });
+        if complete || is_end {
+            self.record(exchange);
+        }
+    }
+}
+
+/// An answer follows: 100, 103 and the like.
+pub(super) fn is_interim(status: StatusCode) -> bool {
+    status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
+}
+
+/// Pingora reads any transfer coding as chunks and passes its name on: the client would
+/// read otherwise (RFC 9112 §6.1).
+fn check_coding(response: &ResponseHeader) -> pingora::Result<()> {
+    let mut codings = response.headers.get_all(header::TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(one), None) if one.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => {
+            let problem = "a transfer coding other than chunked";
+            Err(Error::explain(ErrorType::InvalidHTTPHeader, problem).into_up())
+        }
+    }
+}
+
+/// What only the gateway says, and sets, does not come from a backend.
+fn strip_own(response: &mut ResponseHeader) -> pingora::Result<()> {
+    let names = response.headers.keys();
+    let own: Vec<_> = names
+        .filter(|name| name.as_str().starts_with("x-portcullis-"))
+        .cloned()
+        .collect();
+    for name in own {
+        response.remove_header(&name);
+    }
+    if let Some(kept) = cookies::set_without_own(&response.headers) {
+        response.remove_header(&header::SET_COOKIE);
+        for cookie in kept {
+            response.append_header(header::SET_COOKIE, cookie)?;
+        }
+    }
+    Ok(())
+}
+
+/// RFC 9110 §6.4.1, and an upgrade, after which there is no more HTTP.
+fn ends_with_head(method: &Method, response: &ResponseHeader) -> bool {
+    method == Method::HEAD
+        || matches!(
+            response.status,
+            StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+        )
+        || content_length(&response.headers) == Some(0)
+}
