@@ -1,8 +1,7 @@
 -- What the administration API needs: changes of names and roles, deletion of projects, and
 -- answers that are given again when a request is repeated.
 
-GRANT UPDATE (name), DELETE ON projects TO portcullis_gateway;
-GRANT UPDATE (permissions) ON roles TO portcullis_gateway;
+GRANT UPDATE (role_id) ON bindings TO portcullis_gateway;
 
 -- A backend may know a project by its name and keep what the project left there: whoever got
 -- that name next would get that too.
@@ -13,6 +12,7 @@ CREATE TABLE retired_projects (
     retired_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant_id, slug)
 );
+SELECT isolate_tenants('retired_projects', 'tenant_id');
 COMMENT ON TABLE retired_projects IS 'Names of deleted projects, never given again';
 
 -- SECURITY DEFINER: a name is retired by deleting its project, and in no other way.

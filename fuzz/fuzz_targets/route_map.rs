@@ -62,6 +62,7 @@ fn route(at: usize, line: &str) -> Option<Route> {
         scope: RoleScope::Project,
         resource: None,
         objects: portcullis::policy::Objects::default(),
+        when: None,
         project: None,
         event: "a.b".into(),
         dialect: Dialect::Problem,

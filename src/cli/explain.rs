@@ -15,8 +15,9 @@ use crate::domain::{
     ApiKey, BindingId, Catalogue, KeyId, Principal, PrincipalName, ProjectPath, Rates, Scope,
 };
 use crate::policy::{
-    Authentication, CanonicalRequest, CredentialLimits, Decision, Facts, Grant, PathRef, Question,
-    RawRequest, Rejection, RoleTable, Subject, X_PORTCULLIS_PROJECT, decide,
+    Authentication, CanonicalRequest, Circumstances, CredentialLimits, Decision, Facts, Grant,
+    NamedObjects, PathRef, Question, RawRequest, Rejection, RoleTable, Subject,
+    X_PORTCULLIS_PROJECT, decide,
 };
 use crate::store::{DatabaseUrl, Db};
 
@@ -138,6 +139,8 @@ impl ExplainArgs {
                 .find(request.method(), request.host(), &path),
             authentication: &authentication(principal, key, &settings.catalogue, now),
             table: &table,
+            circumstances: Circumstances { ip: None, at: now },
+            objects: Some(NamedObjects::default()),
         });
         Ok(Explanation::new(label, &decision, &table, &settings.rate))
     }

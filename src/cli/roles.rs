@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::CliError;
 use super::session::{Run, Session};
-use crate::domain::{Role, RoleScope, Slug};
+use crate::domain::{Effect, PermissionRule, Role, RoleScope, Slug};
+use crate::policy::{Condition, ConditionError};
 use crate::store::NewRole;
 
 #[derive(Debug, Subcommand)]
@@ -45,6 +46,17 @@ pub(super) struct Create {
     /// Permissions, separated by commas: `models:read`, `models:*`, `*:read`
     #[arg(long, value_delimiter = ',', required = true)]
     permissions: Vec<String>,
+    /// Count only while this holds, in CEL: `resource.environment != "production"`
+    #[arg(long, value_name = "CEL", value_parser = condition)]
+    when: Option<String>,
+    /// Permissions that the role takes away, whoever grants them
+    #[arg(long, value_delimiter = ',', value_name = "PERMISSIONS")]
+    deny: Vec<String>,
+}
+
+/// A condition that can be read, as it is written.
+pub(super) fn condition(text: &str) -> Result<String, ConditionError> {
+    Condition::compile(text).map(|condition| condition.to_string())
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -81,11 +93,22 @@ impl Run for RolesCommand {
 impl Create {
     async fn run(self, session: &mut Session) -> Result<(), CliError> {
         let catalogue = session.catalogue()?;
+        let given = self.permissions.iter().map(|pattern| PermissionRule {
+            effect: Effect::Allow,
+            pattern,
+            condition: self.when.as_deref(),
+        });
+        let taken = self.deny.iter().map(|pattern| PermissionRule {
+            effect: Effect::Deny,
+            pattern,
+            condition: None,
+        });
+        let lines = given.chain(taken).map(|rule| rule.to_string());
         let new = NewRole {
             tenant: self.tenant,
             name: self.name,
             scope: self.scope.into(),
-            permissions: self.permissions,
+            permissions: lines.collect(),
         };
         let (db, author) = (&session.db, &mut session.author);
         let role = db.create_role(author, &new, &catalogue).await?;
@@ -122,7 +145,7 @@ async fn list(session: &Session, tenant: Option<&Slug>) -> Result<(), CliError> 
             ("ORIGIN", |row| text(&row["origin"])),
             ("PERMISSIONS", |row| {
                 let all = row["permissions"].as_array().into_iter().flatten();
-                all.map(text).collect::<Vec<_>>().join(" ")
+                all.map(text).collect::<Vec<_>>().join(", ")
             }),
         ],
     )?)

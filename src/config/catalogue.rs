@@ -2,7 +2,8 @@
 
 use super::node::Node;
 use super::reader::{Fields, Reader};
-use crate::domain::{BuiltInRole, Catalogue, Permission, RoleScope};
+use crate::domain::{BuiltInRole, Catalogue, Effect, Permission, PermissionRule, RoleScope};
+use crate::policy::Condition;
 
 /// The scopes by their words.
 pub(super) const SCOPES: [(&str, RoleScope); 3] = [
@@ -43,13 +44,59 @@ pub(super) fn roles(
 }
 
 fn role(reader: Reader<'_>, node: &Node, catalogue: &Catalogue) -> Option<BuiltInRole> {
-    let fields = reader.fields(node, &["name", "scope", "permissions"])?;
+    let fields = reader.fields(node, &["name", "scope", "permissions", "grants", "denies"])?;
     let name = fields.required("name").and_then(|node| reader.text(node));
     let scope = fields.required("scope");
     let scope = scope.and_then(|node| reader.choice(node, &SCOPES));
-    let permissions = fields.required("permissions")?;
-    let patterns = reader.list(permissions).iter();
-    let patterns: Option<Vec<String>> = patterns
+    let mut permissions = Vec::new();
+    match fields.get("permissions") {
+        Some(node) => permissions.extend(patterns(reader, node, catalogue)?),
+        None if fields.get("grants").is_some() => {}
+        None => drop(fields.required("permissions")),
+    }
+    for (key, effect) in [("grants", Effect::Allow), ("denies", Effect::Deny)] {
+        for node in fields.get(key).map_or(&[][..], |node| reader.list(node)) {
+            permissions.extend(part(reader, node, effect, catalogue)?);
+        }
+    }
+    Some(BuiltInRole {
+        name: name?.to_owned(),
+        scope: scope?,
+        permissions,
+    })
+}
+
+/// `{ permissions: [...], when: ... }` as lines of the role.
+fn part(
+    reader: Reader<'_>,
+    node: &Node,
+    effect: Effect,
+    catalogue: &Catalogue,
+) -> Option<Vec<String>> {
+    let fields = reader.fields(node, &["permissions", "when"])?;
+    let condition = match fields.get("when") {
+        Some(node) => Some(
+            reader
+                .parsed(node, "a condition", Condition::compile)?
+                .to_string(),
+        ),
+        None => None,
+    };
+    let patterns = patterns(reader, fields.required("permissions")?, catalogue)?;
+    let lines = patterns.iter().map(|pattern| {
+        let rule = PermissionRule {
+            effect,
+            pattern,
+            condition: condition.as_deref(),
+        };
+        rule.to_string()
+    });
+    Some(lines.collect())
+}
+
+fn patterns(reader: Reader<'_>, node: &Node, catalogue: &Catalogue) -> Option<Vec<String>> {
+    let patterns = reader.list(node).iter();
+    patterns
         .map(|node| {
             reader.parsed(node, "a permission", |pattern| {
                 let (_, unknown) = catalogue.expand([pattern]);
@@ -57,10 +104,5 @@ fn role(reader: Reader<'_>, node: &Node, catalogue: &Catalogue) -> Option<BuiltI
                 known.ok_or_else(|| format!("`{pattern}` matches no permission"))
             })
         })
-        .collect();
-    Some(BuiltInRole {
-        name: name?.to_owned(),
-        scope: scope?,
-        permissions: patterns?,
-    })
+        .collect()
 }

@@ -145,6 +145,12 @@ pub(super) fn refuse_forwarding(folded: &str) -> Option<String> {
         .then(|| "cannot be listed: the gateway decides itself what becomes of it".to_owned())
 }
 
+/// Why a route may not set a header, apart from being owned.
+pub(super) fn refuse_setting(folded: &str) -> Option<String> {
+    let refused = NEVER.contains(&folded) || OVERRIDES.contains(&folded);
+    refused.then(|| "cannot be set: it has a meaning of its own".to_owned())
+}
+
 /// Why a client's header may not name a resource or a project.
 pub(super) fn refuse_source(folded: &str) -> Option<String> {
     const CREDENTIALS: [&str; 4] = [

@@ -5,22 +5,26 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::bodies::Bodies;
 use super::diagnostic::{Diagnostic, Findings, Place};
 use super::files::{Files, Reads};
 use super::identity;
 use super::node::{Node, Value};
 use super::preset::{self, Choice, Preset};
 use super::reader::{Fields, Reader};
+use super::resources::Types;
 use super::route::{self, Surroundings};
 use super::settings::{Essentials, Settings, Upstream};
 use super::variables::{self, Environment};
 use super::{catalogue, limits, listen, rate, sections, upstream};
 use crate::domain::{BuiltInRole, Catalogue, Permission};
-use crate::policy::{Conflict, Dialect, Origin, OwnedHeaders, Pattern, Route, RouteMap};
+use crate::policy::{
+    Conflict, Dialect, Origin, OwnedHeaders, Pattern, ResourceType, Route, RouteMap,
+};
 
 const ROLES: &str = include_str!("../../config/roles.yaml");
 
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 22] = [
     "version",
     "listen",
     "private_listen",
@@ -40,6 +44,8 @@ const KEYS: [&str; 20] = [
     "presets",
     "identity",
     "errors",
+    "resources",
+    "bodies",
     "routes",
 ];
 
@@ -248,6 +254,7 @@ fn settings(reader: Reader<'_>, node: &Node) -> Option<Settings> {
         owned_headers: backends.owned,
         provisions: backends.provisions,
         errors: backends.errors,
+        resource_types: backends.resource_types,
         routes: backends.routes,
     })
 }
@@ -260,6 +267,7 @@ struct Backends {
     owned: OwnedHeaders,
     provisions: Vec<super::settings::Provision>,
     errors: Dialect,
+    resource_types: Vec<ResourceType>,
     routes: RouteMap,
 }
 
@@ -282,17 +290,24 @@ fn backends(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Backends> {
     permissions.extend(presets.iter().flat_map(|preset| preset.permissions.clone()));
     let BuiltIn { catalogue, roles } = built_in(reader, permissions)?;
     let errors = default_dialect(reader, fields, &presets);
+    let types = types(reader, fields, &presets, &names);
+    let bodies = Bodies::read(reader, fields);
     let surroundings = Surroundings {
         catalogue: &catalogue,
         upstreams: &names,
         owned: &owned,
         errors,
         upstream: None,
+        types: &types,
+        bodies: &|upstream| {
+            let preset = presets.iter().find(|preset| *preset.upstream == *upstream);
+            bodies.or(preset.map(|preset| preset.bodies).unwrap_or_default())
+        },
     };
     let own = route::read(reader, fields, &surroundings);
     let of_presets = presets
         .iter()
-        .flat_map(|preset| preset.routes(&catalogue, &names, &owned));
+        .flat_map(|preset| preset.routes(&surroundings));
     let routes = with_overrides(of_presets, own);
     let provisions = presets.iter().filter_map(Preset::provision).collect();
     refuse_upgrades(reader, &routes, &upstreams);
@@ -305,8 +320,25 @@ fn backends(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Backends> {
         owned,
         provisions,
         errors,
+        resource_types: types.into_vec(),
         routes: routes?,
     })
+}
+
+/// The operator's types take the place of a preset's.
+fn types(
+    reader: Reader<'_>,
+    fields: &Fields<'_>,
+    presets: &[Preset<'_>],
+    upstreams: &BTreeSet<Arc<str>>,
+) -> Types {
+    let mut types = Types::default();
+    for preset in presets {
+        preset.declare(&mut types, upstreams);
+    }
+    types.read(reader, fields, upstreams, None);
+    types.check(reader);
+    types
 }
 
 /// A WebSocket begins with an upgrade, which HTTP/2 does not have.

@@ -8,6 +8,7 @@
 //! way, what a backend says of itself. Nothing ambient is read: the
 //! environment is a parameter. A value that came from a variable is never shown.
 
+mod bodies;
 mod body;
 mod catalogue;
 mod certificate;
@@ -20,11 +21,14 @@ mod listen;
 mod listen_tls;
 mod load;
 mod node;
+mod objects;
 mod openapi;
+mod own_request;
 mod preset;
 mod rate;
 mod reader;
 mod requirement;
+mod resources;
 mod route;
 mod sections;
 mod settings;

@@ -101,6 +101,10 @@ impl Node {
         }
     }
 
+    pub const fn is_list(&self) -> bool {
+        matches!(self.value, Value::List(_))
+    }
+
     pub fn text(&self) -> Option<&str> {
         match &self.value {
             Value::Text(text) => Some(&text.value),

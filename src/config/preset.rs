@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::bodies::Bodies;
 use super::diagnostic::did_you_mean;
 use super::identity;
 use super::node::Node;
 use super::reader::{Fields, Reader};
+use super::resources::Types;
 use super::route::{self, Surroundings};
 use super::settings::{CONTROL_PLANE, Exists, Provision};
 use super::{body, catalogue, sections};
-use crate::domain::{Catalogue, Permission};
-use crate::policy::{Dialect, OwnedHeaders, Route};
+use crate::domain::Permission;
+use crate::policy::{Dialect, Route};
 
 /// Name and text of every preset.
 const PRESETS: [(&str, &str); 1] = [(
@@ -26,7 +28,15 @@ const OWN: (&str, &str) = (
     include_str!("../../config/presets/portcullis.yaml"),
 );
 
-const KEYS: [&str; 5] = ["errors", "identity", "permissions", "provision", "routes"];
+const KEYS: [&str; 7] = [
+    "errors",
+    "identity",
+    "permissions",
+    "resources",
+    "bodies",
+    "provision",
+    "routes",
+];
 
 /// A preset that the configuration uses.
 pub(super) struct Choice {
@@ -109,6 +119,7 @@ pub(super) struct Preset<'a> {
     pub errors: Dialect,
     pub identity: Vec<identity::Entry>,
     pub permissions: Vec<Permission>,
+    pub bodies: Bodies,
 }
 
 impl<'a> Preset<'a> {
@@ -119,6 +130,7 @@ impl<'a> Preset<'a> {
             errors: sections::dialect(reader, &fields).unwrap_or_default(),
             identity: identity::read(reader, &fields),
             permissions: catalogue::permissions(reader, &fields),
+            bodies: Bodies::read(reader, &fields),
             reader,
             fields,
         })
@@ -129,18 +141,17 @@ impl<'a> Preset<'a> {
         *self.upstream == *CONTROL_PLANE
     }
 
-    pub fn routes(
-        &self,
-        catalogue: &Catalogue,
-        upstreams: &BTreeSet<Arc<str>>,
-        owned: &OwnedHeaders,
-    ) -> Vec<Route> {
+    /// Adds its types of objects.
+    pub fn declare(&self, types: &mut Types, upstreams: &BTreeSet<Arc<str>>) {
+        types.read(self.reader, &self.fields, upstreams, Some(&self.upstream));
+    }
+
+    /// Its routes; `of_all` is what they are checked against.
+    pub fn routes(&self, of_all: &Surroundings<'_>) -> Vec<Route> {
         let surroundings = Surroundings {
-            catalogue,
-            upstreams,
-            owned,
             errors: self.errors,
             upstream: Some(&self.upstream),
+            ..*of_all
         };
         route::read(self.reader, &self.fields, &surroundings)
     }

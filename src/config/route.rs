@@ -6,18 +6,21 @@ use std::time::Duration;
 
 use http::{HeaderName, Method, StatusCode};
 
+use super::bodies::Bodies;
 use super::diagnostic::did_you_mean;
 use super::node::Node;
 use super::reader::{Fields, Reader};
 use super::requirement;
+use super::resources::Types;
 use super::settings::CONTROL_PLANE;
-use super::{body, catalogue, identity, limits, rate, sections, source, upstream};
+use super::{body, catalogue, identity, limits, objects, rate, sections, source, upstream};
 use crate::domain::{Catalogue, RoleScope};
 use crate::policy::{
-    Dialect, FixedResponse, HostPattern, Objects, OwnedHeaders, Pattern, Requirement, Route,
+    Condition, Dialect, FixedResponse, HostPattern, OwnedHeaders, Pattern, Requirement, Route,
     RouteTimeouts,
 };
 
+/// Those of [`objects::KEYS`] besides.
 const KEYS: [&str; 19] = [
     "route",
     "hosts",
@@ -38,6 +41,7 @@ const KEYS: [&str; 19] = [
     "rate",
     "max_body",
     "respond",
+    "when",
 ];
 
 /// What a route is checked against.
@@ -49,6 +53,10 @@ pub(super) struct Surroundings<'a> {
     pub errors: Dialect,
     /// In a preset: the upstream of all its routes.
     pub upstream: Option<&'a Arc<str>>,
+    /// The types of objects.
+    pub types: &'a Types,
+    /// How bodies are read, by upstream.
+    pub bodies: &'a dyn Fn(&str) -> Bodies,
 }
 
 pub(super) fn read(
@@ -73,7 +81,8 @@ struct Line {
 }
 
 fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Option<Route> {
-    let fields = reader.fields(node, &KEYS)?;
+    let known: Vec<&str> = KEYS.into_iter().chain(objects::KEYS).collect();
+    let fields = reader.fields(node, &known)?;
     let written = fields.required("route");
     let own = surroundings
         .upstream
@@ -84,15 +93,17 @@ fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Op
     // optional value counts as absent; its report alone keeps the settings from being.
     let requirement = requirement::read(reader, &fields, surroundings.catalogue);
     let hosts = hosts(reader, &fields);
-    let resource = fields
-        .get("resource")
-        .and_then(|node| source::resource(reader, node, patterns));
+    let upstream = upstream_name(reader, &fields, surroundings);
+    let resource = fields.get("resource").and_then(|node| {
+        let (types, upstream) = (surroundings.types, upstream.as_deref());
+        objects::resource(reader, node, patterns, types, upstream)
+    });
     let tenant = fields
         .get("tenant")
-        .and_then(|node| source::source(reader, node, patterns));
+        .and_then(|node| source::project(reader, node, patterns));
     let project = fields
         .get("project")
-        .and_then(|node| source::source(reader, node, patterns));
+        .and_then(|node| source::project(reader, node, patterns));
     let event = fields.get("event").and_then(|node| event(reader, node));
     let dialect = sections::dialect(reader, &fields);
     let forward_headers = forward_headers(reader, &fields, surroundings.owned);
@@ -104,8 +115,22 @@ fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Op
     let scope = scope(reader, &fields, requirement.as_ref());
     let websocket = websocket(reader, &fields);
     never_forwarded(reader, &fields);
+    let when = when(reader, &fields, requirement.as_ref());
     let quotas = rate::of_route(reader, &fields, requirement.as_ref());
-    let upstream = upstream_name(reader, &fields, surroundings);
+    let objects = objects::read(objects::Context {
+        reader,
+        fields: &fields,
+        types: surroundings.types,
+        bodies: (surroundings.bodies)(upstream.as_deref().unwrap_or_default()),
+        owned: surroundings.owned,
+        patterns,
+        methods: line.as_ref().map(|line| &*line.methods),
+        upstream: upstream.as_deref(),
+        requirement: requirement.as_ref(),
+        scope,
+        resource: resource.as_ref(),
+        project: project.as_ref(),
+    });
     let (line, requirement, hosts) = (line?, requirement?, hosts?);
     Some(Route {
         event: event.unwrap_or_else(|| requirement.default_event(resource.as_ref())),
@@ -119,8 +144,9 @@ fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Op
         requirement,
         scope,
         resource,
-        objects: Objects::default(),
         tenant,
+        objects,
+        when: when.map(Arc::new),
         project,
         dialect: dialect.unwrap_or(surroundings.errors),
         forward_headers,
@@ -129,6 +155,21 @@ fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Op
         max_body,
         origin: reader.origin(written?.place),
     })
+}
+
+/// A condition decides about known principals only: nobody else has what it could ask for.
+fn when(
+    reader: Reader<'_>,
+    fields: &Fields<'_>,
+    requirement: Option<&Requirement>,
+) -> Option<Condition> {
+    let node = fields.get("when")?;
+    if let Some(Requirement::Public { .. } | Requirement::Deny { .. }) = requirement {
+        let place = fields.key_place("when");
+        let problem = "`when` narrows `permission` or `authenticated`; there is neither";
+        reader.report(place, problem);
+    }
+    reader.parsed(node, "a condition", Condition::compile)
 }
 
 /// All values, or `None` when one of them is wrong.

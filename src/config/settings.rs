@@ -13,7 +13,9 @@ use secrecy::SecretString;
 
 use super::certificate::{Authorities, ServerCertificate};
 use crate::domain::{BuiltInRole, Catalogue, Permission, Rates, WhenFull};
-use crate::policy::{BodyTemplate, Dialect, HeadLimits, Origin, OwnedHeaders, RouteMap, Template};
+use crate::policy::{
+    BodyTemplate, Dialect, HeadLimits, Origin, OwnedHeaders, ResourceType, RouteMap, Template,
+};
 use crate::rate::RedisOptions;
 use crate::telemetry::LogFormat;
 
@@ -62,6 +64,9 @@ pub struct Settings {
     pub provisions: Vec<Provision>,
     /// How refusals are worded where no route was found.
     pub errors: Dialect,
+    /// The types of objects that are declared. Any other is one whose owners the gateway
+    /// records.
+    pub resource_types: Vec<ResourceType>,
     /// All routes.
     pub routes: RouteMap,
 }

@@ -1,4 +1,4 @@
-//! Where a request holds a value: `resource:` and `project:` of a route.
+//! Where a request or an answer holds a value.
 
 use std::sync::Arc;
 
@@ -8,29 +8,10 @@ use super::diagnostic::did_you_mean;
 use super::identity;
 use super::node::Node;
 use super::reader::Reader;
-use crate::policy::{Pattern, ResourceRule, Source};
-
-/// `{ type: thing, id: path.thing_id }`.
-pub(super) fn resource(
-    reader: Reader<'_>,
-    node: &Node,
-    patterns: Option<&[Pattern]>,
-) -> Option<ResourceRule> {
-    let fields = reader.fields(node, &["type", "id"])?;
-    let kind = fields.required("type");
-    let kind = kind.and_then(|node| word(reader, node, "a resource type"));
-    let id = fields.required("id");
-    let id = id.and_then(|node| source(reader, node, patterns));
-    Some(ResourceRule {
-        kind: kind?,
-        ids: vec![id?],
-        optional: true,
-        forms: Vec::new(),
-    })
-}
+use crate::policy::{LabelSource, Pattern, Pointer, Source};
 
 /// `a_b`, for types of resources.
-fn word(reader: Reader<'_>, node: &Node, expected: &str) -> Option<Arc<str>> {
+pub(super) fn word(reader: Reader<'_>, node: &Node, expected: &str) -> Option<Arc<str>> {
     reader.parsed(node, expected, |text| {
         let valid = is_word(text).then(|| text.into());
         valid.ok_or_else(|| {
@@ -47,16 +28,17 @@ pub(super) fn is_word(text: &str) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
-/// `path.NAME`, `query.NAME` or `header.NAME`.
+/// `path.NAME`, `query.NAME`, `header.NAME` or `body./pointer`.
 pub(super) fn source(
     reader: Reader<'_>,
     node: &Node,
     patterns: Option<&[Pattern]>,
 ) -> Option<Source> {
-    const EXPECTED: &str = "a source; write `path.NAME`, `query.NAME` or `header.NAME`";
+    const EXPECTED: &str =
+        "a source; write `path.NAME`, `query.NAME`, `header.NAME` or `body./pointer`";
     reader.parsed(node, EXPECTED, |text| match text.split_once('.') {
         Some(("path", name)) => path_source(name, patterns.unwrap_or_default()),
-        Some(("query", name)) if !name.is_empty() => Ok(Source::Query(name.into())),
+        Some(("query", name)) => query(name).ok_or_else(|| format!("`{text}` is not {EXPECTED}")),
         Some(("header", name)) => {
             let header: HeaderName = name
                 .parse()
@@ -66,12 +48,37 @@ pub(super) fn source(
                 None => Ok(Source::Header(header)),
             }
         }
-        Some(("body", _)) => Err(
-            "`body.` sources are not supported in this release; use `path.`, `query.` or `header.`"
-                .to_owned(),
-        ),
+        Some(("body", at)) => pointer_in(at).map(Source::Body),
         _ => Err(format!("`{text}` is not {EXPECTED}")),
     })
+}
+
+/// Where the request names its project: one value, known before any body is read.
+pub(super) fn project(
+    reader: Reader<'_>,
+    node: &Node,
+    patterns: Option<&[Pattern]>,
+) -> Option<Source> {
+    let source = source(reader, node, patterns)?;
+    if let Source::Body(_) | Source::QueryEach(_) = source {
+        let problem = "a project is named by `path.NAME`, `query.NAME` or `header.NAME`";
+        reader.report(node.place, problem);
+        return None;
+    }
+    Some(source)
+}
+
+fn query(name: &str) -> Option<Source> {
+    let (name, each) = match name.strip_suffix("/*") {
+        Some(name) => (name, true),
+        None => (name, false),
+    };
+    let source = if each {
+        Source::QueryEach(name.into())
+    } else {
+        Source::Query(name.into())
+    };
+    (!name.is_empty()).then_some(source)
 }
 
 fn path_source(name: &str, patterns: &[Pattern]) -> Result<Source, String> {
@@ -81,4 +88,42 @@ fn path_source(name: &str, patterns: &[Pattern]) -> Result<Source, String> {
     };
     let help = did_you_mean(name, pattern.params());
     Err(format!("the path has no `{{{name}}}`{help}"))
+}
+
+fn pointer_in(text: &str) -> Result<Pointer, String> {
+    text.parse::<Pointer>().map_err(|error| error.to_string())
+}
+
+/// `/key/0/*`.
+pub(super) fn pointer(reader: Reader<'_>, node: &Node) -> Option<Pointer> {
+    match node.text() {
+        // The whole of it.
+        Some("") => pointer_in("").ok(),
+        _ => reader.parsed(node, "a JSON pointer", pointer_in),
+    }
+}
+
+/// `response.body./pointer`.
+pub(super) fn response(reader: Reader<'_>, node: &Node) -> Option<Pointer> {
+    const EXPECTED: &str = "a place in the answer; write `response.body./pointer`";
+    reader.parsed(node, EXPECTED, |text| {
+        let pointer = text.strip_prefix("response.body.");
+        pointer_in(pointer.ok_or_else(|| format!("`{text}` is not {EXPECTED}"))?)
+    })
+}
+
+/// Either of both.
+pub(super) fn label(
+    reader: Reader<'_>,
+    node: &Node,
+    patterns: Option<&[Pattern]>,
+) -> Option<LabelSource> {
+    if node
+        .text()
+        .is_some_and(|text| text.starts_with("response."))
+    {
+        response(reader, node).map(LabelSource::Response)
+    } else {
+        source(reader, node, patterns).map(LabelSource::Request)
+    }
 }

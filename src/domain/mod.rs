@@ -7,6 +7,7 @@ mod id;
 mod path;
 mod pepper;
 mod permission;
+mod permission_rule;
 mod policy_rows;
 mod principal;
 mod rate;
@@ -23,6 +24,7 @@ pub use id::{BindingId, EventId, PrincipalId, ProjectId, ResourceId, RoleId, Ten
 pub use path::{Email, MalformedName, PrincipalName, ProjectPath, ScopePath};
 pub use pepper::Pepper;
 pub use permission::{Catalogue, MalformedPermission, Permission, PermissionIndex, PermissionSet};
+pub use permission_rule::PermissionRule;
 pub use policy_rows::PolicyRows;
 pub use principal::{Principal, PrincipalKind};
 pub use rate::{Dimension, Quota, RateRule, RateUnit, Rates, RuleId, UnreasonableQuota};

@@ -164,6 +164,16 @@ impl PermissionSet {
         self.0[at / 64] |= 1 << (at % 64);
     }
 
+    /// Adds all of another set.
+    pub fn add(&mut self, other: &Self) {
+        if self.0.len() < other.0.len() {
+            self.0.resize(other.0.len(), 0);
+        }
+        for (word, more) in self.0.iter_mut().zip(&other.0) {
+            *word |= more;
+        }
+    }
+
     /// Whether it holds the permission.
     #[must_use]
     pub fn contains(&self, PermissionIndex(at): PermissionIndex) -> bool {
@@ -181,13 +191,10 @@ impl PermissionSet {
         })
     }
 
-    /// Adds all that `other` holds.
-    pub fn extend(&mut self, other: &Self) {
-        if self.0.len() < other.0.len() {
-            self.0.resize(other.0.len(), 0);
-        }
+    /// Takes away what `other` holds.
+    pub fn remove(&mut self, other: &Self) {
         for (own, word) in self.0.iter_mut().zip(&other.0) {
-            *own |= word;
+            *own &= !word;
         }
     }
 

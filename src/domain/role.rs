@@ -28,7 +28,8 @@ impl RoleScope {
     }
 }
 
-/// A named set of permissions, still in words (`models:read`, `models:*`, `*:read`, `*:*`).
+/// A named set of permissions, still in words (`models:read`, `models:*`, `*:read`, `*:*`), some
+/// under a condition, some taken away.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Role {
     /// Its id.
@@ -39,7 +40,7 @@ pub struct Role {
     pub name: String,
     /// Where it can be bound.
     pub scope: RoleScope,
-    /// Permission patterns.
+    /// Its lines ([`PermissionRule`](super::PermissionRule)).
     pub permissions: Vec<String>,
 }
 
@@ -50,7 +51,7 @@ pub struct BuiltInRole {
     pub name: String,
     /// Where it can be bound.
     pub scope: RoleScope,
-    /// Permission patterns.
+    /// Its lines ([`PermissionRule`](super::PermissionRule)).
     pub permissions: Vec<String>,
 }
 

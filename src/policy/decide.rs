@@ -2,32 +2,19 @@
 
 use std::sync::Arc;
 
-use http::HeaderMap;
-
 use super::{
-    Authentication, CanonicalRequest, Denial, DenialReason, Lookup, Malformed, Params, PathRef,
-    Permit, Requirement, RoleTable, Route, Source, Subject, deciding_header,
-    find_scope::{Named, find_project},
+    Asked, Authentication, Denial, DenialReason, Grant, Lookup, Permit, Question, Requirement,
+    Route, Sight, Subject,
+    find_scope::{Entry, find_project, named_project},
     find_tenant::find_tenant,
 };
-use crate::domain::{Permission, PermissionIndex, Project, ResourceRef, RoleScope, Scope, Tenant};
+use crate::domain::{Project, ResourceRef, RoleScope, Tenant};
 
-/// All that a decision rests on.
-#[derive(Debug)]
-pub struct Question<'a> {
-    /// The request.
-    pub request: &'a CanonicalRequest,
-    /// Its path, as it was looked up.
-    pub path: PathRef<'a, &'a str>,
-    /// Its header fields, for routes that take an id from one.
-    pub headers: &'a HeaderMap,
-    /// The route that the request meets.
-    pub lookup: Lookup<'a>,
-    /// Who sent it.
-    pub authentication: &'a Authentication,
-    /// Who may do what.
-    pub table: &'a RoleTable,
-}
+mod objects;
+mod reading;
+mod rights;
+
+pub(super) use rights::Claim;
 
 /// What was found on the way to the verdict, for the audit event of a denial too.
 #[derive(Debug, Default, Clone)]
@@ -44,6 +31,24 @@ pub struct Facts {
     pub resource: Option<ResourceRef>,
 }
 
+impl Facts {
+    fn of(question: &Question<'_>) -> Self {
+        let subject = match question.authentication {
+            Authentication::Authenticated(subject) => Some(subject.clone()),
+            _ => None,
+        };
+        Self {
+            subject,
+            ..Self::default()
+        }
+    }
+
+    fn set_project(&mut self, question: &Question<'_>, project: Arc<Project>) {
+        self.tenant = question.table.tenant(project.tenant).cloned();
+        self.project = Some(project);
+    }
+}
+
 /// Permit or denial; nothing else exists.
 #[derive(Debug)]
 pub enum Decision {
@@ -53,13 +58,26 @@ pub enum Decision {
     Denied(Denial, Facts),
 }
 
+/// Refuses what can be refused before the body is read and owners are asked for.
+///
+/// Never the last word: [`decide`] judges all of it again, with the owners.
+///
+/// # Errors
+///
+/// The denial, and what was found on the way to it.
+pub fn screen(question: &Question<'_>) -> Result<(), Box<(Denial, Facts)>> {
+    let mut facts = Facts::of(question);
+    let verdict = match &question.lookup {
+        Lookup::Found { route, .. } if route.names_objects() => screened(question, &mut facts),
+        _ => judge(question, &mut facts).map(drop),
+    };
+    verdict.map_err(|reason| Box::new((Denial::new(reason), facts)))
+}
+
 /// Decides.
 #[must_use]
 pub fn decide(question: &Question<'_>) -> Decision {
-    let mut facts = Facts::default();
-    if let Authentication::Authenticated(subject) = question.authentication {
-        facts.subject = Some(subject.clone());
-    }
+    let mut facts = Facts::of(question);
     match judge(question, &mut facts) {
         Ok(verdict) => Decision::Permitted(Permit::new(facts, verdict)),
         Err(reason) => Decision::Denied(Denial::new(reason), facts),
@@ -69,59 +87,111 @@ pub fn decide(question: &Question<'_>) -> Decision {
 /// What a permit holds beyond the facts.
 pub(super) struct Verdict {
     pub(super) route: Arc<Route>,
-    pub(super) roles: Vec<super::Grant>,
-    pub(super) granted_by: Option<super::Grant>,
+    pub(super) roles: Vec<Grant>,
+    pub(super) granted_by: Option<Grant>,
+    pub(super) sight: Option<Box<Sight>>,
 }
 
-impl Verdict {
-    fn without_role(route: &Arc<Route>) -> Self {
-        Self {
-            route: Arc::clone(route),
-            roles: Vec::new(),
-            granted_by: None,
-        }
+/// What is about to be judged, once it is clear that there is something to judge.
+#[derive(Clone, Copy)]
+struct Case<'q> {
+    question: &'q Question<'q>,
+    route: &'q Arc<Route>,
+    claim: Claim<'q>,
+}
+
+/// Whether the principal may ask at all, whosever the objects are.
+fn screened(question: &Question<'_>, facts: &mut Facts) -> Result<(), DenialReason> {
+    if is_public(question, facts)? {
+        return Ok(());
     }
+    open_case(question, &Asked::now(question), facts)?
+        .claim
+        .somewhere()
 }
 
 fn judge(question: &Question<'_>, facts: &mut Facts) -> Result<Verdict, DenialReason> {
-    if let Lookup::Found { route, .. } = &question.lookup {
-        facts.route = Some(Arc::clone(route));
-        if matches!(route.requirement, Requirement::Public { .. }) {
-            return match question.authentication {
-                Authentication::NotPresented | Authentication::Authenticated(_) => {
-                    Ok(Verdict::without_role(route))
-                }
-                Authentication::Rejected(why) => Err(DenialReason::Rejected(*why)),
-                Authentication::Unavailable => Err(DenialReason::TruthUnavailable),
-            };
-        }
+    if is_public(question, facts)? {
+        let route = facts.route.clone().ok_or(DenialReason::Internal)?;
+        return Ok(Verdict {
+            route,
+            roles: Vec::new(),
+            granted_by: None,
+            sight: None,
+        });
     }
-    let subject = authenticated(question.authentication)?;
-    let (route, params) = routed(&question.lookup)?;
-    if let Requirement::Deny { reason } = &route.requirement {
-        return Err(DenialReason::DeniedRoute(Arc::clone(reason)));
+    let asked = Asked::now(question);
+    let case = open_case(question, &asked, facts)?;
+    let place = locate(case, facts)?;
+    let project = facts.project.clone();
+    let project = project.as_deref();
+    let grant = match place {
+        Place::Objects => objects::permitted(case, project)?,
+        Place::List => case.claim.somewhere().map(|()| None)?,
+        Place::Tenant => {
+            let tenant = facts.tenant.as_ref().ok_or(DenialReason::Internal)?;
+            case.claim.in_tenant(tenant.id)?
+        }
+        Place::Project => {
+            let made = objects::made(question, case.route);
+            case.claim.on(project, None, made)?
+        }
+    };
+    let mut verdict = rights::verdict(case, facts, grant);
+    if !case.route.objects.filters.is_empty() {
+        let project = project.map(|project| project.id);
+        verdict.sight = Some(Box::new(Sight::new(question, project)));
     }
-    facts.resource = resource(question, route, params)?;
-    locate(question, route, subject, facts)?;
-    match &route.requirement {
-        Requirement::Permission { name, index } => {
-            let scope = scope_of(route, facts)?;
-            permitted(question.table, subject, route, scope, (name, *index))
-        }
-        Requirement::Authenticated => {
-            let scope = facts.project.as_ref().map(|p| Scope::Project(p.id));
-            Ok(Verdict {
-                roles: roles_at(question.table, subject, scope.unwrap_or(Scope::Platform)),
-                ..Verdict::without_role(route)
-            })
-        }
-        // Both were answered above.
-        Requirement::Public { .. } | Requirement::Deny { .. } => Err(DenialReason::Internal),
+    Ok(verdict)
+}
+
+/// Whether anybody may, who sends no credential that proves nothing.
+fn is_public(question: &Question<'_>, facts: &mut Facts) -> Result<bool, DenialReason> {
+    let Lookup::Found { route, .. } = &question.lookup else {
+        return Ok(false);
+    };
+    facts.route = Some(Arc::clone(route));
+    if !matches!(route.requirement, Requirement::Public { .. }) {
+        return Ok(false);
+    }
+    match question.authentication {
+        Authentication::NotPresented | Authentication::Authenticated(_) => Ok(true),
+        Authentication::Rejected(why) => Err(DenialReason::Rejected(*why)),
+        Authentication::Unavailable => Err(DenialReason::TruthUnavailable),
     }
 }
 
+fn open_case<'q>(
+    question: &'q Question<'q>,
+    asked: &'q Asked<'q>,
+    facts: &mut Facts,
+) -> Result<Case<'q>, DenialReason> {
+    let subject = known(question.authentication)?;
+    let route = routed(&question.lookup)?;
+    let wanted = match &route.requirement {
+        Requirement::Permission { name, index } => Some((name, *index)),
+        Requirement::Authenticated => None,
+        Requirement::Deny { reason } => return Err(DenialReason::DeniedRoute(Arc::clone(reason))),
+        // It was answered before.
+        Requirement::Public { .. } => return Err(DenialReason::Internal),
+    };
+    facts.resource = reading::resource(question, route)?;
+    let claim = Claim {
+        table: question.table,
+        subject,
+        route,
+        wanted,
+        asked,
+    };
+    Ok(Case {
+        question,
+        route,
+        claim,
+    })
+}
+
 /// Strangers learn nothing of the routes: they are asked who they are first.
-const fn authenticated(authentication: &Authentication) -> Result<&Subject, DenialReason> {
+const fn known(authentication: &Authentication) -> Result<&Subject, DenialReason> {
     match authentication {
         Authentication::Authenticated(subject) => Ok(subject),
         Authentication::NotPresented => Err(DenialReason::Unauthenticated),
@@ -130,165 +200,62 @@ const fn authenticated(authentication: &Authentication) -> Result<&Subject, Deni
     }
 }
 
-fn routed<'q>(lookup: &'q Lookup<'_>) -> Result<(&'q Arc<Route>, Params<'q>), DenialReason> {
+fn routed<'q>(lookup: &'q Lookup<'_>) -> Result<&'q Arc<Route>, DenialReason> {
     match lookup {
-        Lookup::Found { route, params, .. } => Ok((route, *params)),
+        Lookup::Found { route, .. } => Ok(route),
         Lookup::WrongMethod { allowed } => Err(DenialReason::WrongMethod(allowed.clone())),
         Lookup::NotFound => Err(DenialReason::NoRoute),
     }
 }
 
-/// Finds tenant and project. Only a route that checks a permission in a project
-/// must have one; elsewhere it is told to the backend if it is known.
-fn locate(
-    question: &Question<'_>,
-    route: &Route,
-    subject: &Subject,
-    facts: &mut Facts,
-) -> Result<(), DenialReason> {
+/// What the request turned out to be about.
+enum Place {
+    /// Objects, which decide the project.
+    Objects,
+    /// A list, from which goes what the caller may not see: of one project if one is named,
+    /// else of all.
+    List,
+    /// A tenant as a whole.
+    Tenant,
+    /// None of these: the project is all there is, if there is one.
+    Project,
+}
+
+/// Finds tenant and project. Only where a permission is asked for in one must there be one;
+/// elsewhere it is told to the backend if it is known.
+fn locate(case: Case<'_>, facts: &mut Facts) -> Result<Place, DenialReason> {
+    let Case {
+        question,
+        route,
+        claim: Claim { subject, .. },
+    } = case;
+    if objects::any(case)? {
+        facts.set_project(question, objects::project(case)?);
+        return Ok(Place::Objects);
+    }
     if let (Some(from), None) = (&route.tenant, &route.project) {
-        let name = source(question, from, params(question))?.unwrap_or_default();
+        let name = reading::source(question, from)?.unwrap_or_default();
         facts.tenant = Some(find_tenant(question.table, subject, &name)?);
-        return Ok(());
+        return Ok(Place::Tenant);
     }
-    let named = named_project(question, route)?;
-    match find_project(question.table, subject, named) {
-        Ok(project) => {
-            facts.tenant = question.table.tenant(project.tenant).cloned();
-            facts.project = Some(project);
-            Ok(())
+    let name = reading::named_project(question, route)?;
+    if !route.objects.filters.is_empty() {
+        if let Some(project) = named_project(question.table, subject, name, Entry::Part)? {
+            facts.set_project(question, project);
         }
-        Err(reason) if needs_project(route) || reason.is_refusal() => Err(reason.into()),
-        Err(_) => Ok(()),
+        return Ok(Place::List);
     }
+    match find_project(question.table, subject, name) {
+        Ok(project) => facts.set_project(question, project),
+        Err(reason) if needs_project(route) || reason.is_refusal() => return Err(reason.into()),
+        Err(_) => {}
+    }
+    Ok(Place::Project)
 }
 
 const fn needs_project(route: &Route) -> bool {
     matches!(route.requirement, Requirement::Permission { .. })
         && !matches!(route.scope, RoleScope::Platform)
-}
-
-fn scope_of(route: &Route, facts: &Facts) -> Result<Scope, DenialReason> {
-    match route.scope {
-        RoleScope::Platform => Some(Scope::Platform),
-        RoleScope::Tenant => facts.tenant.as_ref().map(|tenant| Scope::Tenant(tenant.id)),
-        RoleScope::Project => facts
-            .project
-            .as_ref()
-            .map(|project| Scope::Project(project.id)),
-    }
-    .ok_or(DenialReason::ProjectRequired)
-}
-
-/// The permission must be held by a role that counts at the scope, and the
-/// credential must not be limited to less.
-fn permitted(
-    table: &RoleTable,
-    subject: &Subject,
-    route: &Arc<Route>,
-    scope: Scope,
-    (name, index): (&Permission, PermissionIndex),
-) -> Result<Verdict, DenialReason> {
-    let limits = &subject.credential;
-    if limits.projects.is_some() && !matches!(scope, Scope::Project(_)) {
-        return Err(DenialReason::CredentialScope);
-    }
-    let roles = roles_at(table, subject, scope);
-    let Some(grant) = roles.iter().find(|grant| grant.allows(index)) else {
-        return Err(DenialReason::PermissionMissing {
-            permission: name.clone(),
-            scope,
-        });
-    };
-    if !limits
-        .permissions
-        .as_ref()
-        .is_none_or(|set| set.contains(index))
-    {
-        return Err(DenialReason::CredentialPermission {
-            permission: name.clone(),
-        });
-    }
-    Ok(Verdict {
-        route: Arc::clone(route),
-        granted_by: Some(grant.clone()),
-        roles,
-    })
-}
-
-fn roles_at(table: &RoleTable, subject: &Subject, scope: Scope) -> Vec<super::Grant> {
-    table
-        .grants_covering(subject.principal.id, scope)
-        .cloned()
-        .collect()
-}
-
-fn resource(
-    question: &Question<'_>,
-    route: &Route,
-    params: Params<'_>,
-) -> Result<Option<ResourceRef>, DenialReason> {
-    let Some(rule) = &route.resource else {
-        return Ok(None);
-    };
-    let Some(from) = rule.ids.first() else {
-        return Ok(None);
-    };
-    let id = source(question, from, Some(params))?;
-    Ok(id.map(|id| ResourceRef {
-        kind: Arc::clone(&rule.kind),
-        id,
-    }))
-}
-
-/// Where the request names its project.
-fn named_project<'q>(
-    question: &'q Question<'_>,
-    route: &'q Route,
-) -> Result<Named<impl FnOnce() -> Result<Option<String>, Malformed> + 'q>, Malformed> {
-    let read = |from: &Option<Source>| match from {
-        Some(from) => source(question, from, params(question)),
-        None => Ok(None),
-    };
-    let by_route = match (read(&route.tenant)?, read(&route.project)?) {
-        (Some(tenant), Some(project)) => Some(format!("{tenant}/{project}")),
-        (_, project) => project,
-    };
-    Ok(Named {
-        by_route,
-        by_header: || {
-            let name = deciding_header(question.headers, &super::X_PORTCULLIS_PROJECT)?;
-            Ok(name.map(str::to_owned))
-        },
-    })
-}
-
-fn params<'q>(question: &'q Question<'_>) -> Option<Params<'q>> {
-    match &question.lookup {
-        Lookup::Found { params, .. } => Some(*params),
-        _ => None,
-    }
-}
-
-fn source(
-    question: &Question<'_>,
-    from: &Source,
-    params: Option<Params<'_>>,
-) -> Result<Option<String>, Malformed> {
-    match from {
-        Source::Path(name) => {
-            let value = params.and_then(|params| params.get(name, &question.path));
-            Ok(value.map(std::borrow::Cow::into_owned))
-        }
-        Source::Query(name) => match question.request.query().single(name) {
-            Ok(value) => Ok(value.map(std::borrow::Cow::into_owned)),
-            Err(super::AmbiguousParameter) => Err(Malformed::RepeatedParameter),
-        },
-        Source::Header(name) => {
-            deciding_header(question.headers, name).map(|value| value.map(str::to_owned))
-        }
-        Source::Body(_) => Ok(None),
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::{Malformed, Rejection};
+use super::{Field, Malformed, Rejection};
 use crate::domain::{Permission, RateRule, Scope};
 
 /// Why a request is refused. Exhaustive: every error, time-out and missing answer
@@ -35,9 +35,19 @@ pub enum DenialReason {
     PermissionMissing {
         /// What was missing.
         permission: Permission,
-        /// Where.
-        scope: Scope,
+        /// Where; `None`: everywhere.
+        scope: Option<Scope>,
     },
+    /// A binding or a role denies it, whatever others grant.
+    ExplicitlyDenied {
+        /// What it denies.
+        permission: Permission,
+    },
+    /// The condition of the route does not hold, or cannot be evaluated.
+    ConditionUnmet,
+    /// An object that the request names does not exist, is nobody's or another's: one answer
+    /// for all, in the same words.
+    ResourceUnknown,
     /// The principal holds it, the credential is limited to less.
     CredentialPermission {
         /// What the credential lacks.
@@ -58,6 +68,12 @@ pub enum DenialReason {
     AuditFull,
     /// The body is larger than the route allows.
     BodyTooLarge,
+    /// The body is of a type that the route does not read, or compressed.
+    BodyType,
+    /// What the request holds may not be sent here; why is told to the caller.
+    Content(std::sync::Arc<str>),
+    /// What is to be written into the request is not known of this caller.
+    FieldMissing(Field),
     /// More requests are being served than may be.
     Overloaded,
     /// A bug of ours: refused rather than guessed.
@@ -99,6 +115,12 @@ impl Denial {
         Self::new(DenialReason::BodyTooLarge)
     }
 
+    /// Refuses because the body is of a type that the route does not read.
+    #[must_use]
+    pub const fn body_type() -> Self {
+        Self::new(DenialReason::BodyType)
+    }
+
     /// Refuses because there are too many requests.
     #[must_use]
     pub const fn overloaded() -> Self {
@@ -127,12 +149,18 @@ impl Denial {
             DenialReason::TenantClosed => "tenant_closed",
             DenialReason::CredentialScope => "credential_scope",
             DenialReason::PermissionMissing { .. } => "permission_missing",
+            DenialReason::ExplicitlyDenied { .. } => "explicitly_denied",
+            DenialReason::ConditionUnmet => "condition_unmet",
+            DenialReason::ResourceUnknown => "resource_unknown",
             DenialReason::CredentialPermission { .. } => "credential_permission",
             DenialReason::RateLimited { .. } => "rate_limited",
             DenialReason::RateUnknown => "rate_unknown",
             DenialReason::TruthUnavailable => "truth_unavailable",
             DenialReason::AuditFull => "audit_spool_full",
             DenialReason::BodyTooLarge => "body_too_large",
+            DenialReason::BodyType => "body_type",
+            DenialReason::Content(_) => "content_refused",
+            DenialReason::FieldMissing(_) => "field_missing",
             DenialReason::Overloaded => "overloaded",
             DenialReason::Internal => "internal_error",
         }
@@ -171,12 +199,18 @@ impl Denial {
             DenialReason::PermissionMissing { permission, scope } => format!(
                 "Permission `{permission}` is missing{}.",
                 match scope {
-                    Scope::Platform => " on the platform",
-                    Scope::Tenant(_) => " in this tenant",
-                    Scope::Project(_) => " in this project",
-                    Scope::Resource { .. } => " on this object",
+                    None => "",
+                    Some(Scope::Platform) => " on the platform",
+                    Some(Scope::Tenant(_)) => " in this tenant",
+                    Some(Scope::Project(_)) => " in this project",
+                    Some(Scope::Resource { .. }) => " on this object",
                 }
             ),
+            DenialReason::ExplicitlyDenied { permission } => {
+                format!("Permission `{permission}` is denied to you here.")
+            }
+            DenialReason::ConditionUnmet => "The condition of this route is not met.".to_owned(),
+            DenialReason::ResourceUnknown => "There is no such object.".to_owned(),
             DenialReason::CredentialPermission { permission } => {
                 format!("This key is limited and does not include `{permission}`.")
             }
@@ -190,6 +224,14 @@ impl Denial {
             }
             DenialReason::AuditFull => "The audit log cannot take more; try again.".to_owned(),
             DenialReason::BodyTooLarge => "The body is larger than this route allows.".to_owned(),
+            DenialReason::BodyType => {
+                "This route reads no body of this type, and none that is compressed.".to_owned()
+            }
+            DenialReason::Content(why) => format!("This may not be sent: {why}."),
+            DenialReason::FieldMissing(field) => format!(
+                "This route needs `{}`, which this request does not have.",
+                field.as_str()
+            ),
             DenialReason::Overloaded => "Too many requests at once; try again.".to_owned(),
             DenialReason::Internal => "Internal error.".to_owned(),
         }

@@ -45,6 +45,12 @@ impl From<NoProject> for DenialReason {
     }
 }
 
+impl From<Malformed> for NoProject {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
+}
+
 impl From<Malformed> for DenialReason {
     fn from(malformed: Malformed) -> Self {
         Self::Malformed(malformed)
@@ -52,11 +58,21 @@ impl From<Malformed> for DenialReason {
 }
 
 /// Where a request names its project.
-pub(super) struct Named<F> {
+pub(super) struct ProjectName<F> {
     /// In the place that its route gives: the backend reads it there too.
     pub(super) by_route: Option<String>,
     /// In `X-Portcullis-Project`, read only if it comes to that.
     pub(super) by_header: F,
+}
+
+/// Whom a project is open to.
+#[derive(Clone, Copy)]
+pub(super) enum Entry {
+    /// Whoever holds a role that counts in all of it.
+    Whole,
+    /// Whoever has a right to something in it, be it one object: enough for a list from
+    /// which goes what the caller may not see.
+    Part,
 }
 
 /// Finds the project, and makes sure that the principal has a role there and that
@@ -64,56 +80,73 @@ pub(super) struct Named<F> {
 ///
 /// A name that the backend reads too decides alone, lest one project be checked and
 /// another be meant; a header that says otherwise is refused.
-pub(super) fn find_project(
+pub(super) fn find_project<'n>(
     table: &RoleTable,
     subject: &Subject,
-    named: Named<impl FnOnce() -> Result<Option<String>, Malformed>>,
+    named: ProjectName<impl FnOnce() -> Result<Option<&'n str>, Malformed>>,
 ) -> Result<Arc<Project>, NoProject> {
-    let limits = subject.credential.projects.as_deref();
+    match named_project(table, subject, named, Entry::Whole)? {
+        Some(project) => Ok(project),
+        None => only_own(table, subject),
+    }
+}
+
+/// The project that the request or its credential names, if there is one.
+pub(super) fn named_project<'n>(
+    table: &RoleTable,
+    subject: &Subject,
+    named: ProjectName<impl FnOnce() -> Result<Option<&'n str>, Malformed>>,
+    entry: Entry,
+) -> Result<Option<Arc<Project>>, NoProject> {
     if let Some(name) = named.by_route {
         let project = by_name(table, subject, &name)?;
-        let project = admitted(table, subject, &project)?;
-        let header = (named.by_header)().map_err(NoProject::Malformed)?;
+        let project = admitted(table, subject, &project, entry)?;
         // One answer for every other name: whether that one exists is not told.
-        let same = header.is_none_or(|name| {
-            by_name(table, subject, &name).is_ok_and(|other| other.id == project.id)
-        });
+        let same = (named.by_header)()?.is_none_or(|name| is(table, subject, name, &project));
         let contradiction = NoProject::Malformed(Malformed::DecidingHeader);
-        return same.then_some(project).ok_or(contradiction);
+        return same.then_some(Some(project)).ok_or(contradiction);
     }
-    if let Some([only]) = limits {
-        return open(table, subject, table.project(*only));
+    if let Some([only]) = subject.credential.projects.as_deref() {
+        let project = table.project(*only).ok_or(NoProject::Closed)?;
+        return admitted(table, subject, project, entry).map(Some);
     }
-    let project = match (named.by_header)().map_err(NoProject::Malformed)? {
-        Some(name) => by_name(table, subject, &name)?,
-        None => only_own(table, subject)?,
+    let Some(name) = (named.by_header)()? else {
+        return Ok(None);
     };
-    admitted(table, subject, &project)
+    let project = by_name(table, subject, name)?;
+    admitted(table, subject, &project, entry).map(Some)
+}
+
+/// Whether a request that is about something in `project` names no other one.
+pub(super) fn names_no_other<'n>(
+    table: &RoleTable,
+    subject: &Subject,
+    project: &Project,
+    named: ProjectName<impl FnOnce() -> Result<Option<&'n str>, Malformed>>,
+) -> Result<bool, Malformed> {
+    let by_header = (named.by_header)()?;
+    let mut told = named.by_route.as_deref().into_iter().chain(by_header);
+    Ok(told.all(|name| is(table, subject, name, project)))
+}
+
+fn is(table: &RoleTable, subject: &Subject, name: &str, project: &Project) -> bool {
+    by_name(table, subject, name).is_ok_and(|it| it.id == project.id)
 }
 
 fn admitted(
     table: &RoleTable,
     subject: &Subject,
     project: &Arc<Project>,
+    entry: Entry,
 ) -> Result<Arc<Project>, NoProject> {
-    if subject.credential.admits(project.id) {
-        open(table, subject, Some(project))
-    } else {
-        Err(NoProject::OutsideCredential)
+    if !subject.credential.admits(project.id) {
+        return Err(NoProject::OutsideCredential);
     }
-}
-
-fn open(
-    table: &RoleTable,
-    subject: &Subject,
-    project: Option<&Arc<Project>>,
-) -> Result<Arc<Project>, NoProject> {
-    let project = project.ok_or(NoProject::Closed)?;
-    let mut roles = table.grants_covering(subject.principal.id, Scope::Project(project.id));
-    match roles.next() {
-        Some(_) => Ok(Arc::clone(project)),
-        None => Err(NoProject::Closed),
-    }
+    let open = match entry {
+        Entry::Whole => table.admits(subject.principal.id, Scope::Project(project.id)),
+        Entry::Part => table.reaches(subject.principal.id, project.id),
+    };
+    open.then(|| Arc::clone(project)).ok_or(NoProject::Closed)
 }
 
 /// `tenant/project`, `tenant--project` (the form in which backends know it) or the

@@ -16,10 +16,7 @@ pub(super) fn find_tenant(
     let tenant = table.tenant_by_slug(&slug);
     let tenant = tenant.ok_or(DenialReason::TenantClosed)?;
     let who = subject.principal.id;
-    let covering = table
-        .grants_covering(who, Scope::Tenant(tenant.id))
-        .next()
-        .is_some();
+    let covering = table.admits(who, Scope::Tenant(tenant.id));
     let mut own = table.own_projects(who).filter_map(|id| table.project(id));
     if covering || own.any(|project| project.tenant == tenant.id) {
         Ok(Arc::clone(tenant))

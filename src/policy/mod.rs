@@ -1,39 +1,50 @@
 //! The decision: pure, synchronous, without I/O.
 
 mod authentication;
+mod body;
 mod canonical;
+mod condition;
 mod conflict;
 mod decide;
 mod denial;
 mod find_scope;
 mod find_tenant;
 mod header_name;
+mod held_role;
 mod host;
 mod http1;
+mod naming;
 mod objects;
 mod pattern;
 mod pattern_parser;
 mod permit;
 mod pointer;
+mod question;
 mod role_table;
 mod route;
 mod route_map;
+mod scene;
 mod segment;
+mod sight;
 mod template;
 mod trie;
 
 pub use authentication::{Authentication, CredentialLimits, Rejection, Subject};
+pub use body::{Body, BodyValue, Tree};
 pub use canonical::{
     AmbiguousParameter, CanonicalPath, CanonicalQuery, CanonicalRequest, MAX_TARGET, Malformed,
     PresentedSecret, RawRequest, X_PORTCULLIS_KEY, deciding_header, has_no_body,
 };
+pub use condition::{Condition, ConditionError, MAX_CONDITION};
 pub use conflict::Conflict;
-pub use decide::{Decision, Facts, Question, decide};
+pub use decide::{Decision, Facts, decide, screen};
 pub use denial::{Denial, DenialReason};
 pub use find_scope::X_PORTCULLIS_PROJECT;
 pub use header_name::{OwnedHeaders, fold};
+pub use held_role::{Grant, HeldRole};
 pub use host::{HostPattern, MalformedHost};
 pub use http1::{Chunked, Framing, Head, HeadLimits, HeadReader};
+pub use naming::{Names, check_content, named, write_set};
 pub use objects::{
     Asking, BodyFormat, BodyRule, BodyTemplate, BulkLookup, CreateRule, FilterRule, ForbidRule,
     Form, Keys, LabelSource, ListRequest, Objects, OnlyRule, OwnRequest, Ownership, PageRule,
@@ -42,8 +53,11 @@ pub use objects::{
 pub use pattern::{PathRef, Pattern, PatternError};
 pub use permit::Permit;
 pub use pointer::{MalformedPointer, Pointer, PointerSegment};
-pub use role_table::{Grant, HeldRole, RoleTable};
+pub use question::{Circumstances, Named, NamedObjects, Question};
+pub use role_table::RoleTable;
 pub use route::{Dialect, FixedResponse, Origin, Requirement, Route, RouteTimeouts, Source};
 pub use route_map::{Lookup, Params, RouteMap};
+use scene::{Asked, Scene};
 pub use segment::Segment;
+use sight::Sight;
 pub use template::{Field, Template, TemplateError};

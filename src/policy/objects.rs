@@ -2,6 +2,7 @@
 //! lists, and what may stand in a body.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 use http::Method;
@@ -30,6 +31,8 @@ pub struct Objects {
     pub only: Vec<OnlyRule>,
     /// How the body is read; `None`: it is not, and streams through.
     pub body: Option<BodyRule>,
+    /// When two names of the body or of the query are one.
+    pub keys: Keys,
 }
 
 /// Objects that a request names.
@@ -42,6 +45,9 @@ pub struct ResourceRule {
     pub ids: Vec<Source>,
     /// Whether a request may name none.
     pub optional: bool,
+    /// Whether the backend keeps the owners of this type: then it is named in the audit and
+    /// not checked.
+    pub backend: bool,
     /// What the value looks like if it is more than an id, as in `runs:/{id}/*`; the first
     /// that fits is taken. Empty: the value is the id.
     pub forms: Vec<Form>,
@@ -56,8 +62,31 @@ pub struct Form {
     pub after: Box<str>,
     /// Whether anything may come behind `after`.
     pub open: bool,
-    /// The type of the object, if it is not the rule's; `None` for the rule's.
-    pub kind: Option<Arc<str>>,
+    /// The type of the object.
+    pub kind: Arc<str>,
+    /// As in [`ResourceRule::backend`].
+    pub backend: bool,
+}
+
+impl Form {
+    /// The id in a text that fits.
+    #[must_use]
+    pub fn id<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let rest = text.strip_prefix(&*self.before)?;
+        let id = if self.open {
+            rest.split_once(&*self.after)?.0
+        } else {
+            rest.strip_suffix(&*self.after)?
+        };
+        (!id.is_empty()).then_some(id)
+    }
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rest = if self.open { "*" } else { "" };
+        write!(f, "{}{{id}}{}{rest}", self.before, self.after)
+    }
 }
 
 /// An object that an answer tells was made.
@@ -130,6 +159,20 @@ pub enum BodyTemplate {
 }
 
 impl BodyTemplate {
+    /// The fields it names.
+    #[must_use]
+    pub fn fields(&self) -> Vec<Field> {
+        match self {
+            Self::Fixed(_) => Vec::new(),
+            Self::Text(template) => template.fields().collect(),
+            Self::List(items) => items.iter().flat_map(Self::fields).collect(),
+            Self::Map(entries) => entries
+                .iter()
+                .flat_map(|(_, value)| value.fields())
+                .collect(),
+        }
+    }
+
     /// The JSON with `fields` filled in; `None` when one of them is absent.
     pub fn render<'v>(&self, fields: &impl Fn(Field) -> Option<Cow<'v, str>>) -> Option<Json> {
         Some(match self {
@@ -195,6 +238,31 @@ pub enum Keys {
     /// If they are alike without regard to case and `_`: for backends that read `run_id` and
     /// `runId`.
     Folded,
+}
+
+impl Keys {
+    /// The form in which keys that are the same are alike.
+    #[must_use]
+    pub fn fold(self, key: &str) -> Cow<'_, str> {
+        match self {
+            Self::Exact => Cow::Borrowed(key),
+            Self::Folded => Cow::Owned(folded(key).collect()),
+        }
+    }
+
+    /// Whether two keys are the same.
+    #[must_use]
+    pub fn same(self, a: &str, b: &str) -> bool {
+        a == b || (self == Self::Folded && folded(a).eq(folded(b)))
+    }
+}
+
+/// By way of the upper case, since some readers take `ſ` for `s`.
+fn folded(key: &str) -> impl Iterator<Item = char> {
+    let letters = key.chars().filter(|c| *c != '_');
+    letters
+        .flat_map(char::to_uppercase)
+        .flat_map(char::to_lowercase)
 }
 
 /// What an inspected body is.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::{
-    Grant, Route, Subject,
+    Grant, Named, RoleTable, Route, Sight, Subject,
     decide::{Facts, Verdict},
 };
-use crate::domain::{Project, ResourceRef, Tenant};
+use crate::domain::{Owner, Project, ResourceRef, Tenant};
 
 /// A permitted request. Only [`super::decide`] makes one, and the upstream request
 /// is built from it: code that forwards without a permit does not compile.
@@ -16,6 +16,7 @@ pub struct Permit {
     route: Arc<Route>,
     roles: Vec<Grant>,
     granted_by: Option<Grant>,
+    sight: Option<Box<Sight>>,
 }
 
 impl Permit {
@@ -25,6 +26,7 @@ impl Permit {
             route: verdict.route,
             roles: verdict.roles,
             granted_by: verdict.granted_by,
+            sight: verdict.sight,
         }
     }
 
@@ -80,5 +82,15 @@ impl Permit {
     #[must_use]
     pub const fn granted_by(&self) -> Option<&Grant> {
         self.granted_by.as_ref()
+    }
+
+    /// Whether an item of the answer's list stays in it: by the table as it is now, the
+    /// caller may see it. Nothing stays where the route filters nothing.
+    #[must_use]
+    pub fn sees(&self, table: &RoleTable, named: &Named, owner: &Owner) -> bool {
+        match (&self.sight, self.subject()) {
+            (Some(sight), Some(subject)) => sight.sees(table, subject, &self.route, (named, owner)),
+            _ => false,
+        }
     }
 }

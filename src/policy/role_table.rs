@@ -7,52 +7,22 @@ use std::sync::Arc;
 
 use ahash::AHashMap;
 
+use super::held_role::{Conditions, Grant, HeldRole};
 use crate::domain::{
-    BindingId, Catalogue, Effect, PermissionIndex, PermissionSet, PolicyRows, Principal,
-    PrincipalId, Project, ProjectId, Role, RoleId, RoleScope, Scope, Slug, Tenant, TenantId,
+    Catalogue, Effect, PermissionIndex, PermissionSet, PolicyRows, Principal, PrincipalId, Project,
+    ProjectId, Role, RoleId, RoleScope, Scope, Slug, Tenant, TenantId,
 };
 
 /// Name of the built-in role that a project's owner holds without a binding.
 const OWNER: &str = "owner";
-
-/// A role as a decision sees it.
-#[derive(Debug)]
-pub struct HeldRole {
-    /// Its name.
-    pub name: String,
-    permissions: PermissionSet,
-}
-
-/// One role held by a principal at one scope.
-#[derive(Debug, Clone)]
-pub struct Grant {
-    /// Where it holds.
-    pub scope: Scope,
-    /// The role.
-    pub role: Arc<HeldRole>,
-    /// The binding that gives it; `None` for a project's owner.
-    pub binding: Option<BindingId>,
-}
-
-impl Grant {
-    /// All that this role holds.
-    #[must_use]
-    pub fn permissions(&self) -> &PermissionSet {
-        &self.role.permissions
-    }
-
-    /// Whether this role holds the permission.
-    #[must_use]
-    pub fn allows(&self, permission: PermissionIndex) -> bool {
-        self.role.permissions.contains(permission)
-    }
-}
 
 #[derive(Debug)]
 struct Holder {
     principal: Arc<Principal>,
     /// Sorted by scope.
     grants: Vec<Grant>,
+    /// What is held at any scope.
+    anywhere: PermissionSet,
 }
 
 /// See the module.
@@ -71,21 +41,28 @@ impl RoleTable {
     /// grant nothing; they are returned as (role, pattern) for a warning.
     #[must_use]
     pub fn build(rows: PolicyRows, catalogue: &Catalogue) -> (Self, Vec<(String, String)>) {
-        let (roles, unknown) = compile_roles(&rows.roles, catalogue);
+        let mut conditions = Conditions::default();
+        let (roles, unknown) = compile_roles(&rows.roles, catalogue, &mut conditions);
         let owner = rows
             .roles
             .iter()
             .find(|role| role.tenant.is_none() && role.name == OWNER)
             .and_then(|role| roles.get(&role.id));
-        let mut grants = collect_grants(&rows, &roles, owner);
+        let mut grants = collect_grants(&rows, &roles, owner, &mut conditions);
         let holders = rows
             .principals
             .into_iter()
             .map(|principal| {
                 let mut grants = grants.remove(&principal.id).unwrap_or_default();
                 grants.sort_by_key(|grant| grant.scope);
+                let anywhere = anywhere(&grants);
                 let principal = Arc::new(principal);
-                (principal.id, Holder { principal, grants })
+                let holder = Holder {
+                    principal,
+                    grants,
+                    anywhere,
+                };
+                (holder.principal.id, holder)
             })
             .collect();
         let table = Self {
@@ -160,18 +137,15 @@ impl RoleTable {
     /// Every role that the principal holds at exactly this scope.
     #[must_use]
     pub fn grants_at(&self, principal: PrincipalId, scope: Scope) -> &[Grant] {
-        let Some(holder) = self.holders.get(&principal) else {
-            return &[];
-        };
-        let start = holder.grants.partition_point(|grant| grant.scope < scope);
-        let len = holder.grants[start..].partition_point(|grant| grant.scope == scope);
-        &holder.grants[start..start + len]
+        let grants = self.grants(principal);
+        let start = grants.partition_point(|grant| grant.scope < scope);
+        let len = grants[start..].partition_point(|grant| grant.scope == scope);
+        &grants[start..start + len]
     }
 
     /// Every role that the principal holds anywhere.
     pub fn grants_of(&self, principal: PrincipalId) -> impl Iterator<Item = &Grant> {
-        let holder = self.holders.get(&principal);
-        holder.into_iter().flat_map(|holder| &holder.grants)
+        self.grants(principal).iter()
     }
 
     /// Every role that counts at this scope: held there or at a scope around it.
@@ -180,29 +154,65 @@ impl RoleTable {
         principal: PrincipalId,
         scope: Scope,
     ) -> impl Iterator<Item = &Grant> {
-        let tenant = match scope {
-            Scope::Platform => None,
-            Scope::Tenant(tenant) => Some(tenant),
-            Scope::Project(project) | Scope::Resource { project, .. } => {
-                self.project(project).map(|project| project.tenant)
-            }
+        let project = match scope {
+            Scope::Platform | Scope::Tenant(_) => None,
+            Scope::Project(project) | Scope::Resource { project, .. } => Some(project),
         };
-        let project = matches!(scope, Scope::Project(_)).then_some(scope);
-        let around = [Some(Scope::Platform), tenant.map(Scope::Tenant), project];
+        let tenant = match scope {
+            Scope::Tenant(tenant) => Some(tenant),
+            _ => project.and_then(|id| Some(self.project(id)?.tenant)),
+        };
+        let resource = matches!(scope, Scope::Resource { .. }).then_some(scope);
+        let around = [
+            Some(Scope::Platform),
+            tenant.map(Scope::Tenant),
+            project.map(Scope::Project),
+            resource,
+        ];
         around
             .into_iter()
             .flatten()
             .flat_map(move |scope| self.grants_at(principal, scope))
     }
 
+    /// Whether the principal holds some role that counts at this scope.
+    #[must_use]
+    pub fn admits(&self, principal: PrincipalId, scope: Scope) -> bool {
+        self.grants_covering(principal, scope)
+            .any(|grant| grant.effect == Effect::Allow)
+    }
+
+    /// Whether the principal holds some role that counts in the project or on an object of it.
+    #[must_use]
+    pub fn reaches(&self, principal: PrincipalId, project: ProjectId) -> bool {
+        self.admits(principal, Scope::Project(project))
+            || self.grants(principal).iter().any(|grant| {
+                let within =
+                    matches!(grant.scope, Scope::Resource { project: it, .. } if it == project);
+                within && grant.effect == Effect::Allow
+            })
+    }
+
+    /// Whether the principal holds the permission at any scope.
+    #[must_use]
+    pub fn holds(&self, principal: PrincipalId, permission: PermissionIndex) -> bool {
+        self.holders
+            .get(&principal)
+            .is_some_and(|holder| holder.anywhere.contains(permission))
+    }
+
+    fn grants(&self, principal: PrincipalId) -> &[Grant] {
+        self.holders
+            .get(&principal)
+            .map_or(&[][..], |holder| &holder.grants)
+    }
+
     /// The projects that the principal has a role on directly, sorted by id.
     pub fn own_projects(&self, principal: PrincipalId) -> impl Iterator<Item = ProjectId> {
-        let grants = self
-            .holders
-            .get(&principal)
-            .map_or(&[][..], |holder| &holder.grants);
         let mut last = None;
-        grants.iter().filter_map(move |grant| match grant.scope {
+        let grants = self.grants(principal).iter();
+        let grants = grants.filter(|grant| grant.effect == Effect::Allow);
+        grants.filter_map(move |grant| match grant.scope {
             Scope::Project(id) if last != Some(id) => {
                 last = Some(id);
                 last
@@ -214,19 +224,18 @@ impl RoleTable {
 
 type Roles = AHashMap<RoleId, Arc<HeldRole>>;
 
-fn compile_roles(roles: &[Role], catalogue: &Catalogue) -> (Roles, Vec<(String, String)>) {
+fn compile_roles(
+    roles: &[Role],
+    catalogue: &Catalogue,
+    conditions: &mut Conditions,
+) -> (Roles, Vec<(String, String)>) {
     let mut unknown = Vec::new();
     let compiled = roles
         .iter()
         .map(|role| {
-            let (permissions, missing) =
-                catalogue.expand(role.permissions.iter().map(String::as_str));
+            let (held, missing) = HeldRole::compile(role, catalogue, conditions);
             let name = &role.name;
             unknown.extend(missing.into_iter().map(|p| (name.clone(), p.to_owned())));
-            let held = HeldRole {
-                name: role.name.clone(),
-                permissions,
-            };
             (role.id, Arc::new(held))
         })
         .collect();
@@ -237,6 +246,7 @@ fn collect_grants(
     rows: &PolicyRows,
     roles: &Roles,
     owner: Option<&Arc<HeldRole>>,
+    conditions: &mut Conditions,
 ) -> AHashMap<PrincipalId, Vec<Grant>> {
     let mut grants: AHashMap<PrincipalId, Vec<Grant>> = AHashMap::new();
     let scopes: AHashMap<RoleId, RoleScope> = rows
@@ -246,13 +256,17 @@ fn collect_grants(
         .collect();
     for binding in &rows.bindings {
         // The database refuses such a row; a table that trusts it would be one bug from a leak.
-        let fits = scopes.get(&binding.role) == Some(&kind(binding.scope));
-        let plain = binding.effect == Effect::Allow && binding.condition.is_none();
-        if let (true, Some(role)) = (fits && plain, roles.get(&binding.role)) {
+        let fits = scopes
+            .get(&binding.role)
+            .is_some_and(|role| fits(*role, binding.scope));
+        if let (true, Some(role)) = (fits, roles.get(&binding.role)) {
+            let condition = binding.condition.as_deref();
             grants.entry(binding.principal).or_default().push(Grant {
                 scope: binding.scope,
                 role: Arc::clone(role),
                 binding: Some(binding.id),
+                effect: binding.effect,
+                condition: condition.map(|text| conditions.compile(text)),
             });
         }
     }
@@ -264,15 +278,25 @@ fn collect_grants(
                 scope: Scope::Project(project.id),
                 role: Arc::clone(role),
                 binding: None,
+                effect: Effect::Allow,
+                condition: None,
             }));
     }
     grants
 }
 
-const fn kind(scope: Scope) -> RoleScope {
+/// A role of projects may be bound on one object too.
+const fn fits(role: RoleScope, scope: Scope) -> bool {
     match scope {
-        Scope::Platform => RoleScope::Platform,
-        Scope::Tenant(_) => RoleScope::Tenant,
-        Scope::Project(_) | Scope::Resource { .. } => RoleScope::Project,
+        Scope::Platform => matches!(role, RoleScope::Platform),
+        Scope::Tenant(_) => matches!(role, RoleScope::Tenant),
+        Scope::Project(_) | Scope::Resource { .. } => matches!(role, RoleScope::Project),
     }
+}
+
+fn anywhere(grants: &[Grant]) -> PermissionSet {
+    let mut all = PermissionSet::default();
+    let given = grants.iter().filter(|grant| grant.effect == Effect::Allow);
+    given.for_each(|grant| all.add(grant.role.ever()));
+    all
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderName, Method, StatusCode};
 
-use super::{HostPattern, Objects, Pattern, Pointer, ResourceRule};
+use super::{Condition, HostPattern, Objects, Pattern, Pointer, ResourceRule};
 use crate::domain::{Permission, PermissionIndex, Rates, RoleScope};
 
 /// (methods, hosts, path patterns) → requirement, resource, event, upstream.
@@ -34,6 +34,8 @@ pub struct Route {
     pub objects: Objects,
     /// Where the request names its tenant. With it `project` is a name in that tenant.
     pub tenant: Option<Source>,
+    /// What must hold besides, on every object that is named, made or listed.
+    pub when: Option<Arc<Condition>>,
     /// Where the request names its project, besides `X-Portcullis-Project`.
     pub project: Option<Source>,
     /// Event name of the audit.
@@ -52,6 +54,20 @@ pub struct Route {
     pub max_body: Option<u64>,
     /// Where it is written.
     pub origin: Origin,
+}
+
+impl Route {
+    /// Whether a request may name objects.
+    #[must_use]
+    pub const fn reads_objects(&self) -> bool {
+        self.resource.is_some() || !self.objects.references.is_empty()
+    }
+
+    /// Whether a request or its answer may name objects.
+    #[must_use]
+    pub const fn names_objects(&self) -> bool {
+        self.reads_objects() || !self.objects.filters.is_empty()
+    }
 }
 
 /// What a caller must have. There is no default.
@@ -115,8 +131,10 @@ pub struct FixedResponse {
 pub enum Source {
     /// A value of the path pattern.
     Path(Arc<str>),
-    /// A query parameter.
+    /// A query parameter, sent once at most.
     Query(Arc<str>),
+    /// Each value of a query parameter.
+    QueryEach(Arc<str>),
     /// A header.
     Header(HeaderName),
     /// A place in the body.
@@ -128,6 +146,7 @@ impl fmt::Display for Source {
         match self {
             Self::Path(name) => write!(f, "path.{name}"),
             Self::Query(name) => write!(f, "query.{name}"),
+            Self::QueryEach(name) => write!(f, "query.{name}/*"),
             Self::Header(name) => write!(f, "header.{name}"),
             Self::Body(pointer) => write!(f, "body.{pointer}"),
         }

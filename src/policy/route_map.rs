@@ -241,4 +241,4 @@ impl Methods {
 
 #[cfg(test)]
 #[path = "route_map_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -6,7 +6,7 @@ use super::*;
 use crate::domain::RoleScope;
 use crate::policy::{Dialect, Origin, Requirement, RouteTimeouts};
 
-fn route(text: &str) -> Route {
+pub(in crate::policy) fn route(text: &str) -> Route {
     let (methods, rest) = text.split_once(' ').unwrap();
     let (hosts, pattern) = rest.split_at(rest.find('/').unwrap());
     Route {
@@ -24,6 +24,7 @@ fn route(text: &str) -> Route {
         resource: None,
         objects: crate::policy::Objects::default(),
         tenant: None,
+        when: None,
         project: None,
         event: "request.forwarded".into(),
         dialect: Dialect::Problem,

@@ -11,15 +11,20 @@ pub(super) fn status(reason: &DenialReason) -> StatusCode {
         DenialReason::Malformed(malformed) => of_malformed(*malformed),
         DenialReason::ProjectRequired | DenialReason::ProjectAmbiguous => StatusCode::BAD_REQUEST,
         DenialReason::Unauthenticated | DenialReason::Rejected(_) => StatusCode::UNAUTHORIZED,
-        DenialReason::NoRoute => StatusCode::NOT_FOUND,
+        DenialReason::NoRoute | DenialReason::ResourceUnknown => StatusCode::NOT_FOUND,
         DenialReason::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
         DenialReason::DeniedRoute(_)
         | DenialReason::ProjectClosed
         | DenialReason::TenantClosed
         | DenialReason::CredentialScope
+        | DenialReason::Content(_)
+        | DenialReason::FieldMissing(_)
         | DenialReason::PermissionMissing { .. }
+        | DenialReason::ExplicitlyDenied { .. }
+        | DenialReason::ConditionUnmet
         | DenialReason::CredentialPermission { .. } => StatusCode::FORBIDDEN,
         DenialReason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        DenialReason::BodyType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         DenialReason::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
         DenialReason::TruthUnavailable
         | DenialReason::RateUnknown

@@ -15,8 +15,8 @@ use super::gateway::Gateway;
 use super::{record, target};
 use crate::audit::SpoolFull;
 use crate::policy::{
-    CanonicalRequest, Decision, Denial, DenialReason, Facts, Malformed, PathRef, Permit, Question,
-    RawRequest, decide, has_no_body,
+    CanonicalRequest, Circumstances, Decision, Denial, DenialReason, Facts, Malformed,
+    NamedObjects, PathRef, Permit, Question, RawRequest, decide, has_no_body,
 };
 
 /// How long the rest of a refused request's body is read, so that its sender gets
@@ -111,6 +111,11 @@ impl Gateway {
             lookup,
             authentication: &authentication,
             table: &self.tables.current(),
+            circumstances: Circumstances {
+                ip,
+                at: exchange.occurred_at,
+            },
+            objects: Some(NamedObjects::default()),
         });
         drop(segments);
         exchange.request = Some(request);

@@ -75,7 +75,9 @@ impl Done {
         }
     }
 
-    pub(super) fn tenant(mut self, id: TenantId, slug: &Slug) -> Self {
+    /// In this tenant.
+    #[must_use]
+    pub fn tenant(mut self, id: TenantId, slug: &Slug) -> Self {
         self.tenant = Some((id, slug.clone()));
         self
     }

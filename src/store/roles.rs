@@ -5,7 +5,7 @@ use sqlx::{PgConnection, types::Uuid};
 use super::author::Done;
 use super::tenants::tenant;
 use super::{Author, Db, Result, StoreError};
-use crate::domain::{Catalogue, Role, RoleId, RoleScope, Slug, TenantId};
+use crate::domain::{Catalogue, PermissionRule, Role, RoleId, RoleScope, Slug, TenantId};
 
 /// A custom role to be created.
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub struct NewRole {
     pub name: String,
     /// Where it can be bound: not on the platform.
     pub scope: RoleScope,
-    /// Permission patterns.
+    /// Its lines ([`PermissionRule`]); who asks has checked their conditions.
     pub permissions: Vec<String>,
 }
 
@@ -169,7 +169,7 @@ async fn no_custom_role(connection: &mut PgConnection, name: &str) -> Result<Sto
 
 /// Whether every pattern stands for something.
 pub(super) fn check_patterns(patterns: &[String], catalogue: &Catalogue) -> Result<()> {
-    let (_, unknown) = catalogue.expand(patterns.iter().map(String::as_str));
+    let (_, unknown) = catalogue.expand(PermissionRule::patterns(patterns));
     match unknown.as_slice() {
         [] if patterns.is_empty() => Err(StoreError::Refused("no permission given".to_owned())),
         [] => Ok(()),

@@ -1,7 +1,7 @@
 //! The built-in roles of `config/roles.yaml`: who holds what, and above all who does not.
 
 use portcullis::config::Settings;
-use portcullis::domain::{Permission, RoleScope};
+use portcullis::domain::{Permission, PermissionRule, RoleScope};
 
 fn settings() -> Settings {
     let text = "version: 1\nupstreams: { any: { url: \"http://127.0.0.1:1\" } }\n";
@@ -15,7 +15,7 @@ fn held_by(name: &str) -> Vec<String> {
         .iter()
         .find(|role| role.name == name)
         .unwrap();
-    let patterns = role.permissions.iter().map(String::as_str);
+    let patterns = PermissionRule::patterns(&role.permissions);
     let (set, unknown) = settings.catalogue.expand(patterns);
     assert_eq!(unknown, Vec::<&str>::new(), "patterns of {name}");
     let is_held = |permission: &&Permission| {
@@ -122,4 +122,21 @@ fn whoever_manages_models_neither_deletes_nor_sees_sensitive_data() {
     let sees = |name: &String| sensitive.contains(&name.split(':').next().unwrap());
     assert!(!held.iter().any(sees));
     assert!(held.contains(&"models:approve".to_owned()));
+}
+
+#[test]
+fn a_data_scientist_changes_nothing_in_production() {
+    let settings = settings();
+    let mut roles = settings.roles.iter();
+    let role = roles.find(|role| role.name == "data_scientist").unwrap();
+    for line in &role.permissions {
+        let rule = PermissionRule::parse(line);
+        let action = rule.pattern.rsplit(':').next().unwrap();
+        let harmless = ["read", "view", "use"].contains(&action);
+        let outside = rule.condition == Some("resource.environment != \"production\"");
+        assert!(
+            harmless || outside || rule.pattern == "predictions:create",
+            "{line}"
+        );
+    }
 }

@@ -15,6 +15,7 @@ mod lifecycle;
 mod mlflow;
 mod model_servers;
 mod openapi;
+mod permission_matrix;
 mod preset_mlflow;
 mod private_postgres;
 mod rate_limits;

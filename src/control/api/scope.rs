@@ -9,8 +9,8 @@ use axum::http::request::Parts;
 use super::Api;
 use super::caller::told;
 use super::problem::Problem;
-use crate::domain::{ControlHeaders, Project, Scope, Tenant};
-use crate::store::api::Claims;
+use crate::domain::{ControlHeaders, Project, Scope, Slug, Tenant, TenantId};
+use crate::store::Claims;
 
 /// The permission of the route is held on the platform.
 #[derive(Debug)]
@@ -27,27 +27,58 @@ pub(super) struct InProject {
     pub(super) project: Arc<Project>,
 }
 
+/// Where a change is made, and in whose name.
+#[derive(Debug)]
+pub(super) struct Site {
+    pub(super) claims: Claims,
+    pub(super) tenant: Option<(TenantId, Slug)>,
+}
+
 impl OnPlatform {
-    pub(super) const CLAIMS: Claims = Claims::Platform;
+    /// Where a change is made that no tenant makes.
+    pub(super) const SITE: Site = Site {
+        claims: Self::CHANGES,
+        tenant: None,
+    };
+
+    /// Whoever may only read does so by the rules of the database, too.
+    pub(super) const READS: Claims = Claims::Reviewer;
+    const CHANGES: Claims = Claims::Superadmin;
 }
 
 impl InTenant {
     pub(super) fn claims(&self) -> Claims {
-        Claims::Tenant(self.0.id)
+        Claims::Member(self.0.id)
     }
 
     pub(super) fn scope(&self) -> Scope {
         Scope::Tenant(self.0.id)
     }
+
+    /// Where a change in it is made.
+    pub(super) fn site(&self) -> Site {
+        Site {
+            claims: self.claims(),
+            tenant: Some((self.0.id, self.0.slug.clone())),
+        }
+    }
 }
 
 impl InProject {
     pub(super) fn claims(&self) -> Claims {
-        Claims::Tenant(self.tenant.id)
+        Claims::Member(self.tenant.id)
     }
 
     pub(super) fn scope(&self) -> Scope {
         Scope::Project(self.project.id)
+    }
+
+    /// Where a change in it is made.
+    pub(super) fn site(&self) -> Site {
+        Site {
+            claims: self.claims(),
+            tenant: Some((self.tenant.id, self.tenant.slug.clone())),
+        }
     }
 
     /// Both, for the store.

@@ -9,8 +9,9 @@ use super::caller::Caller;
 use super::etag::Etag;
 use super::once::{Once, Seal};
 use super::problem::Problem;
+use super::scope::Site;
 use crate::store::Done;
-use crate::store::api::{ApiTx, Claims, KeptFor};
+use crate::store::api::{ApiTx, KeptFor};
 
 /// An answer that can be kept.
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,9 +41,9 @@ pub(super) enum Todo<'a> {
 
 impl Api {
     /// Begins a change.
-    pub(super) async fn work(&self, caller: &Caller, claims: Claims) -> Result<Work<'_>, Problem> {
+    pub(super) async fn work(&self, caller: &Caller, site: &Site) -> Result<Work<'_>, Problem> {
         let request = caller.request.clone();
-        let tx = self.db.change_for(claims, request, self.clock.now());
+        let tx = self.db.change_for(site.claims, request, self.clock.now());
         Ok(Work {
             tx: tx.await?,
             api: self,
@@ -54,18 +55,21 @@ impl Api {
     pub(super) async fn work_once(
         &self,
         caller: &Caller,
-        claims: Claims,
+        site: &Site,
         once: &Once,
         body: &[u8],
     ) -> Result<Todo<'_>, Problem> {
-        let mut work = self.work(caller, claims).await?;
+        let mut work = self.work(caller, site).await?;
         let (method, path) = (&caller.request.method, &caller.request.path);
         let keep = once.kept_for(caller.principal.id, method, path, body);
         if let Some((of, seal)) = &keep
             && let Some(kept) = work.tx.kept_answer(of).await?
         {
             let answer = seal.replay(&kept, of)?;
-            let done = Done::new("request.replayed", "request", path.as_str());
+            let mut done = Done::new("request.replayed", "request", path.as_str());
+            if let Some((id, slug)) = &site.tenant {
+                done = done.tenant(*id, slug);
+            }
             work.tx.commit(done, answer.status().as_u16()).await?;
             return Ok(Todo::Done(answer));
         }

@@ -15,6 +15,8 @@ use host::CanonicalHost;
 pub use path::CanonicalPath;
 pub use query::{AmbiguousParameter, CanonicalQuery};
 
+use super::Keys;
+
 /// Longest request target, in bytes.
 pub const MAX_TARGET: usize = 16 * 1024;
 
@@ -92,6 +94,36 @@ pub enum Malformed {
     /// A chunk of the body can be read in two ways.
     #[error("the body's chunks are malformed")]
     Chunk,
+    /// An inspected body is not exactly one JSON text, or one gRPC message.
+    #[error("the body is not what this route reads, or more than that")]
+    Body,
+    /// An inspected body or a text in it is not UTF-8 without a byte order mark.
+    #[error("the body is not UTF-8")]
+    BodyEncoding,
+    /// An inspected body has the same key twice in an object.
+    #[error("the body has the same key twice")]
+    DuplicateKey,
+    /// An inspected body is nested too deeply.
+    #[error("the body is nested too deeply")]
+    BodyDepth,
+    /// A place that is read holds a value of another kind.
+    #[error("a value in the body is of another kind than this route reads")]
+    BodyShape,
+    /// Two places that name the same object disagree.
+    #[error("two places name a resource and do not agree")]
+    ResourceConflict,
+    /// An object must be named and is not.
+    #[error("the resource that this route is about is not named")]
+    ResourceRequired,
+    /// An id that is spelt as no backend spells one.
+    #[error("the id of a resource is malformed")]
+    ResourceId,
+    /// A text that should hold an id has none of the forms that are known.
+    #[error("the reference to a resource has no form that is known here")]
+    ResourceForm,
+    /// More ids than one request may name.
+    #[error("too many resources are named")]
+    TooManyResources,
 }
 
 impl Malformed {
@@ -117,6 +149,16 @@ impl Malformed {
             Self::HeadSize => "header_too_large",
             Self::HeadTimeout => "header_timeout",
             Self::Chunk => "malformed_chunk",
+            Self::Body => "malformed_body",
+            Self::BodyEncoding => "body_not_utf8",
+            Self::DuplicateKey => "duplicate_key",
+            Self::BodyDepth => "body_too_deep",
+            Self::BodyShape => "body_shape",
+            Self::ResourceConflict => "resource_conflict",
+            Self::ResourceRequired => "resource_required",
+            Self::ResourceId => "malformed_resource_id",
+            Self::ResourceForm => "resource_form",
+            Self::TooManyResources => "too_many_resources",
         }
     }
 }
@@ -186,6 +228,11 @@ impl CanonicalRequest {
     #[must_use]
     pub const fn query(&self) -> &CanonicalQuery {
         &self.query
+    }
+
+    /// Replaces a query parameter, in every spelling of its name.
+    pub(super) fn set_query(&mut self, name: &str, keys: Keys, value: &str) {
+        self.query.set(name, keys, value);
     }
 
     /// The one credential, if one was sent.

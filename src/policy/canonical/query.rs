@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{Malformed, path::percent_decode};
+use super::{Keys, Malformed, path::percent_decode};
 
 /// All but RFC 3986 unreserved and a few signs that mean nothing in a query.
 /// `;` is always encoded: some servers split pairs at it.
@@ -73,13 +73,35 @@ impl CanonicalQuery {
     ///
     /// [`AmbiguousParameter`] if it was sent more than once, even with one value:
     /// backends differ in which they take.
-    pub fn single(&self, name: &str) -> Result<Option<Cow<'_, str>>, AmbiguousParameter> {
-        let mut values = self.pairs().filter(|(key, _)| key == name);
+    pub fn single(
+        &self,
+        name: &str,
+        keys: Keys,
+    ) -> Result<Option<Cow<'_, str>>, AmbiguousParameter> {
+        let mut values = self.all(name, keys);
         match (values.next(), values.next()) {
-            (None, _) => Ok(None),
-            (Some((_, value)), None) => Ok(Some(value)),
+            (value, None) => Ok(value),
             _ => Err(AmbiguousParameter),
         }
+    }
+
+    /// The values of a parameter, in order; names that `keys` takes for one are one.
+    pub fn all<'q>(&'q self, name: &str, keys: Keys) -> impl Iterator<Item = Cow<'q, str>> {
+        let values = self.pairs().filter(move |(key, _)| keys.same(key, name));
+        values.map(|(_, value)| value)
+    }
+
+    /// Leaves one value of a parameter, behind all others.
+    pub(super) fn set(&mut self, name: &str, keys: Keys, value: &str) {
+        let pairs = self.encoded.split('&').filter(|pair| !pair.is_empty());
+        let others = pairs.filter(|pair| {
+            let key = pair.split_once('=').map_or(*pair, |(key, _)| key);
+            !keys.same(&decoded(key), name)
+        });
+        let mut pairs: Vec<String> = others.map(str::to_owned).collect();
+        let encode = |text| utf8_percent_encode(text, ENCODE);
+        pairs.push(format!("{}={}", encode(name), encode(value)));
+        self.encoded = pairs.join("&");
     }
 }
 

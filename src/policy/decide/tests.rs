@@ -1,14 +1,16 @@
+use chrono::DateTime;
 use http::{HeaderMap, HeaderValue, Method, header};
 use uuid::Uuid;
 
 use super::super::{
-    CredentialLimits, Decision, Dialect, Origin, PathRef, Pattern, RawRequest, Rejection, RouteMap,
-    RouteTimeouts, X_PORTCULLIS_PROJECT,
+    CanonicalRequest, Circumstances, CredentialLimits, Dialect, Named, NamedObjects, Origin,
+    PathRef, Pattern, RawRequest, Rejection, RoleTable, RouteMap, RouteTimeouts, Source,
+    X_PORTCULLIS_PROJECT,
 };
 use super::*;
 use crate::domain::{
-    Binding, BindingId, Catalogue, Effect, PolicyRows, Principal, PrincipalId, PrincipalKind,
-    ProjectId, Role, RoleId, TenantId,
+    Binding, BindingId, Catalogue, Effect, Owner, Permission, PolicyRows, Principal, PrincipalId,
+    PrincipalKind, ProjectId, Role, RoleId, Scope, TenantId,
 };
 
 const READ: &str = "models:read";
@@ -67,16 +69,32 @@ impl World {
     }
 
     /// Binds a role of a number to principal 101.
-    fn bind(mut self, role: u128, scope: Scope) -> Self {
+    fn bind(self, role: u128, scope: Scope) -> Self {
+        self.bind_as(role, scope, Effect::Allow)
+    }
+
+    fn bind_as(mut self, role: u128, scope: Scope, effect: Effect) -> Self {
         self.rows.bindings.push(Binding {
             id: BindingId(id(900 + self.rows.bindings.len() as u128)),
             principal: PrincipalId(id(101)),
             role: RoleId(id(role)),
             scope,
-            effect: Effect::Allow,
+            effect,
             condition: None,
         });
         self
+    }
+
+    fn table(&self) -> RoleTable {
+        let rows = PolicyRows {
+            version: 1,
+            tenants: self.rows.tenants.clone(),
+            projects: self.rows.projects.clone(),
+            principals: self.rows.principals.clone(),
+            roles: self.rows.roles.clone(),
+            bindings: self.rows.bindings.clone(),
+        };
+        RoleTable::build(rows, &self.catalogue).0
     }
 
     fn asks(&self, who: u128) -> Asking<'_> {
@@ -90,6 +108,8 @@ impl World {
             scope: RoleScope::Project,
             requirement: self.permission(WRITE),
             project_in_query: None,
+            shape: |_| {},
+            named: None,
         }
     }
 
@@ -126,6 +146,8 @@ struct Asking<'w> {
     scope: RoleScope,
     requirement: Requirement,
     project_in_query: Option<&'static str>,
+    shape: fn(&mut Route),
+    named: Option<(Vec<Named>, Vec<Option<Owner>>)>,
 }
 
 impl Asking<'_> {
@@ -163,18 +185,13 @@ impl Asking<'_> {
     }
 
     fn decide(self) -> Decision {
-        let (table, _) = RoleTable::build(
-            PolicyRows {
-                version: 1,
-                tenants: self.world.rows.tenants.clone(),
-                projects: self.world.rows.projects.clone(),
-                principals: self.world.rows.principals.clone(),
-                roles: self.world.rows.roles.clone(),
-                bindings: self.world.rows.bindings.clone(),
-            },
-            &self.world.catalogue,
-        );
-        let mut route = route(self.scope, self.requirement);
+        self.ask(decide)
+    }
+
+    fn ask<T>(&self, judge: impl FnOnce(&Question<'_>) -> T) -> T {
+        let table = self.world.table();
+        let mut route = route(self.scope, self.requirement.clone());
+        (self.shape)(&mut route);
         let mut target = "/x".to_owned();
         if let Some(project) = self.project_in_query {
             route.project = Some(Source::Query("p".into()));
@@ -198,13 +215,23 @@ impl Asking<'_> {
             segments: &segments,
             trailing_slash: false,
         };
-        decide(&Question {
+        let objects = self.named.as_ref();
+        judge(&Question {
             request: &request,
             path,
             headers: &headers,
             lookup: map.find(&Method::GET, "h", &path),
             authentication: &self.authentication,
             table: &table,
+            circumstances: Circumstances {
+                ip: None,
+                at: DateTime::UNIX_EPOCH,
+            },
+            objects: objects.map(|(named, owners)| NamedObjects {
+                named,
+                owners,
+                made: None,
+            }),
         })
     }
 
@@ -220,6 +247,8 @@ impl Asking<'_> {
     }
 }
 
+mod objects;
+
 fn route(scope: RoleScope, requirement: Requirement) -> Route {
     Route {
         label: "GET /x".into(),
@@ -233,6 +262,7 @@ fn route(scope: RoleScope, requirement: Requirement) -> Route {
         resource: None,
         objects: crate::policy::Objects::default(),
         tenant: None,
+        when: None,
         project: None,
         event: "x".into(),
         dialect: Dialect::Problem,

@@ -13,8 +13,8 @@ use crate::domain::{
     Tenant, TenantId,
 };
 use crate::policy::{
-    Authentication, CredentialLimits, Decision, OwnedHeaders, PathRef, Question, RawRequest,
-    RoleTable, Subject, decide,
+    Authentication, Circumstances, CredentialLimits, Decision, OwnedHeaders, PathRef, Question,
+    RawRequest, RoleTable, Subject, decide,
 };
 use crate::telemetry::Metrics;
 
@@ -197,6 +197,11 @@ impl World {
             lookup: self.settings.routes.find(&Method::GET, "gw", &path),
             authentication,
             table: &self.table,
+            circumstances: Circumstances {
+                ip: None,
+                at: Clock::system().now(),
+            },
+            objects: None,
         });
         drop(segments);
         match decision {

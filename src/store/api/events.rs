@@ -34,10 +34,6 @@ impl ReadTx {
     ///
     /// `Unavailable`, also when the query takes too long: narrow it by time.
     pub async fn events(&mut self, filter: &EventFilter, limit: u32) -> Result<Vec<AuditRecord>> {
-        // Planned anew for the filters given, so that the best index serves.
-        sqlx::query!("SET LOCAL plan_cache_mode = force_custom_plan")
-            .execute(&mut *self.0)
-            .await?;
         let records = sqlx::query_as!(
             AuditRecord,
             r#"SELECT id, occurred_at, event, result, reason, tenant, project, tenant_id, project_id,

@@ -1,4 +1,5 @@
-//! API keys that open one tenant only: of its service accounts, or limited to its projects.
+//! API keys of a tenant's service accounts. A user may act in other tenants: no tenant makes
+//! keys for one.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -135,36 +136,6 @@ impl ApiTx {
         Ok(done("api_key.revoked", tenant, key))
     }
 
-    /// A user or a service account by address, id or name.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound`.
-    pub async fn principal_named(
-        &mut self,
-        name: &crate::domain::PrincipalName,
-    ) -> Result<Principal> {
-        super::super::principals::principal(self.connection(), name).await
-    }
-
-    /// Everything that an owner of one of these projects holds there, or a binding gives.
-    ///
-    /// # Errors
-    ///
-    /// `Unavailable`.
-    pub async fn is_in_tenant(&mut self, of: TenantId, who: PrincipalId) -> Result<bool> {
-        let found = sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT FROM bindings WHERE tenant_id = $1 AND principal_id = $2)
-                   OR EXISTS (SELECT FROM projects WHERE tenant_id = $1 AND owner_id = $2)
-                   OR EXISTS (SELECT FROM principals WHERE tenant_id = $1 AND id = $2) AS "found!""#,
-            of.0,
-            who.0,
-        )
-        .fetch_one(self.connection())
-        .await?;
-        Ok(found)
-    }
-
     /// A project of a tenant by its short name.
     ///
     /// # Errors
@@ -218,10 +189,7 @@ async fn keys(
            JOIN principals w ON w.id = k.principal_id
            LEFT JOIN tenants h ON h.id = w.tenant_id
            LEFT JOIN api_key_usage u ON u.key_id = k.id
-           WHERE (w.tenant_id = $1 OR (k.projects IS NOT NULL AND NOT EXISTS (
-                   SELECT FROM unnest(k.projects) AS limited (id)
-                   WHERE NOT EXISTS (
-                       SELECT FROM projects p WHERE p.id = limited.id AND p.tenant_id = $1))))
+           WHERE k.tenant_id = $1
                AND ($2::text IS NULL OR k.id = $2) AND ($3::text IS NULL OR k.id COLLATE "C" > $3)
            ORDER BY k.id COLLATE "C" LIMIT $4"#,
         of.0,

@@ -26,4 +26,4 @@ pub use projects::{NewProject, ProjectView};
 pub use resources::ResourceView;
 pub use roles::{NewCustomRole, RoleView};
 pub use tenants::TenantView;
-pub use tx::{ApiRequest, ApiTx, Claims, ReadTx};
+pub use tx::{ApiRequest, ApiTx, ReadTx};

@@ -6,20 +6,12 @@ use chrono::{DateTime, Utc};
 use rand::rngs::StdRng;
 use rand::{RngCore as _, SeedableRng as _};
 use serde_json::Value;
-use sqlx::{PgConnection, PgTransaction, types::Uuid};
+use sqlx::{PgConnection, types::Uuid};
 
 use super::super::author::Done;
+use super::super::tenant_tx::{Claims, TenantTx};
 use super::super::{Db, Result};
 use crate::domain::{Actor, EventId, ProjectId, Slug, TenantId};
-
-/// For whom the database is asked: what it shows and takes depends on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claims {
-    /// Somebody whose right holds on the platform.
-    Platform,
-    /// Somebody whose right holds in this tenant: no other one is seen.
-    Tenant(TenantId),
-}
 
 /// The request that makes a change, for the audit event: it is the request's own, so one
 /// event is left, whoever writes it down first.
@@ -49,12 +41,12 @@ pub struct ApiRequest {
 
 /// Reads for a caller.
 #[derive(Debug)]
-pub struct ReadTx(pub(super) PgTransaction<'static>);
+pub struct ReadTx(pub(super) TenantTx);
 
 /// Changes for a caller. Dropped, it leaves nothing.
 #[derive(Debug)]
 pub struct ApiTx {
-    pub(super) tx: PgTransaction<'static>,
+    tx: TenantTx,
     request: ApiRequest,
     now: DateTime<Utc>,
     pub(super) rng: StdRng,
@@ -67,9 +59,7 @@ impl Db {
     ///
     /// `Unavailable`.
     pub async fn read_for(&self, claims: Claims) -> Result<ReadTx> {
-        let mut tx = self.pool.begin_with("BEGIN READ ONLY").await?;
-        claim(&mut tx, claims).await?;
-        Ok(ReadTx(tx))
+        Ok(ReadTx(self.claiming(claims).read_planned().await?))
     }
 
     /// A transaction of one change. It waits until no other one is under way.
@@ -83,8 +73,7 @@ impl Db {
         request: ApiRequest,
         now: DateTime<Utc>,
     ) -> Result<ApiTx> {
-        let mut tx = self.pool.begin().await?;
-        claim(&mut tx, claims).await?;
+        let mut tx = self.claiming(claims).begin().await?;
         sqlx::query!("SELECT pg_advisory_xact_lock(hashtext('portcullis.api')) AS \"done: ()\"")
             .fetch_one(&mut *tx)
             .await?;
@@ -95,23 +84,6 @@ impl Db {
             rng: StdRng::from_os_rng(),
         })
     }
-}
-
-/// For this transaction only: a connection goes back to the pool without it.
-async fn claim(connection: &mut PgConnection, claims: Claims) -> Result<()> {
-    let (tenant, role) = match claims {
-        Claims::Platform => (String::new(), "platform"),
-        Claims::Tenant(id) => (id.to_string(), "tenant"),
-    };
-    sqlx::query!(
-        "SELECT set_config('request.jwt.claim.tenant_id', $1, true) AS tenant,
-             set_config('request.jwt.claim.role', $2, true) AS role",
-        tenant,
-        role,
-    )
-    .fetch_one(connection)
-    .await?;
-    Ok(())
 }
 
 impl ApiTx {

@@ -33,8 +33,12 @@ pub(crate) struct Me {
 #[derive(Debug, Serialize, ToSchema)]
 struct RoleHeld {
     role: String,
-    /// `platform`, `tenant` or `project`.
+    /// `platform`, `tenant`, `project` or `resource`.
     scope: &'static str,
+    /// `allow`, or `deny` if it takes away.
+    effect: &'static str,
+    /// Whether it counts only while a condition holds.
+    conditional: bool,
     tenant: Option<String>,
     project: Option<String>,
 }
@@ -76,7 +80,10 @@ fn held(table: &RoleTable, grant: &Grant) -> RoleHeld {
             Scope::Platform => "platform",
             Scope::Tenant(_) => "tenant",
             Scope::Project(_) => "project",
+            Scope::Resource { .. } => "resource",
         },
+        effect: grant.effect.as_str(),
+        conditional: grant.condition.is_some(),
         tenant,
         project: project.flatten(),
     }
@@ -86,7 +93,7 @@ fn path(table: &RoleTable, scope: Scope) -> Option<(String, Option<String>)> {
     let (tenant, project) = match scope {
         Scope::Platform => return None,
         Scope::Tenant(tenant) => (tenant, None),
-        Scope::Project(project) => {
+        Scope::Project(project) | Scope::Resource { project, .. } => {
             let project = table.project(project)?;
             (project.tenant, Some(project.slug.to_string()))
         }

@@ -11,26 +11,31 @@ pub(super) mod resources;
 pub(super) mod roles;
 pub(super) mod tenants;
 
+use super::Api;
 use super::problem::Problem;
-use crate::domain::{Principal, PrincipalName};
+use crate::domain::{Principal, PrincipalName, TenantId};
 use crate::store::StoreError;
-use crate::store::api::ApiTx;
 
 /// Where all of them are.
 const PREFIX: &str = "/.portcullis/api/v1";
 
-/// A principal named in a body. There are no invitations: somebody unknown is refused.
-async fn known(tx: &mut ApiTx, name: &PrincipalName) -> Result<Principal, Problem> {
-    match tx.principal_named(name).await {
+/// A principal named in a body. There are no invitations: somebody unknown is refused, and so
+/// is a service account of another tenant, in the same words.
+///
+/// Asked as the gateway: a tenant does not see users who are not in it yet.
+async fn known(api: &Api, tenant: TenantId, name: &PrincipalName) -> Result<Principal, Problem> {
+    let stranger = || {
+        let detail = format!("Nobody here is called `{name}`; a user has to be made first.");
+        Problem::refused("principal_unknown", detail)
+    };
+    match api.db.principal(name).await {
+        Ok(found) if found.tenant.is_some_and(|home| home != tenant) => Err(stranger()),
         Ok(found) if found.disabled => {
             let detail = format!("`{name}` is disabled.");
             Err(Problem::refused("principal_disabled", detail))
         }
         Ok(found) => Ok(found),
-        Err(StoreError::NotFound { .. }) => {
-            let detail = format!("Nobody here is called `{name}`; a user has to be made first.");
-            Err(Problem::refused("principal_unknown", detail))
-        }
+        Err(StoreError::NotFound { .. }) => Err(stranger()),
         Err(error) => Err(error.into()),
     }
 }

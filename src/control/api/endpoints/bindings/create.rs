@@ -18,6 +18,7 @@ use crate::control::api::scope::InTenant;
 use crate::control::api::text::{Text, Who};
 use crate::control::api::work::Todo;
 use crate::domain::{ResourceId, Role, RoleScope, Scope, Slug};
+use crate::policy::Condition;
 use crate::store::api::{self, ApiTx};
 
 /// A binding to be made.
@@ -38,8 +39,8 @@ pub(crate) struct NewBinding {
     #[serde(default)]
     effect: Effect,
     /// CEL: it counts while this holds.
-    #[schema(value_type = Option<String>, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$", min_length = 1, max_length = 2000)]
-    when: Option<Text<2000>>,
+    #[schema(value_type = Option<String>, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$", min_length = 1, max_length = 1000)]
+    when: Option<Text<1000>>,
 }
 
 /// What a binding does.
@@ -64,12 +65,13 @@ pub(crate) async fn handle(
     once: Once,
     body: Body<NewBinding>,
 ) -> Result<Response, Problem> {
-    let todo = api.work_once(&caller, place.claims(), &once, &body.bytes);
+    let site = place.site();
+    let todo = api.work_once(&caller, &site, &once, &body.bytes);
     let mut work = match todo.await? {
         Todo::Done(answer) => return Ok(answer),
         Todo::Work(work) => work,
     };
-    let new = resolve(&mut work.tx, &place, body.value).await?;
+    let new = resolve(&mut work.tx, &api, &place, body.value).await?;
     may_give(&Authority::of(&caller, &api), &place, &new)?;
     let (binding, done) = work.tx.create_binding(&place.0, &new).await?;
     let location = format!("{PREFIX}/tenants/{}/bindings/{}", place.0.slug, binding.id);
@@ -78,6 +80,7 @@ pub(crate) async fn handle(
 
 async fn resolve(
     tx: &mut ApiTx,
+    api: &Api,
     place: &InTenant,
     new: NewBinding,
 ) -> Result<api::NewBinding, Problem> {
@@ -105,13 +108,18 @@ async fn resolve(
         }
     };
     fits(&role, project.is_some())?;
+    let condition = new.when.map(|Text(text)| text);
+    if let Some(text) = &condition {
+        let compiled = Condition::compile(text);
+        compiled.map_err(|error| Problem::refused("condition_invalid", error.to_string()))?;
+    }
     Ok(api::NewBinding {
-        principal: known(tx, &new.principal.0).await?,
+        principal: known(api, tenant.id, &new.principal.0).await?,
         role,
         project,
         resource,
         deny: new.effect == Effect::Deny,
-        condition: new.when.map(|Text(text)| text),
+        condition,
     })
 }
 
@@ -142,7 +150,7 @@ fn may_give(
     let project = new.project.as_ref();
     let scope = project.map_or(place.scope(), |project| Scope::Project(project.id));
     authority.covers_role(&new.role, scope)?;
-    if new.deny {
+    if new.deny || authority.takes(&new.role) {
         authority.covers(&authority.held(new.principal.id, scope), scope)?;
     }
     Ok(())

@@ -31,7 +31,7 @@ pub(crate) async fn handle(
     place: InTenant,
     Path(Named { binding }): Path<Named>,
 ) -> Result<Response, Problem> {
-    let mut work = api.work(&caller, place.claims()).await?;
+    let mut work = api.work(&caller, &place.site()).await?;
     let binding = work.tx.binding(place.0.id, BindingId(binding)).await?;
     let role = work.tx.role_in(place.0.id, &binding.role).await?;
     Authority::of(&caller, &api).covers_role(&role.role(place.0.id)?, place.scope())?;

@@ -16,8 +16,8 @@ use crate::control::api::problem::Problem;
 use crate::control::api::text::Text;
 use crate::control::api::work::listed;
 use crate::domain::{ProjectId, TenantId};
-use crate::store::api::{Claims, EventFilter};
-use crate::store::{AuditCursor, AuditRecord};
+use crate::store::api::EventFilter;
+use crate::store::{AuditCursor, AuditRecord, Claims};
 
 const DEFAULT: u32 = 100;
 const MOST: u32 = 1000;

@@ -28,10 +28,10 @@ const MOST: usize = 100;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewKey {
-    /// E-mail address, id, or `TENANT/NAME` of a service account.
+    /// `TENANT/NAME` or id of a service account of the tenant.
     #[schema(value_type = String, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$", min_length = 1, max_length = 254)]
     principal: Who,
-    /// Short names of the projects that it is limited to. A user's key is limited to some.
+    /// Short names of the projects that it is limited to.
     #[serde(default)]
     #[schema(value_type = Vec<String>, max_items = 100)]
     projects: Vec<Slug>,
@@ -55,7 +55,7 @@ pub(crate) struct CreatedKey {
     token: String,
 }
 
-/// Make a key
+/// Make a key for a service account
 ///
 /// It never permits more than its maker holds.
 #[utoipa::path(post, path = "/.portcullis/api/v1/tenants/{tenant}/keys", tag = "keys",
@@ -68,7 +68,8 @@ pub(crate) async fn handle(
     once: Once,
     body: Body<NewKey>,
 ) -> Result<Response, Problem> {
-    let todo = api.work_once(&caller, place.claims(), &once, &body.bytes);
+    let site = place.site();
+    let todo = api.work_once(&caller, &site, &once, &body.bytes);
     let mut work = match todo.await? {
         Todo::Done(answer) => return Ok(answer),
         Todo::Work(work) => work,
@@ -91,14 +92,10 @@ async fn resolve(
     new: NewKey,
 ) -> Result<NewApiKey, Problem> {
     let tenant = &place.0;
-    let holder = known(tx, &new.principal.0).await?;
-    if !tx.is_in_tenant(tenant.id, holder.id).await? {
-        let detail = format!("Nobody in this tenant is called `{}`.", new.principal.0);
-        return Err(Problem::refused("principal_unknown", detail));
-    }
-    if holder.kind == PrincipalKind::User && new.projects.is_empty() {
-        let detail = "A user may act in other tenants: limit the key to projects of this one.";
-        return Err(Problem::refused("projects_required", detail));
+    let holder = known(api, tenant.id, &new.principal.0).await?;
+    if holder.kind == PrincipalKind::User {
+        let detail = "A user may act in other tenants: keys are made for service accounts here.";
+        return Err(Problem::refused("principal_refused", detail));
     }
     if new.projects.len() > MOST || new.permissions.len() > MOST {
         let detail = format!("At most {MOST} projects and {MOST} patterns.");

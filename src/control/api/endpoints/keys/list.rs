@@ -12,7 +12,7 @@ use crate::control::api::query::Query;
 use crate::control::api::scope::InTenant;
 use crate::control::api::work::listed;
 
-/// The keys of a tenant, revoked and expired ones among them
+/// The keys of a tenant's service accounts, revoked and expired ones among them
 #[utoipa::path(get, path = "/.portcullis/api/v1/tenants/{tenant}/keys", tag = "keys",
     operation_id = "list_keys", params(PageQuery),
     responses((status = 200, description = "A page", body = Page<ApiKey>)))]

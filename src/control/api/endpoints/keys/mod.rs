@@ -1,4 +1,4 @@
-//! API keys that open one tenant only: of its service accounts, or limited to its projects.
+//! API keys of a tenant's service accounts.
 
 pub(crate) mod create;
 pub(crate) mod list;

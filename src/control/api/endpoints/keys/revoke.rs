@@ -29,7 +29,7 @@ pub(crate) async fn handle(
 ) -> Result<Response, Problem> {
     let id = key.parse::<KeyId>();
     let id = id.map_err(|_| Problem::not_found(format!("no API key `{key}`")))?;
-    let mut work = api.work(&caller, place.claims()).await?;
+    let mut work = api.work(&caller, &place.site()).await?;
     let key = work.tx.key(place.0.id, &id).await?;
     let done = work.tx.revoke_api_key(&place.0, &key).await?;
     let answer = work.gone(done).await;

@@ -26,13 +26,14 @@ pub(crate) async fn handle(
     once: Once,
     body: Body<NewMember>,
 ) -> Result<Response, Problem> {
-    let todo = api.work_once(&caller, place.claims(), &once, &body.bytes);
+    let site = place.site();
+    let todo = api.work_once(&caller, &site, &once, &body.bytes);
     let mut work = match todo.await? {
         Todo::Done(answer) => return Ok(answer),
         Todo::Work(work) => work,
     };
     let (tenant, project) = place.place();
-    let who = known(&mut work.tx, &body.value.principal.0).await?;
+    let who = known(&api, tenant.id, &body.value.principal.0).await?;
     let role = project_role(&mut work.tx, tenant.id, &body.value.role.0).await?;
     Authority::of(&caller, &api).covers_role(&role, place.scope())?;
     let (member, done) = work

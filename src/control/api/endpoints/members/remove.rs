@@ -25,7 +25,7 @@ pub(crate) async fn handle(
     Path(Named { member }): Path<Named>,
     seen: IfMatch,
 ) -> Result<Response, Problem> {
-    let mut work = api.work(&caller, place.claims()).await?;
+    let mut work = api.work(&caller, &place.site()).await?;
     let now = work
         .tx
         .member(place.project.id, PrincipalId(member))

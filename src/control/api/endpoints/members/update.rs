@@ -39,7 +39,7 @@ pub(crate) async fn handle(
     seen: IfMatch,
     body: Body<MemberChange>,
 ) -> Result<Response, Problem> {
-    let mut work = api.work(&caller, place.claims()).await?;
+    let mut work = api.work(&caller, &place.site()).await?;
     let (tenant, project) = place.place();
     let now = work.tx.member(project.id, PrincipalId(member)).await?;
     seen.check(&Member::from(now.clone()))?;

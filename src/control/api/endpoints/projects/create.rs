@@ -68,7 +68,8 @@ pub(crate) async fn handle(
         let detail = format!("A project is made with {MOST} members at most.");
         return Err(Problem::refused("invalid", detail));
     }
-    let todo = api.work_once(&caller, place.claims(), &once, &body.bytes);
+    let site = place.site();
+    let todo = api.work_once(&caller, &site, &once, &body.bytes);
     let mut work = match todo.await? {
         Todo::Done(answer) => return Ok(answer),
         Todo::Work(work) => work,
@@ -92,13 +93,13 @@ async fn resolve(
     let tenant = &place.0;
     let owner = match &new.owner {
         None => (*caller.principal).clone(),
-        Some(Who(name)) => known(tx, name).await?,
+        Some(Who(name)) => known(api, tenant.id, name).await?,
     };
     let owner_role = tx.role_in(tenant.id, "owner").await?.role(tenant.id)?;
     authority.covers_role(&owner_role, place.scope())?;
     let mut members = Vec::new();
     for NewMember { principal, role } in &new.members {
-        let member = known(tx, &principal.0).await?;
+        let member = known(api, tenant.id, &principal.0).await?;
         let role = project_role(tx, tenant.id, &role.0).await?;
         authority.covers_role(&role, place.scope())?;
         members.push((member, role));

@@ -23,7 +23,7 @@ pub(crate) async fn handle(
     place: InProject,
     seen: IfMatch,
 ) -> Result<Response, Problem> {
-    let mut work = api.work(&caller, place.claims()).await?;
+    let mut work = api.work(&caller, &place.site()).await?;
     let (tenant, project) = place.place();
     let now = work.tx.project(project.id).await?;
     seen.check(&Project::from(now))?;

@@ -42,14 +42,14 @@ pub(crate) async fn handle(
     seen: IfMatch,
     body: Body<NewOwner>,
 ) -> Result<Response, Problem> {
-    let mut work = api.work(&caller, place.claims()).await?;
+    let mut work = api.work(&caller, &place.site()).await?;
     let (tenant, project) = place.place();
     let now = work.tx.project(project.id).await?;
     let owner = now.owner_id;
     seen.check(&Project::from(now))?;
     let role = work.tx.role_in(tenant.id, "owner").await?.role(tenant.id)?;
     Authority::of(&caller, &api).covers_role(&role, place.scope())?;
-    let to = known(&mut work.tx, &body.value.owner.0).await?;
+    let to = known(&api, tenant.id, &body.value.owner.0).await?;
     if to.id.0 == owner {
         let detail = format!("`{}` owns the project already.", to.label());
         return Err(Problem::conflict("conflict", detail));

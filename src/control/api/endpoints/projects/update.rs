@@ -33,7 +33,7 @@ pub(crate) async fn handle(
     seen: IfMatch,
     body: Body<ProjectChange>,
 ) -> Result<Response, Problem> {
-    let mut work = api.work(&caller, place.claims()).await?;
+    let mut work = api.work(&caller, &place.site()).await?;
     let now = work.tx.project(place.project.id).await?;
     seen.check(&Project::from(now))?;
     let (tenant, project) = place.place();

@@ -45,7 +45,7 @@ pub(crate) async fn handle(
     seen: IfMatch,
     body: Body<NewPlace>,
 ) -> Result<Response, Problem> {
-    let mut work = api.work(&caller, place.claims()).await?;
+    let mut work = api.work(&caller, &place.site()).await?;
     let id = ResourceId(resource);
     let now = work.tx.resource(place.project.id, id).await?;
     seen.check(&Resource::from(now.clone()))?;

@@ -45,7 +45,7 @@ pub(crate) async fn handle(
     body: Body<ResourceChange>,
 ) -> Result<Response, Problem> {
     let labels = checked(body.value.labels)?;
-    let mut work = api.work(&caller, place.claims()).await?;
+    let mut work = api.work(&caller, &place.site()).await?;
     let id = ResourceId(resource);
     let now = work.tx.resource(place.project.id, id).await?;
     seen.check(&Resource::from(now.clone()))?;

@@ -52,7 +52,8 @@ pub(crate) async fn handle(
     once: Once,
     body: Body<NewRole>,
 ) -> Result<Response, Problem> {
-    let todo = api.work_once(&caller, place.claims(), &once, &body.bytes);
+    let site = place.site();
+    let todo = api.work_once(&caller, &site, &once, &body.bytes);
     let mut work = match todo.await? {
         Todo::Done(answer) => return Ok(answer),
         Todo::Work(work) => work,

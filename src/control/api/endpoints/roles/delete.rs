@@ -22,7 +22,7 @@ pub(crate) async fn handle(
     Path(Named { role }): Path<Named>,
     seen: IfMatch,
 ) -> Result<Response, Problem> {
-    let mut work = api.work(&caller, place.claims()).await?;
+    let mut work = api.work(&caller, &place.site()).await?;
     let now = work.tx.role_in(place.0.id, &role).await?;
     refuse_built_in(&now)?;
     seen.check(&Role::from(now.clone()))?;

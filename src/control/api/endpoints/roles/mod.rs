@@ -13,6 +13,8 @@ use uuid::Uuid;
 
 use crate::control::api::problem::Problem;
 use crate::control::api::text::Text;
+use crate::domain::PermissionRule;
+use crate::policy::Condition;
 use crate::store::api::RoleView;
 
 /// Most patterns of a role.
@@ -64,5 +66,10 @@ fn patterns(texts: Vec<Text<130>>) -> Result<Vec<String>, Problem> {
         let detail = format!("A role has 1 to {MOST} patterns.");
         return Err(Problem::refused("invalid", detail));
     }
-    Ok(texts.into_iter().map(|Text(text)| text).collect())
+    let lines: Vec<String> = texts.into_iter().map(|Text(text)| text).collect();
+    for condition in lines.iter().filter_map(|line| PermissionRule::parse(line).condition) {
+        let compiled = Condition::compile(condition);
+        compiled.map_err(|error| Problem::refused("condition_invalid", error.to_string()))?;
+    }
+    Ok(lines)
 }

@@ -39,7 +39,7 @@ pub(crate) async fn handle(
     once: Once,
     body: Body<NewTenant>,
 ) -> Result<Response, Problem> {
-    let todo = api.work_once(&caller, OnPlatform::CLAIMS, &once, &body.bytes);
+    let todo = api.work_once(&caller, &OnPlatform::SITE, &once, &body.bytes);
     let mut work = match todo.await? {
         Todo::Done(answer) => return Ok(answer),
         Todo::Work(work) => work,

@@ -23,7 +23,7 @@ pub(crate) async fn handle(
     Query(page): Query<PageQuery>,
 ) -> Result<Response, Problem> {
     let page = page.request()?;
-    let mut tx = api.db.read_for(OnPlatform::CLAIMS).await?;
+    let mut tx = api.db.read_for(OnPlatform::READS).await?;
     let rows = tx.tenants(&page).await?;
     listed(&Page::of(rows, &page, |row| row.slug.clone(), Tenant::from))
 }

@@ -1,0 +1,12 @@
+//! What a request names and holds: the ids in its path, query, header and body, what may not
+//! stand there, and what the gateway writes into it.
+
+mod content;
+mod id;
+mod places;
+mod references;
+mod set;
+
+pub use content::check_content;
+pub use references::{Names, named};
+pub use set::write_set;

@@ -1,0 +1,144 @@
+//! Which objects a request names.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::super::{Body, Form, Lookup, Malformed, Question, ResourceRule};
+use super::id::{checked, id};
+use super::places::{Found, Places};
+use crate::domain::ResourceRef;
+
+/// How many objects one request may name.
+const MOST: usize = 1000;
+
+/// The objects that a request names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// What the request is about, for the audit: the first of the route's `resource`, also if
+    /// its owner is the backend's matter.
+    pub label: Option<ResourceRef>,
+    /// Those whose owners are checked, each once, those of the route's `resource` first.
+    pub checked: Vec<ResourceRef>,
+    /// How many of them are the route's `resource`.
+    pub own: usize,
+}
+
+/// Finds all objects that a request names.
+///
+/// # Errors
+///
+/// If one that must be named is not, two places disagree, or an id is spelt oddly.
+pub fn named(question: &Question<'_>, body: Option<&Body>) -> Result<Names, Malformed> {
+    let Lookup::Found { route, .. } = &question.lookup else {
+        return Ok(Names::default());
+    };
+    let places = Places::new(question, body);
+    let mut objects = Collected::default();
+    let mut label = None;
+    if let Some(rule) = &route.resource {
+        label = objects.add(rule, &places)?;
+    }
+    let own = objects.checked.len();
+    for rule in &route.objects.references {
+        objects.add(rule, &places)?;
+    }
+    Ok(Names {
+        label,
+        checked: objects.checked,
+        own,
+    })
+}
+
+#[derive(Default)]
+struct Collected {
+    checked: Vec<ResourceRef>,
+    seen: BTreeSet<(Arc<str>, String)>,
+}
+
+impl Collected {
+    /// Adds what a rule names, and tells the first of it.
+    fn add(
+        &mut self,
+        rule: &ResourceRule,
+        places: &Places<'_>,
+    ) -> Result<Option<ResourceRef>, Malformed> {
+        let objects = objects(rule, places)?;
+        let first = objects.first().map(|object| object.reference.clone());
+        for Object { reference, backend } in objects {
+            let key = (Arc::clone(&reference.kind), reference.id.clone());
+            if !backend && self.seen.insert(key) {
+                if self.checked.len() == MOST {
+                    return Err(Malformed::TooManyResources);
+                }
+                self.checked.push(reference);
+            }
+        }
+        Ok(first)
+    }
+}
+
+struct Object {
+    reference: ResourceRef,
+    backend: bool,
+}
+
+/// What a rule names: the same in each of its places that is not empty.
+fn objects(rule: &ResourceRule, places: &Places<'_>) -> Result<Vec<Object>, Malformed> {
+    let mut agreed: Option<Vec<Object>> = None;
+    for source in &rule.ids {
+        let values = places.values(source)?;
+        let complete = values.iter().all(Option::is_some);
+        let values = values.into_iter().flatten();
+        let objects = values.map(|value| object(rule, value));
+        let objects = objects.collect::<Result<Vec<_>, _>>()?;
+        if objects.is_empty() {
+            continue;
+        }
+        // What an element without an id is about, nobody knows.
+        if !complete && !rule.optional && !rule.backend {
+            return Err(Malformed::ResourceRequired);
+        }
+        match &agreed {
+            None => agreed = Some(objects),
+            Some(others) if keys(others) == keys(&objects) => {}
+            Some(_) => return Err(Malformed::ResourceConflict),
+        }
+    }
+    match agreed {
+        None if !rule.optional && !rule.backend => Err(Malformed::ResourceRequired),
+        found => Ok(found.unwrap_or_default()),
+    }
+}
+
+fn keys(objects: &[Object]) -> BTreeSet<(&str, &str)> {
+    let references = objects.iter().map(|object| &object.reference);
+    references.map(|it| (&*it.kind, &*it.id)).collect()
+}
+
+fn object(rule: &ResourceRule, value: Found<'_>) -> Result<Object, Malformed> {
+    if rule.backend && rule.forms.is_empty() {
+        // The backend's own matter, which is told in the audit as it is.
+        return Ok(Object::new(&rule.kind, value.text()?.into_owned(), true));
+    }
+    if rule.forms.is_empty() {
+        return Ok(Object::new(&rule.kind, id(value)?, false));
+    }
+    let text = value.text()?;
+    let fitting = |form: &Form| form.id(&text).map(|id| (form.clone(), id.to_owned()));
+    let found = rule.forms.iter().find_map(fitting);
+    let (form, id) = found.ok_or(Malformed::ResourceForm)?;
+    checked(&id)?;
+    Ok(Object::new(&form.kind, id, form.backend))
+}
+
+impl Object {
+    fn new(kind: &Arc<str>, id: String, backend: bool) -> Self {
+        Self {
+            reference: ResourceRef {
+                kind: Arc::clone(kind),
+                id,
+            },
+            backend,
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What the caller of a filtered list may see of it.
+
+use std::sync::Arc;
+
+use super::condition::{RequestFacts, Thing};
+use super::decide::Claim;
+use super::{Asked, Named, Question, Requirement, RoleTable, Route, Subject};
+use crate::domain::{Owner, ProjectId, Scope};
+
+/// Which items stay in a filtered answer. Part of a permit: judges each by the same code as
+/// the decision itself.
+#[derive(Debug)]
+pub struct Sight {
+    request: RequestFacts,
+    /// The only project that was asked about; `None`: every one.
+    project: Option<ProjectId>,
+}
+
+impl Sight {
+    pub(super) fn new(question: &Question<'_>, project: Option<ProjectId>) -> Self {
+        Self {
+            request: RequestFacts::of(question),
+            project,
+        }
+    }
+
+    pub(super) fn sees(
+        &self,
+        table: &RoleTable,
+        subject: &Subject,
+        route: &Route,
+        (named, owner): (&Named, &Owner),
+    ) -> bool {
+        let asked = self.project.is_none_or(|project| project == owner.project);
+        let Some(project) = table.project(owner.project).map(Arc::as_ref) else {
+            return false;
+        };
+        let object = Scope::Resource {
+            project: project.id,
+            id: owner.resource,
+        };
+        if !asked
+            || !subject.credential.admits(project.id)
+            || !table.admits(subject.principal.id, object)
+        {
+            return false;
+        }
+        let claim = Claim {
+            table,
+            subject,
+            route,
+            wanted: match &route.requirement {
+                Requirement::Permission { name, index } => Some((name, *index)),
+                _ => None,
+            },
+            asked: &Asked::Then(&self.request),
+        };
+        let thing = Thing::Known {
+            kind: &named.kind,
+            id: &named.id,
+            labels: &owner.labels,
+        };
+        claim.on(Some(project), Some(owner.resource), thing).is_ok()
+    }
+}
