@@ -2,6 +2,12 @@
 
 mod document;
 mod plumbing;
+mod privilege;
+mod races;
+mod refusals;
+mod schemathesis;
+
+use std::fmt::Write as _;
 
 use crate::support::gateway::TestGateway;
 use crate::support::raw::Answer;
@@ -99,14 +105,15 @@ impl World {
     ) -> Answer {
         let mut head = format!("{method} {V1}{path} HTTP/1.1\r\nHost: gw\r\n");
         if !key.is_empty() {
-            head += &format!("Authorization: Bearer {key}\r\n");
+            write!(head, "Authorization: Bearer {key}\r\n").unwrap();
         }
         if !body.is_empty() {
             let length = body.len();
-            head += &format!("Content-Type: application/json\r\nContent-Length: {length}\r\n");
+            head += "Content-Type: application/json\r\n";
+            write!(head, "Content-Length: {length}\r\n").unwrap();
         }
         for (name, value) in headers {
-            head += &format!("{name}: {value}\r\n");
+            write!(head, "{name}: {value}\r\n").unwrap();
         }
         let mut connection = self.gateway.connect();
         connection.send(format!("{head}\r\n{body}"));

@@ -99,7 +99,11 @@ async fn a_change_leaves_one_event_and_so_does_a_refusal() {
             format!("{} {}", names.map(text).join(" "), it["status"])
         })
         .collect();
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @"
+    project.created success - acme churn boss@example.com project 201
+    project.created failed upstream_409 acme - boss@example.com - 409
+    authz.denied denied permission_missing acme - viewer@example.com - 403
+    ");
     assert_eq!(
         events[0]["details"]["members"][0],
         "viewer@example.com: viewer"
