@@ -21,7 +21,7 @@ use crate::policy::{
 };
 
 /// Those of [`objects::KEYS`] besides.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "route",
     "hosts",
     "upstream",

@@ -104,11 +104,7 @@ async fn copy(connection: &mut PgConnection, statement: &str, rows: &[u8]) -> sq
 
 /// Each in a transaction of its own: the lock that making one takes is not kept while rows
 /// are sent.
-async fn ensure_partitions(
-    db: &Db,
-    known: &mut HashSet<Vec<u8>>,
-    rows: &[u8],
-) -> sqlx::Result<()> {
+async fn ensure_partitions(db: &Db, known: &mut HashSet<Vec<u8>>, rows: &[u8]) -> sqlx::Result<()> {
     let lines = rows.split(|byte| *byte == b'\n');
     for month in lines.filter_map(|line| line.get(37..44)) {
         if !known.contains(month) {

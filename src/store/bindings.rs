@@ -246,10 +246,7 @@ impl Place {
     }
 }
 
-async fn resolve(
-    change: &mut ChangeTx<'_>,
-    binding: &NewBinding,
-) -> Result<(Place, Role)> {
+async fn resolve(change: &mut ChangeTx<'_>, binding: &NewBinding) -> Result<(Place, Role)> {
     let place = Place::find(&mut change.tx, &binding.place).await?;
     let home = place.tenant.as_ref().map(|tenant| tenant.id);
     let name = &binding.role;

@@ -157,7 +157,11 @@ async fn a_forgotten_object_takes_its_bindings_along() {
     let told = events(&store).await;
     let times = |event: &str| told.iter().filter(|each| *each == event).count();
     assert_eq!(times("member.removed"), 3);
-    assert_eq!(times("resource.forgotten"), 1, "the other was the request's to tell");
+    assert_eq!(
+        times("resource.forgotten"),
+        1,
+        "the other was the request's to tell"
+    );
 }
 
 #[tokio::test]

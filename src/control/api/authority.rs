@@ -64,7 +64,9 @@ impl<'a> Authority<'a> {
         let table = self.tables.current();
         let mut held = PermissionSet::default();
         let grants = table.grants_covering(who, scope);
-        grants.filter_map(Grant::may_give).for_each(|it| held.add(it));
+        grants
+            .filter_map(Grant::may_give)
+            .for_each(|it| held.add(it));
         held
     }
 
@@ -78,7 +80,10 @@ impl<'a> Authority<'a> {
 
     /// Whether a role takes something away from whoever has it.
     pub(super) fn takes(&self, role: &Role) -> bool {
-        let mut rules = role.permissions.iter().map(|line| PermissionRule::parse(line));
+        let mut rules = role
+            .permissions
+            .iter()
+            .map(|line| PermissionRule::parse(line));
         rules.any(|rule| rule.effect == Effect::Deny)
     }
 }

@@ -84,7 +84,7 @@ impl From<StoreError> for Problem {
             StoreError::NotFound { .. } => Self::not_found(error.to_string()),
             StoreError::Conflict(why) => Self::conflict("conflict", why),
             StoreError::Refused(why) => Self::refused("refused", why),
-            StoreError::Unavailable(why) => {
+            StoreError::Unavailable(why) | StoreError::UnfitLogin(why) => {
                 tracing::warn!(why, "the administration API cannot ask the database");
                 let status = StatusCode::SERVICE_UNAVAILABLE;
                 let detail = "The database cannot be asked; try again.";

@@ -3,7 +3,9 @@
 use super::super::condition::Thing;
 use super::super::{Asked, DenialReason, Grant, RoleTable, Route, Scene, Subject};
 use super::{Case, Facts, Verdict};
-use crate::domain::{Effect, Permission, PermissionIndex, Project, ResourceId, RoleScope, Scope, TenantId};
+use crate::domain::{
+    Effect, Permission, PermissionIndex, Project, ResourceId, RoleScope, Scope, TenantId,
+};
 
 /// Who asks for what by which route.
 #[derive(Clone, Copy)]

@@ -14,15 +14,27 @@ async fn nobody_gives_more_than_they_hold() {
     let answer = world.post("/tenants/acme/bindings", &world.boss, elsewhere);
     assert_eq!(refusal(&answer), "422 project_unknown");
     // A role that manages members and holds little else makes nobody an editor.
-    let role = r#"{"name": "clerk", "scope": "project", "permissions": ["members:*", "projects:read"]}"#;
-    assert_eq!(world.post("/tenants/acme/roles", &world.boss, role).status, 201);
+    let role =
+        r#"{"name": "clerk", "scope": "project", "permissions": ["members:*", "projects:read"]}"#;
+    assert_eq!(
+        world.post("/tenants/acme/roles", &world.boss, role).status,
+        201
+    );
     let clerk = r#"{"principal": "viewer@example.com", "role": "clerk", "project": "fraud"}"#;
-    assert_eq!(world.post("/tenants/acme/bindings", &world.boss, clerk).status, 201);
+    assert_eq!(
+        world
+            .post("/tenants/acme/bindings", &world.boss, clerk)
+            .status,
+        201
+    );
     let members = format!("{PROJECT}/members");
     let add = |role: &str| json!({"principal": "boss@example.com", "role": role}).to_string();
     let answer = world.post(&members, &world.viewer, &add("editor"));
     assert_eq!(refusal(&answer), "403 beyond_authority");
-    assert_eq!(world.post(&members, &world.viewer, &add("clerk")).status, 201);
+    assert_eq!(
+        world.post(&members, &world.viewer, &add("clerk")).status,
+        201
+    );
     let list = world.get(&members, &world.viewer).json();
     let id_of = |who: &str| {
         let items = list["items"].as_array().unwrap();
@@ -39,7 +51,10 @@ async fn nobody_gives_more_than_they_hold() {
     assert_eq!(refusal(&answer), "409 conflict");
     let answer = world.change("DELETE", &editor, &world.owner, "");
     assert_eq!(answer.status, 204, "{answer:?}");
-    assert_eq!(refusal(&world.get(PROJECT, &world.editor)), "403 project_closed");
+    assert_eq!(
+        refusal(&world.get(PROJECT, &world.editor)),
+        "403 project_closed"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,10 +67,19 @@ async fn what_is_denied_or_depends_is_nobodys_to_give() {
     let answer = world.post(&format!("{PROJECT}/members"), &world.owner, add);
     assert_eq!(refusal(&answer), "403 beyond_authority");
     let admin = json!({"principal": "admin@example.com", "role": "viewer", "project": "fraud", "effect": "deny"});
-    let role = r#"{"name": "guard", "scope": "tenant", "permissions": ["*:read", "members:manage"]}"#;
-    assert_eq!(world.post("/tenants/acme/roles", &world.boss, role).status, 201);
+    let role =
+        r#"{"name": "guard", "scope": "tenant", "permissions": ["*:read", "members:manage"]}"#;
+    assert_eq!(
+        world.post("/tenants/acme/roles", &world.boss, role).status,
+        201
+    );
     let guard = r#"{"principal": "auditor@example.com", "role": "guard"}"#;
-    assert_eq!(world.post("/tenants/acme/bindings", &world.boss, guard).status, 201);
+    assert_eq!(
+        world
+            .post("/tenants/acme/bindings", &world.boss, guard)
+            .status,
+        201
+    );
     let answer = world.post("/tenants/acme/bindings", &world.auditor, &admin.to_string());
     assert_eq!(refusal(&answer), "403 beyond_authority");
     let broken = json!({"principal": "viewer@example.com", "role": "viewer", "project": "fraud", "when": "1 +"});
@@ -66,14 +90,35 @@ async fn what_is_denied_or_depends_is_nobodys_to_give() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_permits_no_more_than_its_maker_holds() {
     let world = World::start().await;
-    world.gateway.cli(&["service-accounts", "create", "acme/robot"]);
-    world.gateway.cli(&["service-accounts", "create", "globex/robot"]);
-    let bind = ["--scope", "acme/fraud", "--principal", "acme/robot", "--role", "editor"];
-    world.gateway.cli(&[&["members", "add"], &bind[..]].concat());
+    world
+        .gateway
+        .cli(&["service-accounts", "create", "acme/robot"]);
+    world
+        .gateway
+        .cli(&["service-accounts", "create", "globex/robot"]);
+    let bind = [
+        "--scope",
+        "acme/fraud",
+        "--principal",
+        "acme/robot",
+        "--role",
+        "editor",
+    ];
+    world
+        .gateway
+        .cli(&[&["members", "add"], &bind[..]].concat());
     let role = r#"{"name": "smith", "scope": "tenant", "permissions": ["keys:*", "*:read"]}"#;
-    assert_eq!(world.post("/tenants/acme/roles", &world.boss, role).status, 201);
+    assert_eq!(
+        world.post("/tenants/acme/roles", &world.boss, role).status,
+        201
+    );
     let smith = r#"{"principal": "auditor@example.com", "role": "smith"}"#;
-    assert_eq!(world.post("/tenants/acme/bindings", &world.boss, smith).status, 201);
+    assert_eq!(
+        world
+            .post("/tenants/acme/bindings", &world.boss, smith)
+            .status,
+        201
+    );
     let keys = "/tenants/acme/keys";
     let answer = world.post(keys, &world.auditor, r#"{"principal": "acme/robot"}"#);
     assert_eq!(refusal(&answer), "403 beyond_authority");
@@ -84,15 +129,27 @@ async fn a_key_permits_no_more_than_its_maker_holds() {
     let token = made["token"].as_str().unwrap();
     assert_eq!(world.get(PROJECT, token).status, 200);
     let user = r#"{"principal": "viewer@example.com", "projects": ["fraud"]}"#;
-    assert_eq!(refusal(&world.post(keys, &world.boss, user)), "422 principal_refused");
+    assert_eq!(
+        refusal(&world.post(keys, &world.boss, user)),
+        "422 principal_refused"
+    );
     let foreign = r#"{"principal": "globex/robot"}"#;
-    assert_eq!(refusal(&world.post(keys, &world.boss, foreign)), "422 principal_unknown");
+    assert_eq!(
+        refusal(&world.post(keys, &world.boss, foreign)),
+        "422 principal_unknown"
+    );
     let listed = world.get(keys, &world.boss).body;
     assert!(listed.contains(made["id"].as_str().unwrap()) && !listed.contains(token));
     let key = format!("{keys}/{}", made["id"].as_str().unwrap());
     assert_eq!(world.send("DELETE", &key, &world.boss, "", &[]).status, 204);
-    assert_eq!(refusal(&world.get(PROJECT, token)), "401 credential_invalid");
-    assert_eq!(refusal(&world.send("DELETE", &key, &world.boss, "", &[])), "409 conflict");
+    assert_eq!(
+        refusal(&world.get(PROJECT, token)),
+        "401 credential_invalid"
+    );
+    assert_eq!(
+        refusal(&world.send("DELETE", &key, &world.boss, "", &[])),
+        "409 conflict"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,7 +166,12 @@ async fn a_project_is_given_away_and_deleted_once_nothing_depends_on_it() {
     // The keys of the seed are limited to it.
     let answer = world.change("DELETE", PROJECT, &world.viewer, "");
     assert_eq!(refusal(&answer), "409 conflict");
-    for key in world.gateway.cli(&["--json", "keys", "list"]).split("\"id\":\"").skip(1) {
+    for key in world
+        .gateway
+        .cli(&["--json", "keys", "list"])
+        .split("\"id\":\"")
+        .skip(1)
+    {
         let limited = key.contains("acme/fraud");
         if limited {
             world.gateway.cli(&["keys", "revoke", &key[..12]]);

@@ -9,20 +9,29 @@ const KEY: &str = "0d1f7a52-5c0e-4f5e-9f0a-1f0c2a3b4c5d";
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_request_is_carried_out_once() {
     let world = World::start().await;
-    world.gateway.cli(&["service-accounts", "create", "acme/robot"]);
+    world
+        .gateway
+        .cli(&["service-accounts", "create", "acme/robot"]);
     let body = r#"{"principal": "acme/robot", "description": "one"}"#;
     let header = [("Idempotency-Key", KEY)];
     let send = |key: &str, body: &str| world.send("POST", "/tenants/acme/keys", key, body, &header);
     let answers: Vec<_> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| send(&world.boss, body))).collect();
+        let threads: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| send(&world.boss, body)))
+            .collect();
         threads.into_iter().map(|it| it.join().unwrap()).collect()
     });
     let bodies: BTreeSet<_> = answers.iter().map(|it| it.body.clone()).collect();
     assert!(answers.iter().all(|it| it.status == 201), "{answers:?}");
     assert_eq!(bodies.len(), 1, "{bodies:?}");
-    let replayed = answers.iter().filter(|it| it.header("Idempotent-Replayed") == ["true"]);
+    let replayed = answers
+        .iter()
+        .filter(|it| it.header("Idempotent-Replayed") == ["true"]);
     assert_eq!(replayed.count(), 7);
-    let other = send(&world.boss, r#"{"principal": "acme/robot", "description": "two"}"#);
+    let other = send(
+        &world.boss,
+        r#"{"principal": "acme/robot", "description": "two"}"#,
+    );
     assert_eq!(refusal(&other), "422 idempotency_key_reused");
     // Somebody else's key is another key.
     let own = send(&world.admin, body);
@@ -30,11 +39,22 @@ async fn a_repeated_request_is_carried_out_once() {
     let kept = kept_answers(&world).await;
     let token = answers[0].json()["token"].as_str().unwrap().to_owned();
     assert!(!kept.is_empty());
-    assert!(kept.iter().all(|it| !it.windows(token.len()).any(|w| w == token.as_bytes())));
+    assert!(
+        kept.iter()
+            .all(|it| !it.windows(token.len()).any(|w| w == token.as_bytes()))
+    );
     world.gateway.wait_for_audit();
     let events = world.gateway.events().await;
-    let count = |name: &str| events.iter().filter(|it| it["event"] == name && it["result"] == "success").count();
-    assert_eq!((count("api_key.created"), count("request.replayed")), (2, 7));
+    let count = |name: &str| {
+        events
+            .iter()
+            .filter(|it| it["event"] == name && it["result"] == "success")
+            .count()
+    };
+    assert_eq!(
+        (count("api_key.created"), count("request.replayed")),
+        (2, 7)
+    );
 }
 
 async fn kept_answers(world: &World) -> Vec<Vec<u8>> {
@@ -58,7 +78,9 @@ async fn of_several_changes_of_what_was_read_one_is_made() {
     };
     let answers: Vec<_> = std::thread::scope(|scope| {
         let change = &change;
-        let threads: Vec<_> = (0..8).map(|name| scope.spawn(move || change(name))).collect();
+        let threads: Vec<_> = (0..8)
+            .map(|name| scope.spawn(move || change(name)))
+            .collect();
         threads.into_iter().map(|it| it.join().unwrap()).collect()
     });
     let made = answers.iter().filter(|it| it.status == 200);
@@ -95,7 +117,10 @@ async fn pages_of_events_neither_repeat_nor_hide_while_events_come() {
     assert_eq!(seen.len(), 10);
     assert_eq!(seen.iter().collect::<BTreeSet<_>>().len(), 10);
     assert!(seen.is_sorted_by(|a, b| a > b), "the newest first");
-    let none = world.get(&format!("{PROJECT}/events?actor=nobody@example.com"), &world.auditor);
+    let none = world.get(
+        &format!("{PROJECT}/events?actor=nobody@example.com"),
+        &world.auditor,
+    );
     assert_eq!(none.json()["items"].as_array().unwrap().len(), 0);
     for bad in ["cursor=x", "limit=0", "unknown=1", "from=yesterday"] {
         let answer = world.get(&format!("{PROJECT}/events?{bad}"), &world.auditor);

@@ -56,10 +56,22 @@ fn probe(
 fn probes() -> Vec<Probe> {
     let id = "01a20424-7f4f-730b-9cb3-2278a440387d";
     let tenant = |operation, method, path: &str, body, right| {
-        probe(operation, method, &format!("{V1}/tenants/acme{path}"), body, right)
+        probe(
+            operation,
+            method,
+            &format!("{V1}/tenants/acme{path}"),
+            body,
+            right,
+        )
     };
     let project = |operation, method, path: &str, body, right| {
-        probe(operation, method, &format!("{V1}{PROJECT}{path}"), body, right)
+        probe(
+            operation,
+            method,
+            &format!("{V1}{PROJECT}{path}"),
+            body,
+            right,
+        )
     };
     let (member, binding) = (format!("/members/{id}"), format!("/bindings/{id}"));
     let resource = format!("/resources/{id}");
@@ -72,15 +84,33 @@ fn probes() -> Vec<Probe> {
     vec![
         probe("describe", "GET", "/.portcullis/openapi.json", "", Known),
         probe("me", "GET", &format!("{V1}/me"), "", Known),
-        probe("list_tenants", "GET", &format!("{V1}/tenants"), "", Platform),
-        probe("create_tenant", "POST", &format!("{V1}/tenants"), slug, PlatformChange),
+        probe(
+            "list_tenants",
+            "GET",
+            &format!("{V1}/tenants"),
+            "",
+            Platform,
+        ),
+        probe(
+            "create_tenant",
+            "POST",
+            &format!("{V1}/tenants"),
+            slug,
+            PlatformChange,
+        ),
         tenant("read_tenant", "GET", "", "", TenantRead),
         tenant("list_projects", "GET", "/projects", "", TenantRead),
         tenant("create_project", "POST", "/projects", slug, Tenant),
         tenant("list_roles", "GET", "/roles", "", TenantRead),
         tenant("create_role", "POST", "/roles", role, Tenant),
         tenant("read_role", "GET", "/roles/viewer", "", TenantRead),
-        tenant("update_role", "PATCH", "/roles/none", r#"{"permissions": ["models:read"]}"#, Tenant),
+        tenant(
+            "update_role",
+            "PATCH",
+            "/roles/none",
+            r#"{"permissions": ["models:read"]}"#,
+            Tenant,
+        ),
         tenant("delete_role", "DELETE", "/roles/none", "", Tenant),
         tenant("list_bindings", "GET", "/bindings", "", TenantRead),
         tenant("create_binding", "POST", "/bindings", add, Tenant),
@@ -91,17 +121,41 @@ fn probes() -> Vec<Probe> {
         tenant("list_events_of_tenant", "GET", "/events", "", Tenant),
         project("read_project", "GET", "", "", Member),
         project("update_project", "PATCH", "", r#"{"name": "Other"}"#, Owner),
-        project("transfer_project", "PUT", "/owner", r#"{"owner": "boss@example.com"}"#, Owner),
+        project(
+            "transfer_project",
+            "PUT",
+            "/owner",
+            r#"{"owner": "boss@example.com"}"#,
+            Owner,
+        ),
         project("delete_project", "DELETE", "", "", Owner),
         project("list_members", "GET", "/members", "", Member),
         project("add_member", "POST", "/members", add, Owner),
         project("read_member", "GET", &member, "", Member),
-        project("update_member", "PATCH", &member, r#"{"role": "viewer"}"#, Owner),
+        project(
+            "update_member",
+            "PATCH",
+            &member,
+            r#"{"role": "viewer"}"#,
+            Owner,
+        ),
         project("remove_member", "DELETE", &member, "", Owner),
         project("list_resources", "GET", "/resources", "", Member),
         project("read_resource", "GET", &resource, "", Member),
-        project("update_resource", "PATCH", &resource, r#"{"labels": {}}"#, Owner),
-        project("move_resource", "PUT", &moved, r#"{"project": "other"}"#, Owner),
+        project(
+            "update_resource",
+            "PATCH",
+            &resource,
+            r#"{"labels": {}}"#,
+            Owner,
+        ),
+        project(
+            "move_resource",
+            "PUT",
+            &moved,
+            r#"{"project": "other"}"#,
+            Owner,
+        ),
         project("release_resource", "DELETE", &resource, "", Owner),
         project("list_events_of_project", "GET", "/events", "", Audit),
     ]
@@ -136,7 +190,12 @@ fn shape(path: &str) -> usize {
 async fn whoever_may_not_is_refused_and_changes_nothing() {
     let world = World::start().await;
     let limited = world.gateway.cli(&[
-        "keys", "create", "--principal", "admin@example.com", "--permission", "models:read",
+        "keys",
+        "create",
+        "--principal",
+        "admin@example.com",
+        "--permission",
+        "models:read",
     ]);
     let elsewhere = world.gateway.key("admin@example.com", Some("globex/churn"));
     let before = policy_version(&world).await;
@@ -153,7 +212,11 @@ async fn whoever_may_not_is_refused_and_changes_nothing() {
         if probe.right == Right::Known {
             continue;
         }
-        assert_eq!(refusal(&ask(&limited)), "403 credential_permission", "{name}");
+        assert_eq!(
+            refusal(&ask(&limited)),
+            "403 credential_permission",
+            "{name}"
+        );
         let wanted = match probe.right {
             Right::Platform | Right::PlatformChange => "403 permission_missing",
             Right::Owner | Right::Member | Right::Audit => "403 project_closed",
@@ -163,13 +226,25 @@ async fn whoever_may_not_is_refused_and_changes_nothing() {
         let outside = refusal(&ask(&elsewhere));
         assert_eq!(outside, "403 credential_scope", "{name}");
         if probe.right != Right::Member {
-            assert_eq!(refusal(&ask(&world.viewer)), "403 permission_missing", "{name}");
+            assert_eq!(
+                refusal(&ask(&world.viewer)),
+                "403 permission_missing",
+                "{name}"
+            );
         }
         if !matches!(probe.right, Right::Member | Right::Audit) {
-            assert_eq!(refusal(&ask(&world.auditor)), "403 permission_missing", "{name}");
+            assert_eq!(
+                refusal(&ask(&world.auditor)),
+                "403 permission_missing",
+                "{name}"
+            );
         }
     }
-    assert_eq!(policy_version(&world).await, before, "something was changed");
+    assert_eq!(
+        policy_version(&world).await,
+        before,
+        "something was changed"
+    );
 }
 
 async fn policy_version(world: &World) -> i64 {
@@ -198,8 +273,15 @@ async fn whoever_may_reads() {
         };
         let answer = world.get(path, key);
         let there = !path.contains("01a20424");
-        assert_eq!(answer.status, if there { 200 } else { 404 }, "{path} {answer:?}");
+        assert_eq!(
+            answer.status,
+            if there { 200 } else { 404 },
+            "{path} {answer:?}"
+        );
         let body: Value = answer.json();
-        assert!(!body.to_string().contains("globex") || path == "/tenants", "{body}");
+        assert!(
+            !body.to_string().contains("globex") || path == "/tenants",
+            "{body}"
+        );
     }
 }

@@ -27,7 +27,9 @@ async fn every_answer_is_one_that_is_described() {
     let program = std::env::var("PORTCULLIS_TEST_SCHEMATHESIS")
         .expect("PORTCULLIS_TEST_SCHEMATHESIS names the program; scripts/test sets it");
     let world = World::start().await;
-    world.gateway.cli(&["service-accounts", "create", "acme/robot"]);
+    world
+        .gateway
+        .cli(&["service-accounts", "create", "acme/robot"]);
     let directory = tempfile::tempdir().unwrap();
     let config = directory.path().join("schemathesis.toml");
     std::fs::write(&config, CONFIG).unwrap();
@@ -35,14 +37,32 @@ async fn every_answer_is_one_that_is_described() {
     let output = Command::new("timeout")
         .args([PATIENCE, &program, "--config-file"])
         .arg(&config)
-        .args(["run", document, "--url", &format!("http://{}", world.gateway.public())])
-        .args(["--header", &format!("Authorization: Bearer {}", world.admin)])
-        .args(["--max-examples", "15", "--seed", "1", "--no-color", "--phases"])
+        .args([
+            "run",
+            document,
+            "--url",
+            &format!("http://{}", world.gateway.public()),
+        ])
+        .args([
+            "--header",
+            &format!("Authorization: Bearer {}", world.admin),
+        ])
+        .args([
+            "--max-examples",
+            "15",
+            "--seed",
+            "1",
+            "--no-color",
+            "--phases",
+        ])
         .args(["examples,coverage,fuzzing", "--generation-database", "none"])
         .current_dir(directory.path())
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{told}");
-    assert!(told.contains("34 selected") || told.contains("34 / 34"), "{told}");
+    assert!(
+        told.contains("34 selected") || told.contains("34 / 34"),
+        "{told}"
+    );
 }

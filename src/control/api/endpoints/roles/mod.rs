@@ -67,7 +67,10 @@ fn patterns(texts: Vec<Text<130>>) -> Result<Vec<String>, Problem> {
         return Err(Problem::refused("invalid", detail));
     }
     let lines: Vec<String> = texts.into_iter().map(|Text(text)| text).collect();
-    for condition in lines.iter().filter_map(|line| PermissionRule::parse(line).condition) {
+    for condition in lines
+        .iter()
+        .filter_map(|line| PermissionRule::parse(line).condition)
+    {
         let compiled = Condition::compile(condition);
         compiled.map_err(|error| Problem::refused("condition_invalid", error.to_string()))?;
     }
