@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, header};
 use chrono::DateTime;
 
 use super::Api;
 use super::problem::Problem;
-use crate::cache::KeyEntry;
+use crate::cache::{CachedKey, KeyEntry};
 use crate::domain::{Actor, ControlHeaders, KeyId, Principal};
 use crate::policy::CredentialLimits;
 use crate::store::api::ApiRequest;
@@ -32,11 +32,12 @@ impl FromRequestParts<Api> for Caller {
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
         let headers = &parts.headers;
         let id = told(headers, &ControlHeaders::PRINCIPAL)?;
+        let limits = limits(api, headers).await?;
         let table = api.tables.current();
         let principal = id.parse().ok().and_then(|id| table.principal(id));
         let principal = principal.ok_or_else(|| Problem::internal("no such caller"))?;
         Ok(Self {
-            limits: limits(api, headers)?,
+            limits,
             request: request(parts, principal)?,
             principal: Arc::clone(principal),
         })
@@ -49,18 +50,17 @@ pub(super) fn told<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h 
     value.ok_or_else(|| Problem::internal("something was not told"))
 }
 
-/// The key was used a moment ago, so it is in memory unless it was just changed.
-fn limits(api: &Api, headers: &HeaderMap) -> Result<Arc<CredentialLimits>, Problem> {
-    let Some(id) = headers.get(ControlHeaders::CREDENTIAL) else {
-        return Err(Problem::internal("no credential"));
-    };
-    let id = id.to_str().ok().and_then(|id| id.parse::<KeyId>().ok());
-    if let Some(KeyEntry::Found(found)) = id.and_then(|id| api.keys.get(&id)) {
+/// The key was used a moment ago, so it is in memory, unless something was just changed.
+async fn limits(api: &Api, headers: &HeaderMap) -> Result<Arc<CredentialLimits>, Problem> {
+    let id = told(headers, &ControlHeaders::CREDENTIAL)?.parse::<KeyId>();
+    let id = id.map_err(|_| Problem::internal("no credential"))?;
+    if let Some(KeyEntry::Found(found)) = api.keys.get(&id) {
         return Ok(Arc::clone(&found.limits));
     }
-    let status = StatusCode::SERVICE_UNAVAILABLE;
-    let detail = "The credential has just changed; try again.";
-    Err(Problem::new(status, "truth_unavailable", detail))
+    let key = api.db.find_key(&id).await?;
+    let key = key.ok_or_else(|| Problem::internal("no such credential"))?;
+    let catalogue = api.tables.catalogue();
+    Ok(Arc::clone(&CachedKey::new(key, &catalogue).limits))
 }
 
 fn request(parts: &Parts, principal: &Principal) -> Result<ApiRequest, Problem> {

@@ -154,6 +154,11 @@ fn complete(method: &str, operation: &mut Operation, names: &[&str]) {
     if method == "post" {
         added.push(idempotency_key());
     }
+    if let Some(own) = &operation.parameters
+        && own.iter().any(|parameter| parameter.name == "cursor")
+    {
+        add_refusals(operation, &BODY[1..]);
+    }
     if operation.request_body.is_some() {
         add_refusals(operation, &BODY);
     }

@@ -75,11 +75,16 @@ fn write(key: &str) -> String {
     URL_SAFE_NO_PAD.encode(format!("1:{key}"))
 }
 
+/// It has the form of one, and is none that was ever given.
+pub(super) fn no_cursor() -> Problem {
+    Problem::refused("cursor_invalid", "No page of this list has this cursor.")
+}
+
 fn read(cursor: &str) -> Result<String, Problem> {
     let bytes = URL_SAFE_NO_PAD.decode(cursor).ok();
     let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     let key = text.as_deref().and_then(|text| text.strip_prefix("1:"));
     let key = key.filter(|key| !key.chars().any(char::is_control));
-    let key = key.ok_or_else(|| Problem::malformed("This is no cursor of a list."))?;
+    let key = key.ok_or_else(no_cursor)?;
     Ok(key.to_owned())
 }

@@ -183,8 +183,10 @@ async fn keys(
         r#"SELECT k.id, k.principal_id, coalesce(w.email, h.slug || '/' || w.name) AS "principal!",
                k.description, k.permissions, k.created_at, k.expires_at, k.revoked_at,
                u.last_used_at AS "last_used_at?",
-               (SELECT array_agg(p.slug ORDER BY p.slug) FROM projects p WHERE p.id = ANY (k.projects))
-                   AS projects
+               -- One whose projects are gone opens nothing; it is not unlimited.
+               CASE WHEN k.projects IS NOT NULL THEN
+                   ARRAY(SELECT p.slug FROM projects p WHERE p.id = ANY (k.projects) ORDER BY p.slug)
+               END AS projects
            FROM api_keys k
            JOIN principals w ON w.id = k.principal_id
            LEFT JOIN tenants h ON h.id = w.tenant_id

@@ -12,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::control::api::Api;
+use crate::control::api::page::no_cursor;
 use crate::control::api::problem::Problem;
 use crate::control::api::text::Text;
 use crate::control::api::work::listed;
@@ -36,6 +37,7 @@ pub(crate) struct Wanted {
     #[param(value_type = Option<String>, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$", min_length = 1, max_length = 254)]
     actor: Option<Text<254>>,
     /// How it ended.
+    #[param(inline)]
     result: Option<Ended>,
     /// At or after.
     from: Option<DateTime<Utc>>,
@@ -196,5 +198,5 @@ fn read(text: &str) -> Result<AuditCursor, Problem> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok();
     let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     let cursor = text.and_then(|text| text.parse().ok());
-    cursor.ok_or_else(|| Problem::malformed("This is no cursor of events."))
+    cursor.ok_or_else(no_cursor)
 }
