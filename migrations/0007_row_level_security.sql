@@ -142,13 +142,13 @@ SELECT isolate_tenants('roles', 'tenant_id');
 SELECT isolate_tenants('principals', 'tenant_id');
 SELECT isolate_tenants('tenants', 'id');
 
--- Tenants come and go by the platform's hand only.
+-- Tenants come and go by the platform's hand only, if at all.
 ALTER POLICY tenant_insert ON tenants WITH CHECK ((SELECT claims_to_write_all()));
 ALTER POLICY tenant_delete ON tenants USING ((SELECT claims_to_write_all()));
 
--- Built-in roles are everybody's to read.
+-- Built-in roles are every tenant's to read.
 CREATE POLICY built_in_select ON roles FOR SELECT
-    USING (tenant_id IS NULL AND (SELECT claimed_tenant()) IS NOT NULL);
+    USING (tenant_id IS NULL AND (SELECT EXISTS (SELECT FROM tenants t WHERE t.id = claimed_tenant())));
 
 -- A user is seen by the tenants that they are a member of.
 CREATE POLICY member_select ON principals FOR SELECT USING (
@@ -212,7 +212,6 @@ END
 $$;
 
 -- What an administration by tenants needs besides.
-GRANT UPDATE (name) ON tenants, projects, principals TO portcullis_gateway;
+GRANT UPDATE (name) ON projects TO portcullis_gateway;
 GRANT UPDATE (permissions) ON roles TO portcullis_gateway;
-GRANT UPDATE (condition) ON bindings TO portcullis_gateway;
-GRANT DELETE ON tenants, projects TO portcullis_gateway;
+GRANT DELETE ON projects TO portcullis_gateway;

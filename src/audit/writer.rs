@@ -40,7 +40,7 @@ impl AuditWriter {
         let writer = Writer {
             follower: Follower::new(spool.clone()),
             spool: spool.clone(),
-            sink: AuditSink::new(&db, COLUMNS),
+            sink: AuditSink::new(db, COLUMNS),
         };
         let task = tokio::spawn(writer.run(stopped));
         Self { spool, stop, task }

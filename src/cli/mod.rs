@@ -24,6 +24,7 @@ mod session;
 mod settings;
 mod tenants;
 mod users;
+mod verify_isolation;
 mod when;
 
 use std::path::{Path, PathBuf};
@@ -36,7 +37,7 @@ pub use error::CliError;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  failed, a rule forbids it, or `routes --uncovered` found something
+  1  failed, a rule forbids it, or `routes --uncovered` or `verify-isolation` found something
   2  wrong usage
   3  the configuration, or a description to import, is invalid
   4  the database cannot be reached
@@ -126,6 +127,7 @@ enum Command {
     Keys(session::Admin<keys::KeysCommand>),
     /// The audit trail
     Audit(session::Admin<audit::AuditCommand>),
+    VerifyIsolation(verify_isolation::VerifyIsolationArgs),
 }
 
 /// Reads the arguments, does it, and says how it went.
@@ -157,6 +159,7 @@ impl Command {
             Self::Roles(admin) => admin.run(global),
             Self::Keys(admin) => admin.run(global),
             Self::Audit(admin) => admin.run(global),
+            Self::VerifyIsolation(args) => args.run(global),
         };
         exit_code(done)
     }

@@ -89,7 +89,7 @@ impl Session {
 
 /// Connects to the database that was named, or that the configuration names.
 pub(super) async fn connect(global: &Global, url: Option<DatabaseUrl>) -> Result<Db, CliError> {
-    let url = database(url, &settings::read(global)?)?;
+    let url = database_url(global, url)?;
     Db::connect(&url, 1).await.map_err(|error| match error {
         StoreError::UnfitLogin(_) => error.into(),
         _ => CliError::NoDatabase(format!("{url}: {error}\n{WAYS}")),
@@ -99,6 +99,14 @@ pub(super) async fn connect(global: &Global, url: Option<DatabaseUrl>) -> Result
 const WAYS: &str = "\
 the database is the first of these: --database-url, $DATABASE_URL, `database.url` of the
 configuration, the private PostgreSQL under its `data_dir` while that runs";
+
+/// Where the database is that was named, or that the configuration names.
+pub(super) fn database_url(
+    global: &Global,
+    named: Option<DatabaseUrl>,
+) -> Result<DatabaseUrl, CliError> {
+    database(named, &settings::read(global)?)
+}
 
 fn database(named: Option<DatabaseUrl>, essentials: &Essentials) -> Result<DatabaseUrl, CliError> {
     if let Some(url) = named {

@@ -43,7 +43,10 @@ pub use find_scope::X_PORTCULLIS_PROJECT;
 pub use header_name::{OwnedHeaders, fold};
 pub use held_role::{Grant, HeldRole};
 pub use host::{HostPattern, MalformedHost};
-pub use http1::{Chunked, Framing, Head, HeadLimits, HeadReader};
+pub use http1::{
+    AnswerBody, AnswerHead, AnswerReader, BodySpan, Chunked, Framing, Head, HeadLimits, HeadReader,
+    MalformedAnswer,
+};
 pub use naming::{Names, check_content, named, write_set};
 pub use objects::{
     Asking, BodyFormat, BodyRule, BodyTemplate, BulkLookup, CreateRule, FilterRule, ForbidRule,

@@ -17,6 +17,7 @@ use pingora::{Error, ErrorType};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::back::Pool;
 use super::circuit::Circuits;
 use super::upstream::{UpstreamError, protocol_options};
 use crate::clock::Clock;
@@ -36,6 +37,8 @@ pub(super) struct Addresses {
     settings: config::Upstream,
     balancer: Arc<LoadBalancer<RoundRobin>>,
     circuits: Option<Arc<Circuits>>,
+    /// The connections over HTTP/1 that wait for a request.
+    pub(super) kept: Arc<Pool>,
     watching: OnceLock<AbortHandle>,
 }
 
@@ -64,6 +67,7 @@ impl Addresses {
             settings: settings.clone(),
             balancer: Arc::new(balancer),
             circuits,
+            kept: Arc::default(),
             watching: OnceLock::new(),
         })
     }
@@ -74,6 +78,7 @@ impl Addresses {
             balancer: Arc::new(balancer(settings, &PeerOptions::new())),
             settings: settings.clone(),
             circuits: None,
+            kept: Arc::default(),
             watching: OnceLock::new(),
         }
     }
@@ -89,12 +94,14 @@ impl Addresses {
             && own.host == settings.host
     }
 
-    /// Starts the health checks and the resolving of names, once.
+    /// Starts the health checks, the resolving of names and the sweeping of kept
+    /// connections, once.
     pub(super) fn watch(&self) {
         self.watching.get_or_init(|| {
             let watching = watch(Arc::clone(&self.settings.name), Arc::clone(&self.balancer));
             let forgetting = forget_the_gone(Arc::clone(&self.balancer), self.circuits.clone());
-            tokio::spawn(async { tokio::join!(watching, forgetting) }).abort_handle()
+            let sweeping = Arc::clone(&self.kept).sweep();
+            tokio::spawn(async { tokio::join!(watching, forgetting, sweeping) }).abort_handle()
         });
     }
 

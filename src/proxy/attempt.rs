@@ -11,13 +11,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::Version;
 use pingora::proxy::Session;
-use pingora::upstreams::peer::{HttpPeer, Peer as _, PeerOptions};
+use pingora::upstreams::peer::{HttpPeer, Peer as _};
 use pingora::{Error, ErrorSource, ErrorType};
 use smallvec::SmallVec;
-use tokio::time::Instant;
 
+use super::back::{Dial, Holder};
 use super::exchange::{Exchange, Outcome};
 use super::gateway::Gateway;
 use super::rescue::Failure;
@@ -32,6 +31,8 @@ pub(super) struct Attempts {
     made: usize,
     /// Where the last one went.
     address: Option<SocketAddr>,
+    /// How it came to its connection, over HTTP/1.
+    dial: Option<Arc<Dial>>,
     /// Where no connection came about.
     unreachable: SmallVec<[SocketAddr; MOST]>,
     /// Whether the last of these took too long.
@@ -40,29 +41,25 @@ pub(super) struct Attempts {
 
 impl Gateway {
     /// Where the request goes now.
-    pub(super) fn next_peer(
-        &self,
-        session: &Session,
-        exchange: &mut Exchange,
-    ) -> pingora::Result<Box<HttpPeer>> {
+    pub(super) fn next_peer(&self, exchange: &mut Exchange) -> pingora::Result<Box<HttpPeer>> {
         let (Outcome::Permitted(permit), Some(upstream)) = (&exchange.outcome, &exchange.upstream)
         else {
             return Error::e_explain(ErrorType::InternalError, "no permit");
         };
+        let ip = exchange.client.as_ref().and_then(|client| client.ip);
+        let (timeouts, holder) = (&permit.route().timeouts, Holder::of(permit, ip));
         let attempts = &mut exchange.attempts;
-        let Some(peer) = upstream.peer(&permit.route().timeouts, &attempts.unreachable) else {
+        let Some(way) = upstream.way(timeouts, holder, &attempts.unreachable) else {
             return nowhere(attempts, upstream, &mut exchange.failure);
         };
         if attempts.made > 0 {
             upstream.retries.inc();
         }
         attempts.made += 1;
-        attempts.address = peer.address().as_inet().copied();
+        attempts.address = way.address;
+        attempts.dial = way.dial;
         exchange.sent_upstream = Some(self.clock.instant());
-        if session.req_header().version != Version::HTTP_2 {
-            exchange.expect_answer(&peer.options);
-        }
-        Ok(peer)
+        Ok(way.peer)
     }
 
     /// Nothing was sent: another address may be tried, where there is one.
@@ -91,6 +88,8 @@ impl Gateway {
         error: &mut Error,
         reused: bool,
     ) {
+        let dial = exchange.attempts.dial.as_ref();
+        let reused = dial.map_or(reused, |dial| dial.found_kept());
         if counts(error, session, exchange, reused)
             && let (Some(upstream), Some(address)) = (&exchange.upstream, exchange.address())
         {
@@ -112,9 +111,6 @@ impl Gateway {
 
     /// The head of an answer came.
     pub(super) fn answered(exchange: &Exchange) {
-        if let Some(connection) = &exchange.connection {
-            connection.expect_answer(None);
-        }
         if let (Some(upstream), Some(address)) = (&exchange.upstream, exchange.address()) {
             upstream.addresses.answered(address);
         }
@@ -122,15 +118,6 @@ impl Gateway {
 }
 
 impl Exchange {
-    /// All of a head is due as long after its first byte as a client's would be.
-    fn expect_answer(&self, options: &PeerOptions) {
-        let first_byte = options.connection_timeout.zip(options.read_timeout);
-        if let (Some((connect, read)), Some(connection)) = (first_byte, &self.connection) {
-            let patience = connect + read + self.rules.limits.header_timeout;
-            connection.expect_answer(Some(Instant::now() + patience));
-        }
-    }
-
     const fn address(&self) -> Option<&SocketAddr> {
         self.attempts.address.as_ref()
     }

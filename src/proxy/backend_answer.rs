@@ -3,7 +3,6 @@
 use http::{Method, StatusCode, Version, header};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
-use pingora::{Error, ErrorType};
 
 use super::client::X_REQUEST_ID;
 use super::exchange::Exchange;
@@ -20,13 +19,13 @@ impl Gateway {
         exchange: &mut Exchange,
     ) -> pingora::Result<()> {
         let status = response.status;
+        strip_framing(&session.req_header().method, response);
         if is_interim(status) {
             return exchange.count_interim();
         }
         if status == StatusCode::SWITCHING_PROTOCOLS {
             exchange.switch_protocols()?;
         }
-        check_coding(response)?;
         exchange.status = Some(status);
         Self::answered(exchange);
         if grpc::is_spoken(&response.headers) {
@@ -70,17 +69,16 @@ pub(super) fn is_interim(status: StatusCode) -> bool {
     status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
 }
 
-/// Pingora reads any transfer coding as chunks and passes its name on: the client would
-/// read otherwise (RFC 9112 §6.1).
-fn check_coding(response: &ResponseHeader) -> pingora::Result<()> {
-    let mut codings = response.headers.get_all(header::TRANSFER_ENCODING).iter();
-    match (codings.next(), codings.next()) {
-        (None, _) => Ok(()),
-        (Some(one), None) if one.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
-        _ => {
-            let problem = "a transfer coding other than chunked";
-            Err(Error::explain(ErrorType::InvalidHTTPHeader, problem).into_up())
-        }
+/// Where there is no body, nothing is said of its coding, nor of a length that it cannot
+/// have (RFC 9110 §8.6): a client that believes it would wait for one.
+fn strip_framing(method: &Method, response: &mut ResponseHeader) {
+    let status = response.status;
+    let never = status.is_informational() || status == StatusCode::NO_CONTENT;
+    if never {
+        response.remove_header(&header::CONTENT_LENGTH);
+    }
+    if never || status == StatusCode::NOT_MODIFIED || method == Method::HEAD {
+        response.remove_header(&header::TRANSFER_ENCODING);
     }
 }
 

@@ -201,10 +201,8 @@ impl Exchange {
     /// What went wrong; a cause that is known already is not guessed from the error.
     pub(super) fn failure_of(&self, error: &Error) -> Failure {
         let malformed = self.connection.as_ref().is_some_and(|it| it.is_malformed());
-        let overdue = self.connection.as_ref().is_some_and(|it| it.is_overdue());
         match self.failure {
             Some(failure) => failure,
-            None if overdue => Failure::UpstreamTimeout,
             None if malformed => Failure::ClientBody,
             None => Failure::of(error),
         }

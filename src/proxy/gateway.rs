@@ -126,10 +126,10 @@ impl ProxyHttp for Gateway {
 
     async fn upstream_peer(
         &self,
-        session: &mut Session,
+        _: &mut Session,
         exchange: &mut Exchange,
     ) -> pingora::Result<Box<HttpPeer>> {
-        self.next_peer(session, exchange)
+        self.next_peer(exchange)
     }
 
     fn fail_to_connect(

@@ -15,6 +15,7 @@
 //! | `headers.rs` | the upstream request, rebuilt from the permit |
 //! | `upstream.rs`, `addresses.rs` | where it goes |
 //! | `control_plane.rs` | the way to the gateway's own control plane |
+//! | `back/` | one request and one answer at a time on a connection to a backend |
 //! | `attempt.rs`, `circuit.rs` | where again, and where not |
 //! | `backend_answer.rs` | what of the backend's answer passes, and where it ends |
 //! | `rescue.rs`, `answer.rs`, `dialect.rs`, `grpc.rs` | what the client hears when it does not |
@@ -24,6 +25,7 @@
 mod addresses;
 mod answer;
 mod attempt;
+mod back;
 mod backend_answer;
 mod circuit;
 mod client;

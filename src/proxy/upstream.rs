@@ -6,13 +6,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::HeaderName;
+use pingora::connectors::TransportConnector;
 use pingora::lb::Backend;
 use pingora::protocols::tls::CaType;
 use pingora::tls::x509::X509;
-use pingora::upstreams::peer::{HttpPeer, PeerOptions};
+use pingora::upstreams::peer::{HttpPeer, Peer as _, PeerOptions};
 use prometheus::IntCounter;
 
 use super::addresses::Addresses;
+use super::back::{Dial, Holder, Place};
 use super::headers::PASSED;
 use crate::clock::Clock;
 use crate::config::{self, HostRewrite};
@@ -44,15 +46,27 @@ pub(super) struct Upstream {
     /// Connections are shared among those who trust the same authorities.
     trust: u64,
     options: PeerOptions,
+    connector: Arc<TransportConnector>,
     pub(super) addresses: Arc<Addresses>,
     /// Path of a Unix socket that takes the place of addresses.
     socket: Option<String>,
+}
+
+/// Where an attempt goes.
+pub(super) struct Way {
+    pub(super) address: Option<SocketAddr>,
+    /// As Pingora takes it.
+    pub(super) peer: Box<HttpPeer>,
+    /// How it comes to its connection, over HTTP/1.
+    pub(super) dial: Option<Arc<Dial>>,
 }
 
 /// All backends, by name.
 pub(super) struct Upstreams {
     by_name: HashMap<Arc<str>, Arc<Upstream>>,
     hasher: RandomState,
+    /// It makes connections for all of them, and keeps none.
+    connector: Arc<TransportConnector>,
 }
 
 impl Upstreams {
@@ -69,6 +83,10 @@ impl Upstreams {
         metrics: &UpstreamMetrics,
     ) -> Result<Self, UpstreamError> {
         let hasher = former.map_or_else(RandomState::new, |former| former.hasher.clone());
+        let connector = former.map_or_else(
+            || Arc::new(TransportConnector::new(None)),
+            |former| Arc::clone(&former.connector),
+        );
         let mut by_name = HashMap::new();
         for settings in settings {
             let former = former.and_then(|former| former.find(&settings.name));
@@ -79,10 +97,17 @@ impl Upstreams {
                 None => Arc::new(Addresses::new(settings, clock, metrics).await?),
             };
             let retries = metrics.retries(&settings.name);
-            let upstream = Upstream::new(settings, addresses, retries, &hasher)?;
+            let trust = settings.tls.as_ref().and_then(|tls| tls.ca.as_ref());
+            let trust = trust.map_or(0, |pem| hasher.hash_one(pem));
+            let connector = Arc::clone(&connector);
+            let upstream = Upstream::new(settings, addresses, retries, trust, connector)?;
             by_name.insert(Arc::clone(&settings.name), Arc::new(upstream));
         }
-        Ok(Self { by_name, hasher })
+        Ok(Self {
+            by_name,
+            hasher,
+            connector,
+        })
     }
 
     pub(super) fn find(&self, name: &str) -> Option<&Arc<Upstream>> {
@@ -109,18 +134,19 @@ impl Upstream {
         settings: &config::Upstream,
         addresses: Arc<Addresses>,
         retries: IntCounter,
-        hasher: &RandomState,
+        trust: u64,
+        connector: Arc<TransportConnector>,
     ) -> Result<Self, UpstreamError> {
         let tls = protocol_options(settings)?;
         let server_name = settings.tls.as_ref().map(|tls| tls.server_name.clone());
-        let trusted = settings.tls.as_ref().and_then(|tls| tls.ca.as_ref());
         Ok(Self {
             host: settings.host.clone(),
             identity: settings.identity.clone(),
             passed: passed(settings),
             tls: settings.tls.is_some(),
             server_name: server_name.unwrap_or_default(),
-            trust: trusted.map_or(0, |pem| hasher.hash_one(pem)),
+            trust,
+            connector,
             addresses,
             http2: settings.http2,
             retries,
@@ -142,6 +168,7 @@ impl Upstream {
             tls: false,
             server_name: String::new(),
             trust: 0,
+            connector: Arc::new(TransportConnector::new(None)),
             addresses: Arc::new(Addresses::none(settings)),
             http2: false,
             retries,
@@ -154,12 +181,13 @@ impl Upstream {
         if self.tls { "https" } else { "http" }
     }
 
-    /// An address to connect to: the next in turn that may be tried and is none of these.
-    pub(super) fn peer(
+    /// The way to the next address in turn that may be tried and is none of these.
+    pub(super) fn way(
         &self,
         timeouts: &RouteTimeouts,
+        holder: Holder,
         unreachable: &[SocketAddr],
-    ) -> Option<Box<HttpPeer>> {
+    ) -> Option<Way> {
         let mut peer = match &self.socket {
             Some(socket) => self.peer_at(socket).ok()?,
             None => self.peer_of(self.addresses.next(unreachable)?),
@@ -169,7 +197,27 @@ impl Upstream {
         options.total_connection_timeout = timeouts.connect.or(options.total_connection_timeout);
         options.read_timeout = timeouts.read.or(options.read_timeout);
         options.write_timeout = timeouts.write.or(options.write_timeout);
-        Some(peer)
+        let address = peer.address().as_inet().copied();
+        let Some(address) = address.filter(|_| !self.http2) else {
+            return Some(Way {
+                address,
+                peer,
+                dial: None,
+            });
+        };
+        let dial = Arc::new(self.dial(Place { address, holder }, *peer));
+        Some(Way {
+            address: Some(address),
+            peer: Box::new(dial.peer()),
+            dial: Some(dial),
+        })
+    }
+
+    fn dial(&self, place: Place, peer: HttpPeer) -> Dial {
+        let connector = Arc::clone(&self.connector);
+        let pool = Arc::clone(&self.addresses.kept);
+        let idle = peer.options.idle_timeout.unwrap_or_default();
+        Dial::new(connector, pool, place, peer, idle)
     }
 
     /// The next healthy address in turn, for a request of the gateway's own.

@@ -14,7 +14,7 @@ use crate::authn::KeyUsage;
 use crate::config::{Settings, Shutdown};
 use crate::proxy::{Front, Gateway, InFlight, Listener};
 
-/// Idle connections kept to all upstreams together, a worker.
+/// Idle HTTP/2 connections kept to all upstreams together, a worker.
 const UPSTREAM_POOL: usize = 512;
 /// How often the end of the last request is looked for while stopping.
 const LOOK: Duration = Duration::from_millis(10);

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use sqlx::error::DatabaseError;
 use sqlx::{Executor, PgConnection};
 
-use super::{Claims, Db, TenantTx};
+use super::{Claims, Db};
 
 /// Why rows did not get into the table. None of them did, or all (see `Unavailable`).
 #[derive(Debug, thiserror::Error)]
@@ -42,9 +42,9 @@ const STAGING: &str = "
 impl AuditSink {
     /// A sink for rows of these columns, separated by commas.
     #[must_use]
-    pub fn new(db: &Db, columns: &str) -> Self {
+    pub fn new(db: Db, columns: &str) -> Self {
         Self {
-            db: db.claiming(Claims::Gateway),
+            db,
             copy: format!("COPY pg_temp.audit_staging ({columns}) FROM STDIN"),
             merge: format!(
                 "INSERT INTO audit_events ({columns}) SELECT {columns} FROM pg_temp.audit_staging
@@ -69,8 +69,9 @@ impl AuditSink {
     }
 
     async fn try_insert(&mut self, rows: &[u8]) -> sqlx::Result<()> {
-        ensure_partitions(&self.db, &mut self.months, rows).await?;
-        let mut tx: TenantTx = self.db.begin().await?;
+        let db = self.db.claiming(Claims::Gateway);
+        ensure_partitions(&db, &mut self.months, rows).await?;
+        let mut tx = db.begin().await?;
         tx.execute(STAGING).await?;
         copy(&mut tx, &self.copy, rows).await?;
         let merge = sqlx::AssertSqlSafe(self.merge.as_str());

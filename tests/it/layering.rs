@@ -124,3 +124,29 @@ fn each_library_has_its_place() {
         }
     }
 }
+
+/// Whoever has a connection without claims could ask past row-level security's questions.
+#[test]
+fn sql_runs_in_transactions_that_claim() {
+    // Listening asks nothing; the rest works on a database that has no tenants yet, or
+    // looks at it from outside.
+    let places = ["tenant_tx.rs", "connect.rs", "listener.rs"];
+    for file in sources("store") {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let text = fs::read_to_string(&file).unwrap();
+        let pool = ["pool()", ".pool", "PgPool"]
+            .iter()
+            .any(|word| text.contains(word));
+        assert!(
+            !pool || places.contains(&name),
+            "{} uses the pool",
+            file.display()
+        );
+        let own = text.contains("connect_as_owner") || text.contains("PgConnection::connect");
+        let may = ["connect.rs", "migrate.rs", "bootstrap.rs"].contains(&name)
+            || file.ends_with("isolation/mod.rs");
+        assert!(!own || may, "{} connects by itself", file.display());
+    }
+    let connect = fs::read_to_string(root().join("src/store/connect.rs")).unwrap();
+    assert!(!connect.contains("pub fn pool") && !connect.contains("pub const fn pool"));
+}

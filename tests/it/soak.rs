@@ -12,7 +12,6 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use portcullis::clock::Clock;
-use sqlx::{Connection as _, PgConnection};
 
 use self::backend::Backend;
 use self::faults::Faults;
@@ -111,8 +110,7 @@ fn report(tally: &Tally, faults: &Faults<'_>, early: u64, late: u64) {
 
 /// Request and event ids of all requests.
 async fn recorded(gateway: &TestGateway) -> Vec<(String, String)> {
-    let owner = gateway.postgres.owner_url();
-    let mut owner = PgConnection::connect(&owner).await.unwrap();
+    let mut owner = gateway.postgres.owner().await;
     let sql = "SELECT request_id, id::text FROM audit_events WHERE method IS NOT NULL";
     sqlx::query_as(sql).fetch_all(&mut owner).await.unwrap()
 }

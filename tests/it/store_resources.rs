@@ -315,7 +315,7 @@ async fn changes_are_told_by_name_and_leave_the_version() {
     let both = [heard(&mut listener).await, heard(&mut listener).await];
     assert!(both.contains(&these(&[&one])) && both.contains(&these(&[&renamed])));
     let TestStore { db, author, .. } = &mut store;
-    db.forget_resources(author, &[renamed.clone()])
+    db.forget_resources(author, std::slice::from_ref(&renamed))
         .await
         .unwrap();
     assert_eq!(heard(&mut listener).await, these(&[&renamed]));

@@ -167,13 +167,13 @@ async fn the_gateway_has_the_rights_it_needs_and_no_more() {
     let mut gateway = store.as_gateway().await;
     for attack in [
         "DELETE FROM tenants",
-        "DELETE FROM projects",
         "DELETE FROM principals",
         "DELETE FROM api_keys",
         "UPDATE tenants SET slug = 'x'",
         "UPDATE projects SET tenant_id = tenant_id",
         "UPDATE principals SET kind = 'user'",
-        "UPDATE roles SET permissions = '{*:*}'",
+        "UPDATE roles SET scope = 'tenant'",
+        "UPDATE bindings SET tenant_id = tenant_id",
         "UPDATE bindings SET role_id = role_id",
         "UPDATE api_keys SET secret_hash = sha256('')",
         "UPDATE key_pepper SET pepper = sha256('')",

@@ -4,6 +4,7 @@ mod broken;
 mod circuit;
 mod hostile_answers;
 mod http2;
+mod late_bytes;
 mod mlserver;
 mod retries;
 mod several;

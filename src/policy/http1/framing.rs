@@ -1,8 +1,8 @@
-//! How long a request's body is.
+//! How long a body is.
 
 use super::super::Malformed;
 
-/// Where a request ends (RFC 9112 §6.3).
+/// Where a message ends (RFC 9112 §6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     /// With its head.
@@ -36,6 +36,11 @@ impl FramingFields {
             self.chunked = true;
         }
         Ok(())
+    }
+
+    /// Whether they say nothing of a body.
+    pub(super) const fn is_silent(&self) -> bool {
+        self.length.is_none() && !self.chunked
     }
 
     /// The one meaning of them. HTTP/1.0 knows no transfer encodings.

@@ -4,10 +4,14 @@
 //! Where the gateway forgives and the backend forgives otherwise, one request becomes
 //! two. So nothing is forgiven here, before any other parser has seen a byte.
 
+mod answer;
+mod body;
 mod chunked;
 mod framing;
 mod head;
 
+pub use answer::{AnswerBody, AnswerHead, AnswerReader, MalformedAnswer};
+pub use body::BodySpan;
 pub use chunked::Chunked;
 pub use framing::Framing;
 pub use head::{Head, HeadLimits, HeadReader};

@@ -1,10 +1,8 @@
 //! What is known of a connection, for the requests on it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-
-use tokio::time::Instant;
 
 use super::census::Seat;
 use super::tls::ClientCertificate;
@@ -32,11 +30,6 @@ pub(in crate::proxy) struct Connection {
     tunnel: AtomicBool,
     /// Whether the body that is being read was found to be malformed.
     malformed: AtomicBool,
-    /// When the head of the backend's answer must be complete. Pingora's time-out is for
-    /// each read: a head that drips would never end.
-    answer_due: Mutex<Option<Instant>>,
-    /// Whether it was not.
-    overdue: AtomicBool,
     _seat: Seat,
 }
 
@@ -50,8 +43,6 @@ impl Connection {
             exchanges: AtomicU64::new(0),
             tunnel: AtomicBool::new(false),
             malformed: AtomicBool::new(false),
-            answer_due: Mutex::new(None),
-            overdue: AtomicBool::new(false),
             _seat: seat,
         }
     }
@@ -83,32 +74,6 @@ impl Connection {
 
     pub(super) fn found_malformed(&self) {
         self.malformed.store(true, Ordering::Relaxed);
-    }
-
-    /// Sets when the head of the answer must be there, or that it is. Only for HTTP/1: over
-    /// HTTP/2 there are many at once.
-    pub(in crate::proxy) fn expect_answer(&self, due: Option<Instant>) {
-        *self.due() = due;
-        self.overdue.store(false, Ordering::Relaxed);
-    }
-
-    pub(super) fn answer_due(&self) -> Option<Instant> {
-        *self.due()
-    }
-
-    pub(super) fn found_overdue(&self) {
-        self.overdue.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the head of the answer took too long.
-    pub(in crate::proxy) fn is_overdue(&self) -> bool {
-        self.overdue.load(Ordering::Relaxed)
-    }
-
-    fn due(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
-        self.answer_due
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the body that is being read has no single meaning.

@@ -19,7 +19,6 @@ use pingora::protocols::{
     Stream, TimingDigest, UniqueID,
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::time::{Sleep, sleep_until};
 
 use super::connection::Connection;
 use super::span::Span;
@@ -37,8 +36,6 @@ pub(super) struct Gate {
     ahead: BytesMut,
     span: Span,
     connection: Arc<Connection>,
-    /// Until the answer is due.
-    patience: Option<Pin<Box<Sleep>>>,
 }
 
 impl Gate {
@@ -46,9 +43,8 @@ impl Gate {
         Self {
             stream,
             ahead: BytesMut::new(),
-            span: Span::Ended,
+            span: Span::CLOSED,
             connection,
-            patience: None,
         }
     }
 
@@ -81,16 +77,12 @@ impl Gate {
     /// If what has come of it already is malformed: then nothing of it was given out.
     pub(super) fn open(&mut self, span: impl Into<Span>) -> io::Result<()> {
         self.span = span.into();
-        if let Span::Chunked(chunks) = &self.span {
-            let preview = Span::Chunked(chunks.clone()).follow(&self.ahead, &self.connection);
-            preview?;
-        }
-        Ok(())
+        self.span.foresee(&self.ahead, &self.connection)
     }
 
     /// Whether a request has ended, so that another may begin.
     pub(super) fn is_between_requests(&self) -> bool {
-        matches!(self.span, Span::Ended) && !self.connection.is_tunnel()
+        self.span.has_ended() && !self.connection.is_tunnel()
     }
 
     /// Everything that came, from here on as it is.
@@ -113,7 +105,6 @@ impl Gate {
 
     /// Nothing may be read; but a client that goes away should be noticed.
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_patience(cx)?;
         // In a loop: only the stream's own `Pending` wakes whoever waits here.
         while self.ahead.len() < MAX_AHEAD {
             let mut chunk = [0; CHUNK];
@@ -126,24 +117,6 @@ impl Gate {
         }
         // What came stays until its turn; whoever waits here waits for something else, too.
         Poll::Pending
-    }
-
-    /// An answer that takes too long ends the waiting with an error.
-    fn poll_patience(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        let Some(due) = self.connection.answer_due() else {
-            self.patience = None;
-            return Ok(());
-        };
-        let patience = &mut self.patience;
-        let patience = patience.get_or_insert_with(|| Box::pin(sleep_until(due)));
-        if patience.deadline() != due {
-            patience.as_mut().reset(due);
-        }
-        if patience.as_mut().poll(cx).is_pending() {
-            return Ok(());
-        }
-        self.connection.found_overdue();
-        Err(io::ErrorKind::TimedOut.into())
     }
 
     fn poll_through(
@@ -174,7 +147,7 @@ impl AsyncRead for Gate {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let gate = &mut *self;
-        if matches!(gate.span, Span::Ended) && !gate.connection.is_tunnel() {
+        if gate.span.has_ended() && !gate.connection.is_tunnel() {
             return gate.poll_closed(cx);
         }
         if gate.ahead.is_empty() {

@@ -4,32 +4,44 @@ use std::io;
 
 use super::connection::Connection;
 use super::frames::Frames;
-use crate::policy::{Chunked, Framing};
+use crate::policy::{BodySpan, Framing, Malformed};
 
 /// What may still be read of the stream.
 #[derive(Debug)]
 pub(super) enum Span {
-    /// Nothing: the request is complete.
-    Ended,
-    /// So many bytes, more than none.
-    Length(u64),
-    /// What is left of the chunks.
-    Chunked(Chunked),
+    /// What is left of a request over HTTP/1.
+    Body(BodySpan),
     /// All of it, as HTTP/2 frames.
     Frames(Box<Frames>),
 }
 
 impl From<Framing> for Span {
     fn from(framing: Framing) -> Self {
-        match framing {
-            Framing::Empty => Self::Ended,
-            Framing::Length(length) => Self::Length(length),
-            Framing::Chunked => Self::Chunked(Chunked::default()),
-        }
+        Self::Body(framing.into())
     }
 }
 
 impl Span {
+    /// Nothing may be read.
+    pub(super) const CLOSED: Self = Self::Body(BodySpan::Ended);
+
+    /// Whether the request is complete.
+    pub(super) const fn has_ended(&self) -> bool {
+        matches!(self, Self::Body(body) if body.has_ended())
+    }
+
+    /// Whether these bytes, which come next, can be read; nothing is taken.
+    ///
+    /// # Errors
+    ///
+    /// If they have no single meaning.
+    pub(super) fn foresee(&self, bytes: &[u8], connection: &Connection) -> io::Result<()> {
+        match self {
+            Self::Body(body) => body.foresee(bytes).map_err(|it| malformed(it, connection)),
+            Self::Frames(_) => Ok(()),
+        }
+    }
+
     /// How many of these bytes belong to it; the rest is for the next request.
     ///
     /// # Errors
@@ -40,26 +52,13 @@ impl Span {
             return Ok(0);
         }
         match self {
-            Self::Ended => Ok(0),
-            Self::Length(left) => {
-                let taken = usize::try_from(*left).map_or(bytes.len(), |n| n.min(bytes.len()));
-                *left -= taken as u64;
-                if *left == 0 {
-                    *self = Self::Ended;
-                }
-                Ok(taken)
-            }
-            Self::Chunked(chunks) => {
-                let taken = chunks.follow(bytes).map_err(|malformed| {
-                    connection.found_malformed();
-                    io::Error::new(io::ErrorKind::InvalidData, malformed)
-                })?;
-                if chunks.is_done() {
-                    *self = Self::Ended;
-                }
-                Ok(taken)
-            }
+            Self::Body(body) => body.follow(bytes).map_err(|it| malformed(it, connection)),
             Self::Frames(frames) => frames.follow(bytes).map(|()| bytes.len()),
         }
     }
+}
+
+fn malformed(malformed: Malformed, connection: &Connection) -> io::Error {
+    connection.found_malformed();
+    io::Error::new(io::ErrorKind::InvalidData, malformed)
 }

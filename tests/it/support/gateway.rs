@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use portcullis::clock::Clock;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 
 use super::postgres::TestPostgres;
@@ -544,9 +543,7 @@ impl TestGateway {
 
     /// The audit events of requests, oldest first, as JSON objects.
     pub async fn events(&self) -> Vec<Value> {
-        let mut connection = PgConnection::connect(&self.postgres.owner_url())
-            .await
-            .unwrap();
+        let mut connection = self.postgres.owner().await;
         let sql = "SELECT to_jsonb(e) FROM audit_events e WHERE request_id IS NOT NULL \
                    ORDER BY occurred_at, id";
         sqlx::query_scalar(sql)

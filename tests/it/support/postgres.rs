@@ -134,9 +134,12 @@ impl TestPostgres {
         self.urls.gateway()
     }
 
-    /// A connection as the owner of the schema.
+    /// A connection as the owner of the schema, who sees all tenants.
     pub async fn owner(&self) -> PgConnection {
-        PgConnection::connect(&self.owner_url()).await.unwrap()
+        let mut owner = PgConnection::connect(&self.owner_url()).await.unwrap();
+        let claim = "SET request.jwt.claim.role = 'gateway'";
+        sqlx::raw_sql(claim).execute(&mut owner).await.unwrap();
+        owner
     }
 
     /// A connection as the gateway.

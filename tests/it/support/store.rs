@@ -71,14 +71,13 @@ impl TestStore {
         db.add_member(author, &scope, &who, role).await.unwrap();
     }
 
-    /// A connection with the rights of the gateway and no more.
+    /// A connection with the rights of the gateway and no more, in its own name.
     pub async fn as_gateway(&self) -> PgConnection {
         let mut connection = PgConnection::connect(&self.postgres.gateway_url())
             .await
             .unwrap();
-        run(&mut connection, "SET ROLE portcullis_gateway")
-            .await
-            .unwrap();
+        let claims = "SET ROLE portcullis_gateway; SET request.jwt.claim.role = 'gateway'";
+        run(&mut connection, claims).await.unwrap();
         connection
     }
 

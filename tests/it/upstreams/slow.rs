@@ -9,6 +9,7 @@ use rustix::net::sockopt::set_socket_linger;
 use serde_json::{Value, json};
 
 use crate::support::gateway::{Keys, TestGateway, yaml};
+use crate::support::http2_peers::{self, Client};
 use crate::support::load;
 use crate::support::upstream::{Received, Upstream, respond};
 
@@ -75,7 +76,8 @@ async fn told(gateway: &TestGateway) -> Vec<Value> {
     events.iter().map(told).collect()
 }
 
-/// Each byte in time, yet never a head: the whole of it has a deadline, too.
+/// Each byte in time, yet never a head: the whole of it has a deadline, too, whatever the
+/// client speaks.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dripping_head_ends_in_time() {
     let upstream = Upstream::with(ways);
@@ -86,10 +88,35 @@ async fn a_dripping_head_ends_in_time() {
     let took = clock.instant() - began;
     assert_eq!(answer.status, 504);
     assert!(took >= READ && took < 16 * READ, "{took:?}");
-    assert_eq!(
-        told(&gateway).await,
-        [json!([504, "failed", "upstream_timeout"])]
-    );
+    let client = Client::connect(gateway.public()).await;
+    let began = clock.instant();
+    let request = http2_peers::request("GET", "/ways/head", &keys.viewer, &[]);
+    let answer = client.call(request, b"").await.unwrap();
+    let took = clock.instant() - began;
+    assert_eq!(answer.status, 504);
+    assert!(took >= READ && took < 16 * READ, "{took:?}");
+    let expected = json!([504, "failed", "upstream_timeout"]);
+    assert_eq!(told(&gateway).await, [expected.clone(), expected]);
+}
+
+/// The wait for an answer begins when the request is complete, however long that took.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_upload_leaves_time_for_its_answer() {
+    let upstream = Upstream::with(|_: &Received, stream: &mut TcpStream| {
+        std::thread::sleep(READ / 2);
+        respond(stream, "200 OK", b"ok")
+    });
+    let (gateway, keys) = start(upstream.address()).await;
+    let mut connection = gateway.connect();
+    // Longer than all that a head may take: connect, read and header_timeout.
+    let body = "x".repeat(25);
+    let length = body.len();
+    connection.send(format!(
+        "POST /ways/upload HTTP/1.1\r\nHost: gw\r\nAuthorization: Bearer {}\r\nContent-Length: {length}\r\n\r\n",
+        keys.editor
+    ));
+    drip(&mut connection.sender(), &body).unwrap();
+    assert_eq!(connection.answer().unwrap().status, 200);
 }
 
 /// A body may take its time, as long as something comes: it may be a stream of events.
