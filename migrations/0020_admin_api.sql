@@ -1,7 +1,5 @@
--- What the administration API needs: changes of names and roles, deletion of projects, and
--- answers that are given again when a request is repeated.
-
-GRANT UPDATE (role_id) ON bindings TO portcullis_gateway;
+-- What the administration API needs: names of deleted projects, which are never given again,
+-- and answers that are given again when a request is repeated.
 
 -- A backend may know a project by its name and keep what the project left there: whoever got
 -- that name next would get that too.

@@ -87,27 +87,16 @@ impl ApiTx {
     ) -> Result<(MemberView, Done)> {
         let who = PrincipalId(member.id);
         refuse_owner(project, member)?;
-        // The day on which it joined stays.
-        sqlx::query!(
-            "UPDATE bindings SET role_id = $3 WHERE id = (
-                 SELECT id FROM bindings WHERE project_id = $1 AND principal_id = $2
-                     AND scope = 'project' AND effect = 'allow' AND condition IS NULL
-                 ORDER BY created_at, id LIMIT 1)",
-            project.id.0,
-            who.0,
-            role.id.0,
-        )
-        .execute(self.connection())
-        .await?;
         sqlx::query!(
             "DELETE FROM bindings WHERE project_id = $1 AND principal_id = $2
-                 AND scope = 'project' AND effect = 'allow' AND condition IS NULL AND role_id <> $3",
+                 AND scope = 'project' AND effect = 'allow' AND condition IS NULL",
             project.id.0,
             who.0,
-            role.id.0,
         )
         .execute(self.connection())
         .await?;
+        // The day on which it joined stays.
+        self.bind(project, who, role, member.joined_at).await?;
         let done = done("member.updated", tenant, project, member)
             .detail("from", member.roles.clone())
             .detail("to", role.name.as_str());
@@ -143,7 +132,17 @@ impl ApiTx {
         who: PrincipalId,
         role: &Role,
     ) -> Result<()> {
-        let (id, now) = (self.id(), self.now());
+        self.bind(project, who, role, self.now()).await
+    }
+
+    async fn bind(
+        &mut self,
+        project: &Project,
+        who: PrincipalId,
+        role: &Role,
+        since: DateTime<Utc>,
+    ) -> Result<()> {
+        let id = self.id();
         sqlx::query!(
             "INSERT INTO bindings (id, principal_id, role_id, scope, tenant_id, project_id, created_at)
              VALUES ($1, $2, $3, 'project', $4, $5, $6)",
@@ -152,7 +151,7 @@ impl ApiTx {
             role.id.0,
             project.tenant.0,
             project.id.0,
-            now,
+            since,
         )
         .execute(self.connection())
         .await?;

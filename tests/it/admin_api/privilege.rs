@@ -49,6 +49,10 @@ async fn nobody_gives_more_than_they_hold() {
     assert_eq!(refusal(&answer), "409 conflict");
     let answer = world.change("PATCH", &owner, &world.boss, r#"{"role": "viewer"}"#);
     assert_eq!(refusal(&answer), "409 conflict");
+    let before = world.get(&editor, &world.owner).json();
+    let changed = world.change("PATCH", &editor, &world.owner, r#"{"role": "auditor"}"#);
+    assert_eq!(changed.json()["roles"], json!(["auditor"]), "{changed:?}");
+    assert_eq!(changed.json()["joined_at"], before["joined_at"]);
     let answer = world.change("DELETE", &editor, &world.owner, "");
     assert_eq!(answer.status, 204, "{answer:?}");
     assert_eq!(

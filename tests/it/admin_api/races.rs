@@ -124,7 +124,7 @@ async fn pages_of_events_neither_repeat_nor_hide_while_events_come() {
     assert_eq!(none.json()["items"].as_array().unwrap().len(), 0);
     let answer = world.get(&format!("{PROJECT}/events?cursor=x"), &world.auditor);
     assert_eq!(refusal(&answer), "422 cursor_invalid");
-    for bad in [ "limit=0", "unknown=1", "from=yesterday"] {
+    for bad in ["limit=0", "unknown=1", "from=yesterday"] {
         let answer = world.get(&format!("{PROJECT}/events?{bad}"), &world.auditor);
         assert_eq!(refusal(&answer), "400 malformed", "{bad}");
     }
