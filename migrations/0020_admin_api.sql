@@ -37,6 +37,30 @@ CREATE TRIGGER projects_retire_name AFTER DELETE ON projects
 CREATE TRIGGER projects_name_retired BEFORE INSERT ON projects
     FOR EACH ROW EXECUTE FUNCTION retire_project_name();
 
+-- A project stays while a key in force is limited to it, whosever the key is: a member of the
+-- tenant does not see those of users.
+CREATE FUNCTION keep_project_of_keys() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, public, pg_temp
+    AS $$
+DECLARE
+    before text := public.claim_role('gateway');
+    in_force boolean := EXISTS (
+        SELECT FROM public.api_keys k WHERE OLD.id = ANY (k.projects)
+            AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()));
+BEGIN
+    PERFORM public.claim_role(before);
+    IF in_force THEN
+        RAISE EXCEPTION 'a key in force is limited to the project'
+            USING ERRCODE = 'unique_violation', CONSTRAINT = 'projects_keys_in_force';
+    END IF;
+    RETURN OLD;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION keep_project_of_keys() FROM PUBLIC;
+CREATE TRIGGER projects_keys_in_force BEFORE DELETE ON projects
+    FOR EACH ROW EXECUTE FUNCTION keep_project_of_keys();
+
 -- Answers to requests with an Idempotency-Key. Of the key only a hash is here, and the answer
 -- is sealed under the key itself: it may hold an API key that was shown once.
 CREATE TABLE api_answers (

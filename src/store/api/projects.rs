@@ -184,20 +184,6 @@ impl ApiTx {
     ///
     /// `Conflict` while it owns resources, or keys in force are limited to it.
     pub async fn delete_project(&mut self, tenant: &Tenant, project: &Project) -> Result<Done> {
-        let now = self.now();
-        let keys = sqlx::query_scalar!(
-            r#"SELECT count(*) AS "count!" FROM api_keys
-               WHERE $1 = ANY (projects) AND revoked_at IS NULL
-                 AND (expires_at IS NULL OR expires_at > $2)"#,
-            project.id.0,
-            now,
-        )
-        .fetch_one(self.connection())
-        .await?;
-        if keys > 0 {
-            let why = format!("{keys} API keys are limited to this project: revoke them first");
-            return Err(StoreError::Conflict(why));
-        }
         if self.owns_resources(project.id).await? {
             let why = "the project owns resources: move or release them first";
             return Err(StoreError::Conflict(why.to_owned()));
