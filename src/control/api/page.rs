@@ -20,7 +20,7 @@ const MOST: u32 = 1000;
 #[into_params(parameter_in = Query)]
 pub(super) struct PageQuery {
     /// `next_cursor` of the page before.
-    #[param(max_length = 500)]
+    #[param(pattern = r"^[A-Za-z0-9_-]+$", max_length = 500)]
     cursor: Option<String>,
     /// Most items of the page.
     #[param(minimum = 1, maximum = 1000, default = 100)]

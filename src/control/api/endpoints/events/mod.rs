@@ -44,7 +44,7 @@ pub(crate) struct Wanted {
     /// Before.
     to: Option<DateTime<Utc>>,
     /// `next_cursor` of the page before.
-    #[param(max_length = 500)]
+    #[param(pattern = r"^[A-Za-z0-9_-]+$", max_length = 500)]
     cursor: Option<String>,
     /// Most events of the page.
     #[param(minimum = 1, maximum = 1000, default = 100)]
@@ -162,6 +162,15 @@ impl Wanted {
             let names = names.split(',').filter(|name| !name.is_empty());
             names.map(str::to_owned).collect::<Vec<_>>()
         });
+        let is_name = |name: &String| {
+            name.bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._".contains(&b))
+        };
+        if !events.iter().flatten().all(is_name) {
+            return Err(Problem::malformed(
+                "An event is called as in `project.created`.",
+            ));
+        }
         if events
             .as_ref()
             .is_some_and(|names| names.len() > MOST_NAMES)

@@ -25,7 +25,7 @@ pub(crate) struct Wanted {
     #[param(value_type = Option<String>, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$", min_length = 1, max_length = 100)]
     kind: Option<Text<100>>,
     /// `next_cursor` of the page before.
-    #[param(max_length = 500)]
+    #[param(pattern = r"^[A-Za-z0-9_-]+$", max_length = 500)]
     cursor: Option<String>,
     /// Most items of the page.
     #[param(minimum = 1, maximum = 1000, default = 100)]
