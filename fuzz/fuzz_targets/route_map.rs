@@ -53,7 +53,7 @@ fn route(at: usize, line: &str) -> Option<Route> {
         label: pattern.into(),
         methods: vec![method],
         hosts,
-        patterns: Pattern::parse_all(pattern).ok()?,
+        patterns: others(Pattern::parse_all(pattern).ok()?)?,
         upstream: "app".into(),
         respond: None,
         requirement: Requirement::Public {
@@ -63,6 +63,7 @@ fn route(at: usize, line: &str) -> Option<Route> {
         resource: None,
         objects: portcullis::policy::Objects::default(),
         when: None,
+        tenant: None,
         project: None,
         event: "a.b".into(),
         dialect: Dialect::Problem,
@@ -77,6 +78,20 @@ fn route(at: usize, line: &str) -> Option<Route> {
             column: 1,
         },
     })
+}
+
+/// Patterns outside the gateway's own part of the paths.
+fn others(patterns: Vec<Pattern>) -> Option<Vec<Pattern>> {
+    let own = patterns.iter().any(Pattern::is_reserved);
+    (!own).then_some(patterns)
+}
+
+/// Whether a path is in that part, where no other route may be found.
+fn is_own(segments: &[&str]) -> bool {
+    matches!(
+        segments,
+        [".portcullis", ..] | [".well-known", "portcullis", ..]
+    )
 }
 
 fn check(map: &RouteMap, request: &str) {
@@ -96,6 +111,11 @@ fn check(map: &RouteMap, request: &str) {
         segments: &segments,
         trailing_slash,
     };
+    if is_own(&segments) {
+        let found = map.find(&method, host, &path);
+        assert!(matches!(found, Lookup::NotFound), "{segments:?}");
+        return;
+    }
     let fitting = fitting(map, host, &segments, trailing_slash);
     let of_method: Vec<_> = fitting
         .iter()

@@ -34,7 +34,9 @@ pub(super) struct Backends {
 pub(super) fn read(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Backends> {
     let upstreams = upstream::read(reader, fields);
     let names: BTreeSet<Arc<str>> = upstreams.keys().cloned().collect();
-    let sources = preset_trees(reader, preset::choices(reader, fields, &names));
+    let mut choices = preset::choices(reader, fields, &names);
+    choices.push(preset::Choice::own());
+    let sources = preset_trees(reader, choices);
     let presets: Vec<Preset<'_>> = sources
         .iter()
         .filter_map(|(file, node, choice)| {
@@ -140,8 +142,9 @@ fn preset_trees(
 
 /// Where no route is found and `errors:` says nothing, the one preset's clients are asking.
 fn default_dialect(reader: Reader<'_>, fields: &Fields<'_>, presets: &[Preset<'_>]) -> Dialect {
-    let only = match presets {
-        [preset] => preset.errors,
+    let mut errors = presets.iter().filter(|it| !it.is_own()).map(|it| it.errors);
+    let only = match (errors.next(), errors.next()) {
+        (Some(only), None) => only,
         _ => Dialect::default(),
     };
     sections::dialect(reader, fields).unwrap_or(only)

@@ -49,8 +49,8 @@ pub use fixed::FIXED;
 pub use load::{ConfigFile, Loaded};
 pub use openapi::{Description, Operation, Part, Template, Unread};
 pub use settings::{
-    Address, Audit, Cache, Circuit, ClientCertificates, Database, Essentials, Exists, Health,
-    HostRewrite, Limits, Listen, ListenerTls, Log, Provision, RateLimits, Serves, Settings,
-    Shutdown, Timeouts, TlsVersion, UnknownName, Upstream, UpstreamTls,
+    Address, Audit, CONTROL_PLANE, Cache, Circuit, ClientCertificates, Database, Essentials,
+    Exists, Health, HostRewrite, Limits, Listen, ListenerTls, Log, Provision, RateLimits, Serves,
+    Settings, Shutdown, Timeouts, TlsVersion, UnknownName, Upstream, UpstreamTls,
 };
 pub use variables::Environment;

@@ -10,7 +10,7 @@ use super::node::Node;
 use super::reader::{Fields, Reader};
 use super::resources::Types;
 use super::route::{self, Surroundings};
-use super::settings::{Exists, Provision};
+use super::settings::{CONTROL_PLANE, Exists, Provision};
 use super::{body, catalogue, sections};
 use crate::domain::Permission;
 use crate::policy::{Dialect, HostPattern, Route};
@@ -34,6 +34,13 @@ const PRESETS: [(&str, &str); 6] = [
     ("openai", include_str!("../../config/presets/openai.yaml")),
 ];
 
+/// The gateway's own API: always loaded, and the only one whose routes are in the reserved
+/// part of the paths.
+const OWN: (&str, &str) = (
+    "portcullis",
+    include_str!("../../config/presets/portcullis.yaml"),
+);
+
 const KEYS: [&str; 7] = [
     "errors",
     "identity",
@@ -51,6 +58,19 @@ pub(super) struct Choice {
     pub upstream: Arc<str>,
     /// Where its routes are; empty: on any host.
     pub hosts: Vec<HostPattern>,
+}
+
+impl Choice {
+    /// The gateway's own API, at its own control plane.
+    pub fn own() -> Self {
+        let (name, text) = OWN;
+        Self {
+            name,
+            text,
+            upstream: CONTROL_PLANE.into(),
+            hosts: Vec::new(),
+        }
+    }
 }
 
 /// `presets: [{ name, upstream, hosts }]`.
@@ -135,6 +155,11 @@ impl<'a> Preset<'a> {
             reader,
             fields,
         })
+    }
+
+    /// Whether it is the gateway's own API.
+    pub fn is_own(&self) -> bool {
+        *self.upstream == *CONTROL_PLANE
     }
 
     /// Adds its types of objects.

@@ -12,6 +12,7 @@ use super::node::Node;
 use super::reader::{Fields, Reader};
 use super::requirement;
 use super::resources::Types;
+use super::settings::CONTROL_PLANE;
 use super::{body, catalogue, identity, limits, objects, rate, sections, source, upstream};
 use crate::domain::{Catalogue, RoleScope};
 use crate::policy::{
@@ -20,7 +21,7 @@ use crate::policy::{
 };
 
 /// Those of [`objects::KEYS`] besides.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "route",
     "hosts",
     "upstream",
@@ -30,6 +31,7 @@ const KEYS: [&str; 19] = [
     "deny",
     "scope",
     "resource",
+    "tenant",
     "project",
     "event",
     "errors",
@@ -86,7 +88,10 @@ fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Op
     let known: Vec<&str> = KEYS.into_iter().chain(objects::KEYS).collect();
     let fields = reader.fields(node, &known)?;
     let written = fields.required("route");
-    let line = written.and_then(|node| line(reader, node));
+    let own = surroundings
+        .upstream
+        .is_some_and(|name| **name == *CONTROL_PLANE);
+    let line = written.and_then(|node| line(reader, node, own));
     let patterns = line.as_ref().map(|line| &*line.patterns);
     // Everything is read before anything is given up: all mistakes at once. A wrong
     // optional value counts as absent; its report alone keeps the settings from being.
@@ -101,6 +106,9 @@ fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Op
     let resource = fields
         .get("resource")
         .and_then(|node| objects::resource(reader, node, patterns, surroundings.types, records));
+    let tenant = fields
+        .get("tenant")
+        .and_then(|node| source::project(reader, node, patterns));
     let project = fields
         .get("project")
         .and_then(|node| source::project(reader, node, patterns));
@@ -146,6 +154,7 @@ fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Op
         requirement,
         scope,
         resource,
+        tenant,
         objects,
         when: when.map(Arc::new),
         project,
@@ -188,13 +197,14 @@ fn all<T>(
     (values.len() == items.len()).then_some(values)
 }
 
-fn line(reader: Reader<'_>, node: &Node) -> Option<Line> {
+/// `own`: whether it is a route of the gateway's own API, and may be only that.
+fn line(reader: Reader<'_>, node: &Node, own: bool) -> Option<Line> {
     reader.parsed(node, "a route; write `GET /path`", |text| {
         let (methods, pattern) = text
             .split_once(' ')
             .ok_or_else(|| format!("`{text}` is not a route; write `GET /path`"))?;
         let patterns = Pattern::parse_all(pattern.trim_start()).map_err(|e| e.to_string())?;
-        if patterns.iter().any(Pattern::is_reserved) {
+        if patterns.iter().any(Pattern::is_reserved) && !own {
             return Err(
                 "`/.portcullis` and `/.well-known/portcullis` are the gateway's own".to_owned(),
             );

@@ -19,6 +19,10 @@ use crate::policy::{
 use crate::rate::RedisOptions;
 use crate::telemetry::LogFormat;
 
+/// Name of the upstream that is the gateway's own control plane. No upstream of a
+/// configuration can have it: it is no short name.
+pub const CONTROL_PLANE: &str = ".portcullis";
+
 /// Everything that a configuration file says, with defaults filled in.
 #[derive(Debug)]
 pub struct Settings {

@@ -1,10 +1,14 @@
 //! The control plane.
 //!
-//! So far the private listener: health and metrics, for orchestrators and scrapers,
-//! on an address that clients do not reach.
+//! Two listeners. The private one has health and metrics, for orchestrators and scrapers, on an
+//! address that clients do not reach. The other is a socket that only the data plane of this
+//! process reaches: behind it is the administration API.
 
+pub mod api;
 mod health;
+mod plane;
 mod private;
 
 pub use health::Health;
+pub use plane::OwnSocket;
 pub use private::serve;

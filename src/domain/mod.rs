@@ -1,6 +1,7 @@
 //! The words of the product as types. No I/O, no clock, no database.
 
 mod api_key;
+mod control_headers;
 mod event;
 mod id;
 mod path;
@@ -17,6 +18,7 @@ mod slug;
 mod when_full;
 
 pub use api_key::{ApiKey, KeyId, KeyToken, MalformedKey, SecretHash};
+pub use control_headers::ControlHeaders;
 pub use event::{Actor, AuditEvent, AuditResult, ResourceRef};
 pub use id::{BindingId, EventId, PrincipalId, ProjectId, ResourceId, RoleId, TenantId};
 pub use path::{Email, MalformedName, PrincipalName, ProjectPath, ScopePath};

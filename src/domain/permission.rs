@@ -182,6 +182,29 @@ impl PermissionSet {
             .is_some_and(|word| word & (1 << (at % 64)) != 0)
     }
 
+    /// Whether it holds all that `other` holds.
+    #[must_use]
+    pub fn contains_all(&self, other: &Self) -> bool {
+        other.0.iter().enumerate().all(|(at, word)| {
+            let own = self.0.get(at).copied().unwrap_or_default();
+            word & !own == 0
+        })
+    }
+
+    /// Takes away what `other` holds.
+    pub fn remove(&mut self, other: &Self) {
+        for (own, word) in self.0.iter_mut().zip(&other.0) {
+            *own &= !word;
+        }
+    }
+
+    /// Keeps what `other` holds too.
+    pub fn retain(&mut self, other: &Self) {
+        for (at, own) in self.0.iter_mut().enumerate() {
+            *own &= other.0.get(at).copied().unwrap_or_default();
+        }
+    }
+
     /// Whether it holds nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -6,6 +6,7 @@ use super::{
     Asked, Authentication, Denial, DenialReason, Grant, Lookup, Permit, Question, Requirement,
     Route, Sight, Subject,
     find_scope::{Entry, find_project, named_project},
+    find_tenant::find_tenant,
 };
 use crate::domain::{Project, ResourceRef, RoleScope, Tenant};
 
@@ -129,6 +130,10 @@ fn judge(question: &Question<'_>, facts: &mut Facts) -> Result<Verdict, DenialRe
     let grant = match place {
         Place::Objects => objects::permitted(case, project)?,
         Place::List => case.claim.somewhere().map(|()| None)?,
+        Place::Tenant => {
+            let tenant = facts.tenant.as_ref().ok_or(DenialReason::Internal)?;
+            case.claim.in_tenant(tenant.id)?
+        }
         Place::Project => {
             let made = objects::made(question, case.route);
             case.claim.on(project, None, made)?
@@ -212,7 +217,9 @@ enum Place {
     /// A list, from which goes what the caller may not see: of one project if one is named,
     /// else of all.
     List,
-    /// Neither: the project is all there is, if there is one.
+    /// A tenant as a whole.
+    Tenant,
+    /// None of these: the project is all there is, if there is one.
     Project,
 }
 
@@ -227,6 +234,11 @@ fn locate(case: Case<'_>, facts: &mut Facts) -> Result<Place, DenialReason> {
     if objects::any(case)? {
         facts.set_project(question, objects::project(case)?);
         return Ok(Place::Objects);
+    }
+    if let (Some(from), None) = (&route.tenant, &route.project) {
+        let name = reading::source(question, from)?.unwrap_or_default();
+        facts.tenant = Some(find_tenant(question.table, subject, &name)?);
+        return Ok(Place::Tenant);
     }
     let name = reading::named_project(question, route)?;
     if route.objects.judge_answers() {

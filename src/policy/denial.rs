@@ -27,6 +27,8 @@ pub enum DenialReason {
     ProjectAmbiguous,
     /// The project does not exist, or is closed to this principal: one answer for both.
     ProjectClosed,
+    /// The tenant does not exist, or is closed to this principal: one answer for both.
+    TenantClosed,
     /// The credential is not for this project, or not for anything outside its projects.
     CredentialScope,
     /// The permission is not held.
@@ -186,6 +188,7 @@ impl Denial {
             DenialReason::ProjectRequired => "project_required",
             DenialReason::ProjectAmbiguous => "project_ambiguous",
             DenialReason::ProjectClosed => "project_closed",
+            DenialReason::TenantClosed => "tenant_closed",
             DenialReason::CredentialScope => "credential_scope",
             DenialReason::PermissionMissing { .. } => "permission_missing",
             DenialReason::ExplicitlyDenied { .. } => "explicitly_denied",
@@ -234,6 +237,7 @@ impl Denial {
                     .to_owned()
             }
             DenialReason::ProjectClosed => "You have no access to this project.".to_owned(),
+            DenialReason::TenantClosed => "You have no access to this tenant.".to_owned(),
             DenialReason::CredentialScope => {
                 "This key is limited to other projects than the one asked for.".to_owned()
             }

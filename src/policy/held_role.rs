@@ -140,6 +140,32 @@ impl HeldRole {
 }
 
 impl Grant {
+    /// What it gives whatever the circumstances.
+    #[must_use]
+    pub fn surely_gives(&self) -> Option<&PermissionSet> {
+        let surely = self.effect == Effect::Allow && self.condition.is_none();
+        surely.then_some(&self.role.always)
+    }
+
+    /// All that it gives, be it under a condition.
+    #[must_use]
+    pub fn may_give(&self) -> Option<&PermissionSet> {
+        (self.effect == Effect::Allow).then_some(&self.role.ever)
+    }
+
+    /// All that it takes away, be it under a condition.
+    #[must_use]
+    pub fn may_take(&self) -> PermissionSet {
+        if self.effect == Effect::Deny {
+            return self.role.ever.clone();
+        }
+        let mut taken = PermissionSet::default();
+        let parts = self.role.parts.iter();
+        let denied = parts.filter(|part| part.effect == Effect::Deny);
+        denied.for_each(|part| taken.add(&part.permissions));
+        taken
+    }
+
     /// What it does with the permission here; `None`: nothing. What is not clear never
     /// grants, and always denies.
     pub(super) fn effect_on(

@@ -8,6 +8,7 @@ mod conflict;
 mod decide;
 mod denial;
 mod find_scope;
+mod find_tenant;
 mod header_name;
 mod held_role;
 mod host;

@@ -33,6 +33,18 @@ impl<S> PathRef<'_, S> {
     }
 }
 
+impl<S: AsRef<str>> PathRef<'_, S> {
+    /// Whether it lies under a prefix that the gateway keeps for itself.
+    pub(super) fn is_reserved(&self) -> bool {
+        let segment = |at: usize| self.segments.get(at).map_or("", AsRef::as_ref);
+        is_reserved([segment(0), segment(1)])
+    }
+}
+
+fn is_reserved(path: [&str; 2]) -> bool {
+    path[0] == ".portcullis" || path == [".well-known", "portcullis"]
+}
+
 /// What two patterns have in common.
 pub(super) struct PatternMeet {
     pub pattern: Pattern,
@@ -88,7 +100,7 @@ impl Pattern {
             Some(Segment::Literal(text)) => &**text,
             _ => "",
         };
-        literal(0) == ".portcullis" || (literal(0) == ".well-known" && literal(1) == "portcullis")
+        is_reserved([literal(0), literal(1)])
     }
 
     /// The value that `path`, which must match, gives to `name`.

@@ -101,6 +101,11 @@ impl RoleTable {
         &grants[start..start + len]
     }
 
+    /// Every role that the principal holds anywhere.
+    pub fn grants_of(&self, principal: PrincipalId) -> impl Iterator<Item = &Grant> {
+        self.grants(principal).iter()
+    }
+
     /// Every role that counts at this scope: held there or at a scope around it.
     pub fn grants_covering(
         &self,

@@ -32,6 +32,8 @@ pub struct Route {
     pub resource: Option<ResourceRule>,
     /// What else it says about objects.
     pub objects: Objects,
+    /// Where the request names its tenant. With it `project` is a name in that tenant.
+    pub tenant: Option<Source>,
     /// What must hold besides, on every object that is named, made or listed.
     pub when: Option<Arc<Condition>>,
     /// Where the request names its project, besides `X-Portcullis-Project`.

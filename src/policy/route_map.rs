@@ -28,6 +28,9 @@ struct Hosts {
     exact: AHashMap<Arc<str>, Methods>,
     below: AHashMap<Arc<str>, Methods>,
     any: Methods,
+    /// The gateway's own paths, on every host: no other route reaches there, however much it
+    /// matches.
+    own: Methods,
 }
 
 /// The routes of one host. A handful of methods: a list is faster than a map.
@@ -116,7 +119,9 @@ impl RouteMap {
         host: &str,
         path: &PathRef<'_, S>,
     ) -> Lookup<'_> {
-        for methods in self.hosts.matching(host) {
+        let own = path.is_reserved().then_some(&self.hosts.own);
+        let others = self.hosts.matching(host).filter(|_| own.is_none());
+        for methods in own.into_iter().chain(others) {
             if let Some(leaf) = methods.find(method, path) {
                 return self.found(leaf);
             }
@@ -158,11 +163,17 @@ impl Hosts {
     fn tries(&self) -> impl Iterator<Item = &Trie> {
         let methods = self.exact.values().chain(self.below.values());
         methods
-            .chain([&self.any])
+            .chain([&self.any, &self.own])
             .flat_map(|methods| methods.0.iter().map(|(_, trie)| trie))
     }
 
     fn insert(&mut self, index: usize, route: &Route, conflicts: &mut conflict::Collector<'_>) {
+        if route.patterns.iter().any(Pattern::is_reserved) {
+            for method in &route.methods {
+                self.own.insert(method, index, route, conflicts);
+            }
+            return;
+        }
         let any = route.hosts.is_empty().then_some(None);
         for host in route.hosts.iter().map(Some).chain(any) {
             let methods = self.methods(host);

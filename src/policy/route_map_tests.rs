@@ -23,6 +23,7 @@ pub(in crate::policy) fn route(text: &str) -> Route {
         scope: RoleScope::Project,
         resource: None,
         objects: crate::policy::Objects::default(),
+        tenant: None,
         when: None,
         project: None,
         event: "request.forwarded".into(),

@@ -72,6 +72,17 @@ impl Addresses {
         })
     }
 
+    /// None, for an upstream that is reached otherwise.
+    pub(super) fn none(settings: &config::Upstream) -> Self {
+        Self {
+            balancer: Arc::new(balancer(settings, &PeerOptions::new())),
+            settings: settings.clone(),
+            circuits: None,
+            kept: Arc::default(),
+            watching: OnceLock::new(),
+        }
+    }
+
     /// Whether these settings would make the same.
     pub(super) fn are_of(&self, settings: &config::Upstream) -> bool {
         let own = &self.settings;

@@ -250,7 +250,16 @@ impl Exchange {
     /// How the route wants a refusal worded.
     pub(super) fn dialect(&self) -> Dialect {
         let route = self.facts().and_then(|facts| facts.route.as_ref());
-        route.map_or(self.rules.dialect, |route| route.dialect)
+        route.map_or_else(|| self.default_dialect(), |route| route.dialect)
+    }
+
+    /// How a refusal is worded where no route says: on paths of the gateway's own, its own way.
+    pub(super) fn default_dialect(&self) -> Dialect {
+        let request = self.request.as_ref();
+        match request.map(|request| request.path().encoded()) {
+            Some(path) if path.starts_with("/.portcullis/") => Dialect::Problem,
+            _ => self.rules.dialect,
+        }
     }
 
     /// How it ended, as the metrics count it.

@@ -17,7 +17,8 @@ use super::answer::Answer;
 use super::asking::Lineage;
 use super::backend_answer::is_interim;
 use super::capture::PageTokens;
-use super::exchange::{Exchange, InFlight};
+use super::control_plane::{ControlPlane, put_caller};
+use super::exchange::{Exchange, InFlight, Outcome};
 use super::front::Connection;
 use super::grpc;
 use super::rescue::Failure;
@@ -47,6 +48,8 @@ pub struct Core {
     pub lineage: Lineage,
     /// What names further pages of lists.
     pub page_tokens: PageTokens,
+    /// Where the gateway's own requests go.
+    pub control_plane: ControlPlane,
     /// Who asks too often.
     pub limiter: Arc<RateLimiter>,
     /// Where audit events go.
@@ -171,7 +174,12 @@ impl ProxyHttp for Gateway {
             let problem = Error::explain(ErrorType::H2Error, "the backend speaks no HTTP/2");
             return Err(problem.into_up());
         }
-        let built = Self::rebuilt(session, exchange)?;
+        let mut built = Self::rebuilt(session, exchange)?;
+        if let Outcome::Permitted(permit) = &exchange.outcome
+            && self.control_plane.named(&permit.route().upstream).is_some()
+        {
+            put_caller(&mut built, permit, exchange)?;
+        }
         *upstream_request_header = built;
         Ok(())
     }

@@ -18,6 +18,7 @@
 //! | `rate.rs` | rate limits |
 //! | `headers.rs` | the upstream request, rebuilt from the permit |
 //! | `upstream.rs`, `addresses.rs` | where it goes |
+//! | `control_plane.rs` | the way to the gateway's own control plane |
 //! | `back/` | one request and one answer at a time on a connection to a backend |
 //! | `attempt.rs`, `circuit.rs` | where again, and where not |
 //! | `backend_answer.rs` | what of the backend's answer passes, and where it ends |
@@ -36,6 +37,7 @@ mod capture;
 mod circuit;
 mod client;
 mod consider;
+mod control_plane;
 pub mod cookies;
 mod dialect;
 mod exchange;
@@ -58,6 +60,7 @@ mod upstream;
 
 pub use asking::{Asker, Lineage};
 pub use capture::PageTokens;
+pub use control_plane::ControlPlane;
 pub use exchange::InFlight;
 pub use front::{CertificateWatch, Front, Listener, Protocol, Renewal};
 pub use gateway::{Core, Gateway};

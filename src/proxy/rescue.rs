@@ -15,6 +15,7 @@ pub(super) fn status(reason: &DenialReason) -> StatusCode {
         DenialReason::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
         DenialReason::DeniedRoute(_)
         | DenialReason::ProjectClosed
+        | DenialReason::TenantClosed
         | DenialReason::CredentialScope
         | DenialReason::Content(_)
         | DenialReason::FieldMissing(_)

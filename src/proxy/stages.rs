@@ -120,8 +120,9 @@ impl Gateway {
         permit: Permit,
     ) -> pingora::Result<bool> {
         let respond = permit.route().respond.clone();
-        let upstreams = &exchange.rules.upstreams;
-        exchange.upstream = upstreams.find(&permit.route().upstream).cloned();
+        let (name, upstreams) = (&permit.route().upstream, &exchange.rules.upstreams);
+        let own = self.control_plane.named(name);
+        exchange.upstream = own.or_else(|| upstreams.find(name)).cloned();
         exchange.outcome = Outcome::Permitted(Box::new(permit));
         if let Some(fixed) = respond {
             exchange.status = Some(fixed.status);
@@ -162,7 +163,7 @@ impl Gateway {
         denial: Denial,
         facts: Facts,
     ) -> pingora::Result<()> {
-        let default = exchange.rules.dialect;
+        let default = exchange.default_dialect();
         let dialect = facts.route.as_ref().map_or(default, |route| route.dialect);
         let answer = Answer::of_denial(&denial, dialect, exchange.request_id());
         let malformed = matches!(denial.reason(), DenialReason::Malformed(_));

@@ -48,6 +48,8 @@ pub(super) struct Upstream {
     options: PeerOptions,
     connector: Arc<TransportConnector>,
     pub(super) addresses: Arc<Addresses>,
+    /// Path of a Unix socket that takes the place of addresses.
+    socket: Option<String>,
 }
 
 /// Where an attempt goes.
@@ -149,7 +151,30 @@ impl Upstream {
             http2: settings.http2,
             retries,
             options: with_timeouts(tls, settings),
+            socket: None,
         })
+    }
+
+    /// One that is behind a Unix socket, in cleartext.
+    pub(super) fn at_socket(
+        settings: &config::Upstream,
+        socket: String,
+        retries: IntCounter,
+    ) -> Self {
+        Self {
+            host: settings.host.clone(),
+            identity: Vec::new(),
+            passed: passed(settings),
+            tls: false,
+            server_name: String::new(),
+            trust: 0,
+            connector: Arc::new(TransportConnector::new(None)),
+            addresses: Arc::new(Addresses::none(settings)),
+            http2: false,
+            retries,
+            options: with_timeouts(PeerOptions::new(), settings),
+            socket: Some(socket),
+        }
     }
 
     pub(super) const fn scheme(&self) -> &'static str {
@@ -163,7 +188,10 @@ impl Upstream {
         holder: Holder,
         unreachable: &[SocketAddr],
     ) -> Option<Way> {
-        let mut peer = self.peer_of(self.addresses.next(unreachable)?);
+        let mut peer = match &self.socket {
+            Some(socket) => self.peer_at(socket).ok()?,
+            None => self.peer_of(self.addresses.next(unreachable)?),
+        };
         let options = &mut peer.options;
         options.connection_timeout = timeouts.connect.or(options.connection_timeout);
         options.total_connection_timeout = timeouts.connect.or(options.total_connection_timeout);
@@ -196,6 +224,12 @@ impl Upstream {
     pub(super) fn any_peer(&self) -> pingora::Result<Box<HttpPeer>> {
         let backend = self.addresses.next_healthy()?;
         Ok(self.peer_of(backend))
+    }
+
+    fn peer_at(&self, socket: &str) -> pingora::Result<Box<HttpPeer>> {
+        let mut peer = HttpPeer::new_uds(socket, false, String::new())?;
+        peer.options = self.options.clone();
+        Ok(Box::new(peer))
     }
 
     fn peer_of(&self, backend: Backend) -> Box<HttpPeer> {

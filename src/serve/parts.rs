@@ -20,9 +20,11 @@ use crate::audit::AuditWriter;
 use crate::authn::Authenticator;
 use crate::cache::{KeyCache, OwnerCache, Owners, Refresh, RoleTables};
 use crate::config::{ConfigFile, Settings};
+use crate::control::OwnSocket;
+use crate::control::api::{self, Api};
 use crate::proxy::{
-    Asker, CertificateWatch, Core, Gateway, InFlight, Lineage, Listener, LiveRules, PageTokens,
-    Protocol, Provisioner, Rules,
+    Asker, CertificateWatch, ControlPlane, Core, Gateway, InFlight, Lineage, Listener, LiveRules,
+    PageTokens, Protocol, Provisioner, Rules,
 };
 use crate::rate::RateLimiter;
 use crate::store::Db;
@@ -58,8 +60,9 @@ impl Parts {
         rules.watch_upstreams();
         let rules = LiveRules::new(rules);
         let tables = self.tables();
+        let socket = OwnSocket::open(&self.settings.data_dir)?;
         let gateway = tokio::select! {
-            gateway = self.gateway(&tables, &rules, tasks) => gateway?,
+            gateway = self.gateway(&tables, &rules, socket, tasks) => gateway?,
             () = stop.requested() => return Ok(()),
             () = tokio::time::sleep(UPGRADE_PATIENCE), if entrance.is_none() => {
                 return Err(UpgradeError::Database.into());
@@ -125,6 +128,7 @@ impl Parts {
         &self,
         tables: &Arc<RoleTables>,
         rules: &LiveRules,
+        socket: OwnSocket,
         tasks: &mut JoinSet<io::Result<()>>,
     ) -> Result<Gateway, ServeError> {
         let desk = &self.desk;
@@ -145,6 +149,15 @@ impl Parts {
         };
         tasks.spawn(async move { refresh.run().await });
         let page_tokens = PageTokens::new(&pepper);
+        let api = Api {
+            db: self.db.clone(),
+            tables: Arc::clone(tables),
+            keys: Arc::clone(&keys),
+            pepper: pepper.clone(),
+            clock: desk.clock.clone(),
+        };
+        let control_plane = ControlPlane::at(socket.path(), &desk.metrics);
+        tasks.spawn(socket.serve(api::router(api)));
         let authenticator = Authenticator::new(
             self.db.clone(),
             keys,
@@ -159,6 +172,7 @@ impl Parts {
             tables: Arc::clone(tables),
             lineage: self.lineage(owned),
             page_tokens,
+            control_plane,
             limiter: self.limiter(tasks),
             spool: desk.spool.clone(),
             metrics: Arc::clone(&desk.metrics),

@@ -47,7 +47,8 @@ impl Author {
 }
 
 /// What an administrative change did, for its audit event.
-pub(super) struct Done {
+#[derive(Debug)]
+pub struct Done {
     pub(super) event: &'static str,
     pub(super) tenant: Option<(TenantId, Slug)>,
     pub(super) project: Option<(ProjectId, Slug)>,
@@ -57,7 +58,9 @@ pub(super) struct Done {
 }
 
 impl Done {
-    pub(super) fn new(
+    /// A change of this name to this thing.
+    #[must_use]
+    pub fn new(
         event: &'static str,
         resource_type: &'static str,
         id: &(impl ToString + ?Sized),
@@ -72,7 +75,9 @@ impl Done {
         }
     }
 
-    pub(super) fn tenant(mut self, id: TenantId, slug: &Slug) -> Self {
+    /// In this tenant.
+    #[must_use]
+    pub fn tenant(mut self, id: TenantId, slug: &Slug) -> Self {
         self.tenant = Some((id, slug.clone()));
         self
     }

@@ -100,6 +100,8 @@ fn taken(constraint: Option<&str>) -> String {
             "this membership"
         }
         "resources_upstream_type_external_id_key" => "an object of this id",
+        "projects_name_retired" => "a deleted project of this name, which backends may know,",
+        "projects_keys_in_force" => "a key in force that is limited to the project",
         other => other,
     };
     format!("{what} exists already")

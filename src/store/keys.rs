@@ -128,9 +128,11 @@ impl Db {
                    k.expires_at, k.revoked_at, k.created_at, k.created_by,
                    u.last_used_at AS "last_used_at?", host(u.last_used_ip) AS last_used_ip,
                    coalesce(p.email, t.slug || '/' || p.name) AS "holder!",
-                   (SELECT array_agg(pt.slug || '/' || pp.slug ORDER BY 1)
-                    FROM projects pp JOIN tenants pt ON pt.id = pp.tenant_id
-                    WHERE pp.id = ANY (k.projects)) AS project_paths
+                   CASE WHEN k.projects IS NOT NULL THEN
+                       ARRAY(SELECT pt.slug || '/' || pp.slug
+                             FROM projects pp JOIN tenants pt ON pt.id = pp.tenant_id
+                             WHERE pp.id = ANY (k.projects) ORDER BY 1)
+                   END AS project_paths
                FROM api_keys k
                JOIN principals p ON p.id = k.principal_id
                LEFT JOIN tenants t ON t.id = p.tenant_id

@@ -6,6 +6,7 @@
 //!
 //! All of it runs in a [`TenantTx`], in whose name row-level security decides.
 
+pub mod api;
 mod audit;
 mod audit_copy;
 mod author;
@@ -31,7 +32,7 @@ mod tenants;
 
 pub use audit::{AuditCursor, AuditFilter, AuditRecord, MalformedCursor};
 pub use audit_copy::{AuditSink, SinkError};
-pub use author::Author;
+pub use author::{Author, Done};
 pub use bindings::{BindingPlace, NewBinding};
 pub use connect::{DatabaseUrl, Db, MalformedDatabaseUrl};
 pub use error::StoreError;

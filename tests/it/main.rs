@@ -1,5 +1,6 @@
 //! Integration tests: one binary, one module a subject.
 
+mod admin_api;
 mod admin_cli;
 mod audit;
 mod audit_trail;

@@ -38,9 +38,13 @@ pub(super) fn named_project<'q>(
     question: &'q Question<'_>,
     route: &Route,
 ) -> Result<ProjectName<impl FnOnce() -> Result<Option<&'q str>, Malformed> + 'q>, Malformed> {
-    let by_route = match &route.project {
-        Some(from) => source(question, from)?,
-        None => None,
+    let read = |from: &Option<Source>| match from {
+        Some(from) => source(question, from),
+        None => Ok(None),
+    };
+    let by_route = match (read(&route.tenant)?, read(&route.project)?) {
+        (Some(tenant), Some(project)) => Some(format!("{tenant}/{project}")),
+        (_, project) => project,
     };
     Ok(ProjectName {
         by_route,
@@ -48,7 +52,7 @@ pub(super) fn named_project<'q>(
     })
 }
 
-fn source(question: &Question<'_>, from: &Source) -> Result<Option<String>, Malformed> {
+pub(super) fn source(question: &Question<'_>, from: &Source) -> Result<Option<String>, Malformed> {
     match from {
         Source::Path(name) => {
             let params = question.params();

@@ -3,7 +3,9 @@
 use super::super::condition::Thing;
 use super::super::{Asked, DenialReason, Grant, RoleTable, Route, Scene, Subject};
 use super::{Case, Facts, Verdict};
-use crate::domain::{Effect, Permission, PermissionIndex, Project, ResourceId, RoleScope, Scope};
+use crate::domain::{
+    Effect, Permission, PermissionIndex, Project, ResourceId, RoleScope, Scope, TenantId,
+};
 
 /// Who asks for what by which route.
 #[derive(Clone, Copy)]
@@ -41,6 +43,19 @@ impl<'a> Claim<'a> {
         let scope = scope_of(self.route, project, resource);
         let scope = scope.ok_or(DenialReason::ProjectRequired)?;
         self.held(scope, wanted, &scene).map(Some)
+    }
+
+    /// The grant by which the claim is good in a tenant as a whole.
+    pub fn in_tenant(self, tenant: TenantId) -> Result<Option<&'a Grant>, DenialReason> {
+        let scene = Scene::new(self.table, &self.subject.principal, None, self.asked);
+        let when = self.route.when.as_ref();
+        if when.is_some_and(|when| !when.holds(&scene).unwrap_or(false)) {
+            return Err(DenialReason::ConditionUnmet);
+        }
+        match self.wanted {
+            Some(wanted) => self.held(Scope::Tenant(tenant), wanted, &scene).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// An explicit denial that covers the scope wins over every grant, whatever the role and

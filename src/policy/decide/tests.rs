@@ -262,6 +262,7 @@ fn route(scope: RoleScope, requirement: Requirement) -> Route {
         scope,
         resource: None,
         objects: crate::policy::Objects::default(),
+        tenant: None,
         when: None,
         project: None,
         event: "x".into(),

@@ -1,0 +1,107 @@
+//! Nobody gives away more than they hold.
+
+use super::Api;
+use super::caller::Caller;
+use super::problem::Problem;
+use crate::cache::RoleTables;
+use crate::domain::{Effect, PermissionRule, PermissionSet, PrincipalId, Role, Scope};
+use crate::policy::{CredentialLimits, Grant};
+
+/// What a caller may give away.
+pub(super) struct Authority<'a> {
+    tables: &'a RoleTables,
+    caller: &'a Caller,
+}
+
+impl<'a> Authority<'a> {
+    pub(super) fn of(caller: &'a Caller, api: &'a Api) -> Self {
+        Self {
+            tables: &api.tables,
+            caller,
+        }
+    }
+
+    /// Refuses a role that holds more at this scope than the caller does.
+    pub(super) fn covers_role(&self, role: &Role, scope: Scope) -> Result<(), Problem> {
+        self.covers_patterns(&role.permissions, scope).map_err(|_| {
+            let name = &role.name;
+            Problem::beyond_authority(format!("`{name}` permits more than you hold there."))
+        })
+    }
+
+    /// Refuses permissions that the caller does not hold at this scope.
+    pub(super) fn covers_patterns(&self, patterns: &[String], scope: Scope) -> Result<(), Problem> {
+        let given = self.expand(patterns);
+        self.covers(&given, scope)
+    }
+
+    /// Refuses what the caller does not surely hold at this scope: what depends on conditions,
+    /// or may be denied, is not theirs to give.
+    pub(super) fn covers(&self, given: &PermissionSet, scope: Scope) -> Result<(), Problem> {
+        let own = limited(self.surely_held(scope), &self.caller.limits, scope);
+        if own.contains_all(given) {
+            return Ok(());
+        }
+        let detail = "This gives away or takes away more than you hold there.";
+        Err(Problem::beyond_authority(detail))
+    }
+
+    fn surely_held(&self, scope: Scope) -> PermissionSet {
+        let table = self.tables.current();
+        let (mut held, mut taken) = (PermissionSet::default(), PermissionSet::default());
+        for grant in table.grants_covering(self.caller.principal.id, scope) {
+            if let Some(given) = grant.surely_gives() {
+                held.add(given);
+            }
+            taken.add(&grant.may_take());
+        }
+        held.remove(&taken);
+        held
+    }
+
+    /// All that the roles of a principal may come to hold at this scope.
+    pub(super) fn held(&self, who: PrincipalId, scope: Scope) -> PermissionSet {
+        let table = self.tables.current();
+        let mut held = PermissionSet::default();
+        let grants = table.grants_covering(who, scope);
+        grants
+            .filter_map(Grant::may_give)
+            .for_each(|it| held.add(it));
+        held
+    }
+
+    /// All that lines of a role may come to give.
+    pub(super) fn expand(&self, lines: &[String]) -> PermissionSet {
+        let rules = lines.iter().map(|line| PermissionRule::parse(line));
+        let gives = rules.filter(|rule| rule.effect == Effect::Allow);
+        let patterns = gives.map(|rule| rule.pattern);
+        self.tables.catalogue().expand(patterns).0
+    }
+
+    /// Whether a role takes something away from whoever has it.
+    pub(super) fn takes(&self, role: &Role) -> bool {
+        let mut rules = role
+            .permissions
+            .iter()
+            .map(|line| PermissionRule::parse(line));
+        rules.any(|rule| rule.effect == Effect::Deny)
+    }
+}
+
+/// What is left of it with a credential.
+fn limited(mut held: PermissionSet, limits: &CredentialLimits, scope: Scope) -> PermissionSet {
+    let admitted = match (scope, &limits.projects) {
+        (_, None) => true,
+        (Scope::Project(project) | Scope::Resource { project, .. }, Some(_)) => {
+            limits.admits(project)
+        }
+        (_, Some(_)) => false,
+    };
+    if !admitted {
+        return PermissionSet::default();
+    }
+    if let Some(permissions) = &limits.permissions {
+        held.retain(permissions);
+    }
+    held
+}

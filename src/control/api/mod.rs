@@ -1,0 +1,56 @@
+//! The administration API, under `/.portcullis/api/v1`.
+//!
+//! It authenticates nobody and looks at no route's permission: the data plane has, by
+//! `config/presets/portcullis.yaml`, before a request comes here, and tells who asks and where
+//! the right holds. Handlers take these as types: a [`Caller`](caller::Caller), and
+//! [`InTenant`](scope::InTenant), [`InProject`](scope::InProject) or
+//! [`OnPlatform`](scope::OnPlatform), which cannot be had otherwise.
+//!
+//! What is added here are rules that need more than one request: nobody gives away more than
+//! they hold ([`authority`]), what was read is what is changed ([`etag`]), what was asked twice
+//! is done once ([`once`]). The database is asked in the name of the caller, so that it refuses
+//! what a mistake here would let through.
+//!
+//! One endpoint a file in [`endpoints`]: what it takes, what it answers, the handler, and its
+//! place in the document.
+
+mod authority;
+mod body;
+mod caller;
+mod document;
+mod endpoints;
+mod etag;
+mod once;
+mod page;
+mod path;
+mod problem;
+mod query;
+mod router;
+mod scope;
+mod text;
+mod work;
+
+use std::sync::Arc;
+
+use crate::cache::{KeyCache, RoleTables};
+use crate::clock::Clock;
+use crate::domain::Pepper;
+use crate::store::Db;
+
+pub use document::document;
+pub use router::router;
+
+/// What the endpoints work with.
+#[derive(Clone, Debug)]
+pub struct Api {
+    /// The truth.
+    pub db: Db,
+    /// Who may do what, as the data plane sees it.
+    pub tables: Arc<RoleTables>,
+    /// The keys that were just used.
+    pub keys: Arc<KeyCache>,
+    /// Under which secrets of keys are hashed.
+    pub pepper: Pepper,
+    /// Time.
+    pub clock: Clock,
+}

@@ -1,0 +1,29 @@
+//! What the data plane tells the control plane of a request. No client can set any of it: all
+//! names begin with what only the gateway sets, and the socket between the two takes
+//! connections of this process only.
+
+use http::HeaderName;
+
+/// The names.
+#[derive(Debug)]
+pub struct ControlHeaders;
+
+impl ControlHeaders {
+    /// Id of the principal.
+    pub const PRINCIPAL: HeaderName = HeaderName::from_static("x-portcullis-principal");
+    /// Public id of the API key.
+    pub const CREDENTIAL: HeaderName = HeaderName::from_static("x-portcullis-credential");
+    /// Where the permission of the route is held: `platform`, `tenant` or `project`; absent if
+    /// the route asks for none.
+    pub const SCOPE: HeaderName = HeaderName::from_static("x-portcullis-scope");
+    /// Id of the tenant in which the permission is held.
+    pub const TENANT: HeaderName = HeaderName::from_static("x-portcullis-tenant");
+    /// Id of the project in which the permission is held.
+    pub const PROJECT: HeaderName = HeaderName::from_static("x-portcullis-project");
+    /// Id of the audit event that the request leaves.
+    pub const EVENT: HeaderName = HeaderName::from_static("x-portcullis-event");
+    /// When that event occurred: microseconds since 1970.
+    pub const ARRIVED: HeaderName = HeaderName::from_static("x-portcullis-arrived");
+    /// The route as written.
+    pub const ROUTE: HeaderName = HeaderName::from_static("x-portcullis-route");
+}

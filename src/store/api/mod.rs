@@ -1,0 +1,29 @@
+//! What the administration API reads and changes.
+//!
+//! Reads happen in a [`ReadTx`], changes in an [`ApiTx`]: both tell the database for whom, so
+//! that what a mistake of the API would let through is refused there. Changes take turns, from
+//! their first look at what is there until their end; what was read is what is changed.
+
+mod answers;
+mod bindings;
+mod events;
+mod keys;
+mod members;
+mod page;
+mod projects;
+mod resources;
+mod roles;
+mod tenants;
+mod tx;
+
+pub use answers::{KeptAnswer, KeptFor};
+pub use bindings::{BindingView, NewBinding};
+pub use events::EventFilter;
+pub use keys::{KeyView, NewApiKey};
+pub use members::MemberView;
+pub use page::PageRequest;
+pub use projects::{NewProject, ProjectView};
+pub use resources::ResourceView;
+pub use roles::{NewCustomRole, RoleView};
+pub use tenants::TenantView;
+pub use tx::{ApiRequest, ApiTx, ReadTx};
