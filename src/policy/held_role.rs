@@ -79,10 +79,10 @@ impl HeldRole {
         };
         let mut unknown = Vec::new();
         for line in &role.permissions {
-            let rule = PermissionRule::parse(line);
-            let (permissions, missing) = catalogue.expand([rule.pattern]);
+            let parsed = PermissionRule::parse(line);
+            let (permissions, missing) = catalogue.expand([parsed.pattern]);
             unknown.extend(missing);
-            held.add(rule, permissions, conditions);
+            held.add(parsed, permissions, conditions);
         }
         (held, unknown)
     }

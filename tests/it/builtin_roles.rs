@@ -130,12 +130,12 @@ fn a_data_scientist_changes_nothing_in_production() {
     let mut roles = settings.roles.iter();
     let role = roles.find(|role| role.name == "data_scientist").unwrap();
     for line in &role.permissions {
-        let rule = PermissionRule::parse(line);
-        let action = rule.pattern.rsplit(':').next().unwrap();
+        let parsed = PermissionRule::parse(line);
+        let action = parsed.pattern.rsplit(':').next().unwrap();
         let harmless = ["read", "view", "use"].contains(&action);
-        let outside = rule.condition == Some("resource.environment != \"production\"");
+        let outside = parsed.condition == Some("resource.environment != \"production\"");
         assert!(
-            harmless || outside || rule.pattern == "predictions:create",
+            harmless || outside || parsed.pattern == "predictions:create",
             "{line}"
         );
     }

@@ -32,9 +32,9 @@ impl RoleTable {
         next.version = version.max(self.version);
         let mut unknown = Unknown::new();
         match touched {
-            TouchedRows::Tenants(ids) => next.change_tenants(ids, rows.tenants)?,
+            TouchedRows::Tenants(ids) => next.change_tenants(ids, rows.tenants),
             TouchedRows::Projects(ids) => next.change_projects(ids, rows.projects)?,
-            TouchedRows::Principals(ids) => next.change_principals(ids, rows.principals)?,
+            TouchedRows::Principals(ids) => next.change_principals(ids, &rows.principals),
             TouchedRows::Roles(ids) => {
                 next.change_roles(ids, &rows.roles, catalogue, &mut unknown)?;
             }
@@ -44,7 +44,7 @@ impl RoleTable {
         Some((next, unknown))
     }
 
-    fn change_tenants(&mut self, ids: &[TenantId], rows: Vec<Tenant>) -> Option<()> {
+    fn change_tenants(&mut self, ids: &[TenantId], rows: Vec<Tenant>) {
         for id in ids {
             if let Some(old) = self.tenants.remove(id) {
                 self.tenants_by_slug.remove(&old.slug);
@@ -54,7 +54,6 @@ impl RoleTable {
             self.tenants_by_slug.insert(tenant.slug.clone(), tenant.id);
             self.tenants.insert(tenant.id, Arc::new(tenant));
         }
-        Some(())
     }
 
     fn change_projects(&mut self, ids: &[ProjectId], rows: Vec<Project>) -> Option<()> {
@@ -79,8 +78,8 @@ impl RoleTable {
         Some(())
     }
 
-    fn change_principals(&mut self, ids: &[PrincipalId], rows: Vec<Principal>) -> Option<()> {
-        for principal in &rows {
+    fn change_principals(&mut self, ids: &[PrincipalId], rows: &[Principal]) {
+        for principal in rows {
             let known = self.holders.get(&principal.id);
             let grants = known.map_or_else(Vec::new, |holder| holder.grants.to_vec());
             let holder = Holder::new(Arc::new(principal.clone()), grants);
@@ -92,7 +91,6 @@ impl RoleTable {
         for id in gone {
             self.holders.remove(id);
         }
-        Some(())
     }
 
     /// A new role changes nobody's rights; what follows from a changed one only a new table
