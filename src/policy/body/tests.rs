@@ -200,3 +200,24 @@ fn a_value_is_set_where_it_belongs() {
         assert_eq!(set(text, pointer), Err(Malformed::BodyShape), "{text}");
     }
 }
+
+#[test]
+fn a_plain_value_may_stand_where_a_list_is_optional() {
+    let found = |text: &str, place: &str| {
+        let body = body(text);
+        let found = body.find(&at(place));
+        found.map(|found| found.iter().map(Option::is_some).collect::<Vec<_>>())
+    };
+    let place = "/content/*?/id";
+    assert_eq!(found(r#"{"content":"text"}"#, place), Ok(vec![false]));
+    assert_eq!(
+        found(r#"{"content":[{"id":"a"},{}]}"#, place),
+        Ok(vec![true, false])
+    );
+    assert_eq!(found("{}", place), Ok(vec![false]));
+    // An object is neither.
+    let odd = found(r#"{"content":{"id":"a"}}"#, place);
+    assert_eq!(odd, Err(Malformed::BodyShape));
+    let strict = found(r#"{"content":"text"}"#, "/content/*/id");
+    assert_eq!(strict, Err(Malformed::BodyShape));
+}

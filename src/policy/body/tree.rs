@@ -52,8 +52,8 @@ impl Tree {
             return Ok(());
         };
         let next = match (step, self) {
-            (_, Self::Null) => None,
-            (PointerSegment::EachIfList, Self::Bool(_) | Self::Number(_) | Self::Text(_)) => None,
+            (_, Self::Null)
+            | (PointerSegment::EachIfList, Self::Bool(_) | Self::Number(_) | Self::Text(_)) => None,
             (PointerSegment::Each | PointerSegment::EachIfList, Self::List(items)) => {
                 return items
                     .iter()
@@ -99,8 +99,8 @@ impl Tree {
             return Ok(());
         };
         let next = match (step, self) {
-            (_, Self::Null) => None,
-            (PointerSegment::EachIfList, Self::Bool(_) | Self::Number(_) | Self::Text(_)) => None,
+            (_, Self::Null)
+            | (PointerSegment::EachIfList, Self::Bool(_) | Self::Number(_) | Self::Text(_)) => None,
             (PointerSegment::Each | PointerSegment::EachIfList, Self::List(items)) => {
                 return items
                     .iter_mut()

@@ -175,3 +175,20 @@ impl Object {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rest_stays_behind_its_id() {
+        for rest in ["", "a", "a/b.txt", "a..b", "...", "a/", "//", "Ü b"] {
+            assert!(!leads_away(rest), "{rest}");
+        }
+        for rest in [
+            "..", "../b", "a/../b", "a/..", ".", "a/./b", "%2e%2e", "a\\b", "a\nb",
+        ] {
+            assert!(leads_away(rest), "{rest}");
+        }
+    }
+}

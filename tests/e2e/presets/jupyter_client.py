@@ -27,7 +27,9 @@ request = {
     "channel": "shell",
 }  # fmt: skip
 socket.send(json.dumps(request))
-while True:
+# The reply and the results come over channels of their own, in any order.
+replied = idle = False
+while not (replied and idle):
     message = json.loads(socket.recv())
     if message["parent_header"].get("msg_id") != request["header"]["msg_id"]:
         continue
@@ -35,5 +37,5 @@ while True:
         print(message["content"]["data"]["text/plain"])
     if message["msg_type"] == "error":
         print(message["content"]["ename"])
-    if message["msg_type"] == "execute_reply":
-        break
+    replied = replied or message["msg_type"] == "execute_reply"
+    idle = idle or message["content"].get("execution_state") == "idle"

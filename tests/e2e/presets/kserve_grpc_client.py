@@ -106,6 +106,7 @@ with grpc.insecure_channel(address) as channel:
         "infer, two names": raw(owner, "ModelInfer", twice),
         "infer, no message": raw(owner, "ModelInfer", b"\xff\xff"),
         "infer, compressed": inferred(owner, "fraud", "1", 1000, compression=grpc.Compression.Gzip),
+        "infer, 60 KB": inferred(owner, "fraud", "1", 15_000),
         "infer, 1 MB": inferred(owner, "fraud", "1", 250_000),
         "infer, a stream": streamed(owner),
         "statistics, of all": raw(owner, "ModelStatistics", b""),

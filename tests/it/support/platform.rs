@@ -119,7 +119,9 @@ impl State {
                 Some(self.page(size, query.get("page_token").copied()))
             }
             ("POST", ["datasets", "search"]) => {
-                let size = body["size"].as_u64().map(|size| size as usize);
+                let size = body["size"]
+                    .as_u64()
+                    .and_then(|size| usize::try_from(size).ok());
                 Some(self.page(size, body["token"].as_str()))
             }
             ("POST", ["datasets", "rename"]) => self.rename(&body),
