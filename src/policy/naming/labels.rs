@@ -45,8 +45,12 @@ fn texts<'r>(
 ) -> Result<LabelPairs, Malformed> {
     let mut texts = Vec::new();
     for (name, source) in rules {
-        if let Some(value) = places.values(source)?.into_iter().flatten().next() {
-            texts.push((Arc::clone(name), value.text()?.into_owned()));
+        let mut values = places.values(source)?.into_iter().flatten();
+        match (values.next(), values.next()) {
+            (None, _) => {}
+            (Some(value), None) => texts.push((Arc::clone(name), value.text()?.into_owned())),
+            // Which of them a condition means, nobody knows.
+            (Some(_), Some(_)) => return Err(Malformed::BodyShape),
         }
     }
     Ok(texts)
