@@ -52,7 +52,7 @@ pub(super) struct Membership {
     when: Option<String>,
 }
 
-fn resource(text: &str) -> Result<ResourceKey, String> {
+pub(super) fn resource(text: &str) -> Result<ResourceKey, String> {
     let mut parts = text.splitn(3, '/').filter(|part| !part.is_empty());
     match (parts.next(), parts.next(), parts.next()) {
         (Some(upstream), Some(kind), Some(id)) => Ok(ResourceKey {

@@ -17,6 +17,7 @@ mod objects;
 mod output;
 pub mod postgres;
 mod projects;
+mod resources;
 mod roles;
 pub mod routes;
 pub mod serve;
@@ -120,6 +121,8 @@ enum Command {
     Users(session::Admin<users::UsersCommand>),
     /// Service accounts: principals that are no people, at home in one tenant
     ServiceAccounts(session::Admin<service_accounts::ServiceAccountsCommand>),
+    /// Objects of backends: which project they belong to
+    Resources(session::Admin<resources::ResourcesCommand>),
     /// Members: who holds which role where
     Members(session::Admin<members::MembersCommand>),
     /// Roles: built in, or custom in a tenant
@@ -156,6 +159,7 @@ impl Command {
             Self::Projects(admin) => admin.run(global),
             Self::Users(admin) => admin.run(global),
             Self::ServiceAccounts(admin) => admin.run(global),
+            Self::Resources(admin) => admin.run(global),
             Self::Members(admin) => admin.run(global),
             Self::Roles(admin) => admin.run(global),
             Self::Keys(admin) => admin.run(global),

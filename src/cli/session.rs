@@ -81,6 +81,11 @@ impl Session {
         config::Settings::load(&self.config, &check::environment).ok()
     }
 
+    /// The whole configuration.
+    pub(super) fn settings(&self) -> Result<config::Settings, CliError> {
+        check::load(&self.config, self.output.json)
+    }
+
     /// Every permission there is.
     pub(super) fn catalogue(&self) -> Result<Catalogue, CliError> {
         Ok(settings::built_in(&self.essentials.permissions)?.catalogue)

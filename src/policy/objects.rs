@@ -139,6 +139,8 @@ pub struct FilterRule {
     pub kind: Arc<str>,
     /// Where the id is in an item.
     pub id: Pointer,
+    /// Whether an answer may be without it, whatever else it holds.
+    pub optional: bool,
 }
 
 /// The object that an answer is about. One that the caller may not see, and one that the

@@ -20,7 +20,7 @@ pub(super) fn body(
         ),
         Dialect::Mlflow => (
             "application/json",
-            json!({ "error_code": mlflow_code(status), "message": message }),
+            json!({ "error_code": mlflow_code(status, code), "message": message }),
         ),
         Dialect::OpenAi => ("application/json", openai(status, code, message)),
         Dialect::Kserve => ("application/json", json!({ "error": message })),
@@ -41,8 +41,9 @@ fn problem(status: StatusCode, code: &str, message: &str, request_id: &str) -> V
 }
 
 /// The names of MLflow's `ErrorCode` that its client turns into a `RestException`.
-fn mlflow_code(status: StatusCode) -> &'static str {
+fn mlflow_code(status: StatusCode, code: &str) -> &'static str {
     match status.as_u16() {
+        404 if code == "resource_unknown" => "RESOURCE_DOES_NOT_EXIST",
         400 => "INVALID_PARAMETER_VALUE",
         401 => "UNAUTHENTICATED",
         403 => "PERMISSION_DENIED",

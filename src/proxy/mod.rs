@@ -58,7 +58,7 @@ mod stages;
 mod target;
 mod upstream;
 
-pub use asking::{Asker, Lineage};
+pub use asking::{Asker, Lineage, ListedObject, ListingError, Listings};
 pub use capture::PageTokens;
 pub use control_plane::ControlPlane;
 pub use exchange::InFlight;

@@ -155,6 +155,7 @@ impl Parts {
             keys: Arc::clone(&keys),
             pepper: pepper.clone(),
             clock: desk.clock.clone(),
+            turn: Arc::default(),
         };
         let control_plane = ControlPlane::at(socket.path(), &desk.metrics);
         tasks.spawn(socket.serve(api::router(api)));

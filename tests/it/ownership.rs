@@ -1,5 +1,6 @@
 //! Objects of a backend that knows no tenants: whose they are, and who gets to see them.
 
+mod adoption;
 mod answers;
 mod bodies;
 mod children;
@@ -83,8 +84,16 @@ const ROUTES: &str = "
 
 /// The configuration of these tests.
 fn yaml(platform: &Platform) -> String {
+    yaml_with(platform, "")
+}
+
+fn yaml_with(platform: &Platform, types: &str) -> String {
     let routes = crate::support::gateway::yaml(platform.address(), ROUTES);
-    format!("{}{routes}", TYPES.trim_start())
+    format!(
+        "{}{}{routes}",
+        TYPES.trim_start(),
+        types.trim_start_matches('\n')
+    )
 }
 
 struct House {
@@ -95,8 +104,13 @@ struct House {
 
 impl House {
     async fn open() -> Self {
+        Self::with("").await
+    }
+
+    /// With more types of objects.
+    async fn with(types: &str) -> Self {
         let platform = Platform::start();
-        let gateway = TestGateway::start(&yaml(&platform)).await;
+        let gateway = TestGateway::start(&yaml_with(&platform, types)).await;
         let keys = gateway.seed();
         Self {
             platform,

@@ -62,7 +62,9 @@ fn labels(context: Context<'_>, fields: &Fields<'_>) -> Vec<(Arc<str>, LabelSour
 /// `{ items: response.body./things, type: thing, id: /id }`.
 pub(super) fn filter(context: Context<'_>, node: &Node) -> Option<FilterRule> {
     let reader = context.reader;
-    let fields = reader.fields(node, &["items", "type", "id"])?;
+    let fields = reader.fields(node, &["items", "type", "id", "optional"])?;
+    let optional = fields.get("optional");
+    let optional = optional.is_some_and(|node| reader.boolean(node).unwrap_or_default());
     let items = fields.required("items");
     let items = items.and_then(|node| source::response(reader, node));
     let kind_node = fields.required("type");
@@ -75,6 +77,7 @@ pub(super) fn filter(context: Context<'_>, node: &Node) -> Option<FilterRule> {
         reader.report(kind_node?.place, problem);
     }
     Some(FilterRule {
+        optional,
         items: items?,
         kind,
         id: id?,

@@ -79,7 +79,7 @@ impl<'a> Authority<'a> {
     }
 
     /// Whether a role takes something away from whoever has it.
-    pub(super) fn takes(&self, role: &Role) -> bool {
+    pub(super) fn takes(role: &Role) -> bool {
         let mut rules = role
             .permissions
             .iter()

@@ -32,6 +32,8 @@ mod work;
 
 use std::sync::Arc;
 
+use tokio::sync::Mutex;
+
 use crate::cache::{KeyCache, RoleTables};
 use crate::clock::Clock;
 use crate::domain::Pepper;
@@ -53,4 +55,7 @@ pub struct Api {
     pub pepper: Pepper,
     /// Time.
     pub clock: Clock,
+    /// Changes take turns. The database would see to that, but those that wait there have a
+    /// connection each, and whose turn it is may need another.
+    pub turn: Arc<Mutex<()>>,
 }

@@ -1,8 +1,11 @@
 //! A change under way: from its transaction to its answer.
 
+use std::sync::Arc;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use tokio::sync::OwnedMutexGuard;
 
 use super::Api;
 use super::caller::Caller;
@@ -27,6 +30,7 @@ pub(super) struct Answer {
 pub(super) struct Work<'a> {
     pub(super) tx: ApiTx,
     api: &'a Api,
+    _turn: OwnedMutexGuard<()>,
     keep: Option<(KeptFor, Seal)>,
 }
 
@@ -42,11 +46,13 @@ pub(super) enum Todo<'a> {
 impl Api {
     /// Begins a change.
     pub(super) async fn work(&self, caller: &Caller, site: &Site) -> Result<Work<'_>, Problem> {
+        let turn = Arc::clone(&self.turn).lock_owned().await;
         let request = caller.request.clone();
         let tx = self.db.change_for(site.claims, request, self.clock.now());
         Ok(Work {
             tx: tx.await?,
             api: self,
+            _turn: turn,
             keep: None,
         })
     }

@@ -34,7 +34,9 @@ impl<'t> Listing<'t> {
     pub fn read(text: &'t str, rule: &FilterRule) -> Result<Self, Unreadable> {
         let mut found = Found::default();
         found.collect(whole(text)?, rule.items.segments())?;
-        found.gaps.into_iter().try_for_each(is_flat)?;
+        if !rule.optional {
+            found.gaps.into_iter().try_for_each(is_flat)?;
+        }
         let arrays = found.values.into_iter().filter(|array| *array != "null");
         let lists = arrays.map(|array| List::read(array, &rule.id));
         let lists = lists.collect::<Result<_, _>>()?;
@@ -131,6 +133,7 @@ mod tests {
             items: items.parse().unwrap(),
             kind: "dataset".into(),
             id: id.parse().unwrap(),
+            optional: false,
         }
     }
 

@@ -9,8 +9,10 @@
 //! | `question.rs` | a request, with ids put into it |
 //! | `wire.rs` | one request and its answer on one connection |
 //! | `parents.rs` | which object another belongs to |
+//! | `listing.rs` | all objects that a backend has |
 //! | `owners.rs` | whose an object is, in the end |
 
+mod listing;
 mod owners;
 mod parents;
 mod question;
@@ -28,6 +30,7 @@ use pingora::upstreams::peer::{HttpPeer, Peer as _};
 use pingora::{Error, ErrorType};
 use smallvec::SmallVec;
 
+pub use listing::{ListedObject, ListingError, Listings};
 pub use owners::Lineage;
 pub(super) use owners::Unresolved;
 pub(super) use question::Question;

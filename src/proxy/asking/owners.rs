@@ -122,9 +122,9 @@ impl Lineage {
                 self.step(rules, &group, &places, &mut ways).await?;
                 if step > 0 {
                     // A parent that is gone does not make its child one that never was.
-                    places
-                        .iter()
-                        .for_each(|place| ways[*place].forget_absence());
+                    for place in &places {
+                        ways[*place].forget_absence();
+                    }
                 }
             }
         }

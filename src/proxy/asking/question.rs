@@ -17,7 +17,7 @@ const ID: &str = "{id}";
 const IDS: &str = "{ids}";
 
 /// All but RFC 3986 unreserved.
-const ENCODE: &AsciiSet = &NON_ALPHANUMERIC
+pub(super) const ENCODE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use self::Right::{Audit, Known, Member, Owner, Platform, PlatformChange, Tenant, TenantRead};
 use super::{PROJECT, V1, World, refusal};
 
 /// One request of each operation, which only its callers may make.
@@ -52,9 +53,19 @@ fn probe(
     }
 }
 
+/// An id that nothing has.
+const ID: &str = "01a20424-7f4f-730b-9cb3-2278a440387d";
+const ADD: &str = r#"{"principal": "boss@example.com", "role": "viewer"}"#;
+
 /// Every operation that there is a test for.
 fn probes() -> Vec<Probe> {
-    let id = "01a20424-7f4f-730b-9cb3-2278a440387d";
+    let mut probes = of_tenants();
+    probes.extend(of_projects());
+    probes
+}
+
+/// On the platform and in a tenant.
+fn of_tenants() -> Vec<Probe> {
     let tenant = |operation, method, path: &str, body, right| {
         probe(
             operation,
@@ -64,23 +75,10 @@ fn probes() -> Vec<Probe> {
             right,
         )
     };
-    let project = |operation, method, path: &str, body, right| {
-        probe(
-            operation,
-            method,
-            &format!("{V1}{PROJECT}{path}"),
-            body,
-            right,
-        )
-    };
-    let (member, binding) = (format!("/members/{id}"), format!("/bindings/{id}"));
-    let resource = format!("/resources/{id}");
-    let moved = format!("{resource}/project");
+    let binding = format!("/bindings/{ID}");
     let slug = r#"{"slug": "new", "name": "New"}"#;
     let role = r#"{"name": "own", "scope": "project", "permissions": ["models:read"]}"#;
-    let add = r#"{"principal": "boss@example.com", "role": "viewer"}"#;
     let key = r#"{"principal": "acme/robot"}"#;
-    use Right::{Audit, Known, Member, Owner, Platform, PlatformChange, Tenant, TenantRead};
     vec![
         probe("describe", "GET", "/.portcullis/openapi.json", "", Known),
         probe("me", "GET", &format!("{V1}/me"), "", Known),
@@ -113,12 +111,30 @@ fn probes() -> Vec<Probe> {
         ),
         tenant("delete_role", "DELETE", "/roles/none", "", Tenant),
         tenant("list_bindings", "GET", "/bindings", "", TenantRead),
-        tenant("create_binding", "POST", "/bindings", add, Tenant),
+        tenant("create_binding", "POST", "/bindings", ADD, Tenant),
         tenant("delete_binding", "DELETE", &binding, "", Tenant),
         tenant("list_keys", "GET", "/keys", "", Tenant),
         tenant("create_key", "POST", "/keys", key, Tenant),
         tenant("revoke_key", "DELETE", "/keys/4fT0aXq1ZbLw", "", Tenant),
         tenant("list_events_of_tenant", "GET", "/events", "", Tenant),
+    ]
+}
+
+/// In a project.
+fn of_projects() -> Vec<Probe> {
+    let project = |operation, method, path: &str, body, right| {
+        probe(
+            operation,
+            method,
+            &format!("{V1}{PROJECT}{path}"),
+            body,
+            right,
+        )
+    };
+    let member = format!("/members/{ID}");
+    let resource = format!("/resources/{ID}");
+    let moved = format!("{resource}/project");
+    vec![
         project("read_project", "GET", "", "", Member),
         project("update_project", "PATCH", "", r#"{"name": "Other"}"#, Owner),
         project(
@@ -130,7 +146,7 @@ fn probes() -> Vec<Probe> {
         ),
         project("delete_project", "DELETE", "", "", Owner),
         project("list_members", "GET", "/members", "", Member),
-        project("add_member", "POST", "/members", add, Owner),
+        project("add_member", "POST", "/members", ADD, Owner),
         project("read_member", "GET", &member, "", Member),
         project(
             "update_member",

@@ -1,5 +1,7 @@
 //! Spans over OTLP, whose trace ids the client chooses.
 
+use std::fmt::Write as _;
+
 use super::traces::experiment;
 use super::work::Work;
 use crate::support::gateway::{Keys, TestGateway};
@@ -74,7 +76,7 @@ fn send(
         spans.len()
     );
     for (name, value) in fields {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        write!(head, "{name}: {value}\r\n").unwrap();
     }
     let mut connection = Connection::open(gateway.public());
     connection.send([head.as_bytes(), b"\r\n", spans].concat());

@@ -53,16 +53,16 @@ impl Work {
 
     /// Ids that nothing has, each of the form of the real one.
     pub fn absent(&self) -> Self {
-        let zeros = "0".repeat(32);
+        let nothing = "f".repeat(32);
         Self {
             experiment: "987654321".to_owned(),
             name: format!("no-{}", self.name),
-            artifacts: self.artifacts.replace(&self.run, &zeros),
+            artifacts: self.artifacts.replace(&self.run, &nothing),
             model: format!("no-{}", self.model),
-            logged_model: format!("m-{zeros}"),
-            trace: format!("tr-{zeros}"),
-            dataset: format!("d-{zeros}"),
-            run: zeros,
+            logged_model: format!("m-{nothing}"),
+            trace: format!("tr-{nothing}"),
+            dataset: format!("d-{nothing}"),
+            run: nothing,
         }
     }
 

@@ -46,6 +46,7 @@ fn lists_models(route: &mut Route) {
         items: "/models".parse().unwrap(),
         kind: "model".into(),
         id: "/id".parse().unwrap(),
+        optional: false,
     }];
 }
 

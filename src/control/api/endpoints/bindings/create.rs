@@ -150,7 +150,7 @@ fn may_give(
     let project = new.project.as_ref();
     let scope = project.map_or(place.scope(), |project| Scope::Project(project.id));
     authority.covers_role(&new.role, scope)?;
-    if new.deny || authority.takes(&new.role) {
+    if new.deny || Authority::takes(&new.role) {
         authority.covers(&authority.held(new.principal.id, scope), scope)?;
     }
     Ok(())
