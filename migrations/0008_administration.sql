@@ -11,6 +11,7 @@ CREATE TABLE retired_projects (
     PRIMARY KEY (tenant_id, slug)
 );
 SELECT isolate_tenants('retired_projects', 'tenant_id');
+GRANT SELECT ON retired_projects TO portcullis_gateway;
 COMMENT ON TABLE retired_projects IS 'Names of deleted projects, never given again';
 
 -- SECURITY DEFINER: a name is retired by deleting its project, and in no other way.

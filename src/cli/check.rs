@@ -35,7 +35,7 @@ impl CheckArgs {
             report(&[], true);
             return Ok(());
         }
-        let (routes, upstreams) = (settings.routes.routes().len(), settings.upstreams.len());
+        let (routes, upstreams) = (settings.backend_routes().count(), settings.upstreams.len());
         println!(
             "ok: {}, {}",
             counted(routes, "route"),

@@ -168,7 +168,7 @@ fn or_dash(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{CONTROL_PLANE, Settings};
+    use crate::config::Settings;
 
     #[test]
     fn a_row_tells_what_a_route_requires() {
@@ -187,9 +187,7 @@ routes:
   creates: { type: dataset, id: response.body./id }
 ";
         let settings = Settings::parse("p.yaml", text, &|_| None).unwrap();
-        let routes = settings.routes.routes().iter();
-        let routes = routes.filter(|route| *route.upstream != *CONTROL_PLANE);
-        let rows = routes.map(|route| {
+        let rows = settings.backend_routes().map(|route| {
             let row = Row::from(&**route);
             COLUMNS.map(|(_, cell)| cell(&row)).join(", ")
         });

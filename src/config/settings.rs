@@ -14,7 +14,8 @@ use secrecy::SecretString;
 use super::certificate::{Authorities, ServerCertificate};
 use crate::domain::{BuiltInRole, Catalogue, Permission, Rates, WhenFull};
 use crate::policy::{
-    BodyTemplate, Dialect, HeadLimits, Origin, OwnedHeaders, ResourceType, RouteMap, Template,
+    BodyTemplate, Dialect, HeadLimits, Origin, OwnedHeaders, ResourceType, Route, RouteMap,
+    Template,
 };
 use crate::rate::RedisOptions;
 use crate::telemetry::LogFormat;
@@ -69,6 +70,14 @@ pub struct Settings {
     pub resource_types: Vec<ResourceType>,
     /// All routes.
     pub routes: RouteMap,
+}
+
+impl Settings {
+    /// The routes to backends: all but those of the gateway's own API.
+    pub fn backend_routes(&self) -> impl Iterator<Item = &Arc<Route>> {
+        let routes = self.routes.routes().iter();
+        routes.filter(|route| *route.upstream != *CONTROL_PLANE)
+    }
 }
 
 /// Where clients come in: one address.

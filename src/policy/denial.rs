@@ -255,7 +255,7 @@ impl Denial {
                 format!("Permission `{permission}` is denied to you here.")
             }
             DenialReason::ConditionUnmet => "The condition of this route is not met.".to_owned(),
-            DenialReason::ResourceUnknown => "There is no such object.".to_owned(),
+            DenialReason::ResourceUnknown => "The resource does not exist.".to_owned(),
             DenialReason::CredentialPermission { permission } => {
                 format!("This key is limited and does not include `{permission}`.")
             }

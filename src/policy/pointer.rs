@@ -36,6 +36,14 @@ impl Pointer {
         }
     }
 
+    /// The pointer of these steps.
+    #[must_use]
+    pub fn of(steps: &[PointerSegment]) -> Self {
+        Self {
+            segments: steps.into(),
+        }
+    }
+
     /// Its steps; none is the whole value.
     #[must_use]
     pub const fn segments(&self) -> &[PointerSegment] {

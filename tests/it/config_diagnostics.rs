@@ -142,7 +142,7 @@ fn sections() {
             ("permission action", "permissions: { widgets: ['*'] }"),
             (
                 "preset unknown",
-                "upstreams: { m: { url: 'http://h' } }\npresets: [ { name: mlflow, upstream: m } ]",
+                "upstreams: { m: { url: 'http://h' } }\npresets: [ { name: seldon, upstream: m } ]",
             ),
             (
                 "preset misspelt",

@@ -1,8 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{CONTROL_PLANE, Settings};
-use crate::policy::Route;
+use crate::config::Settings;
 
 /// In this order, which a map of `serde_json` would not keep.
 fn description(operations: &[(&str, &str, &str)]) -> Description {
@@ -30,17 +29,11 @@ fn settled(description: &Description) -> Settled {
     skeleton.settle().unwrap()
 }
 
-/// Whether it is the gateway's own API, which every map has.
-fn is_own(route: &Route) -> bool {
-    *route.upstream == *CONTROL_PLANE
-}
-
 /// Permission and resource of one operation.
 fn guess(method: &str, path: &str, tag: &str) -> String {
     let text = settled(&description(&[(method, path, tag)])).text;
     let settings = Settings::parse("map.yaml", &text, &|_| None).unwrap();
-    let mut routes = settings.routes.routes().iter();
-    let route = routes.find(|route| !is_own(route)).unwrap();
+    let route = settings.backend_routes().next().unwrap();
     let resource = route.resource.as_ref();
     let resource = resource.map_or(String::new(), |rule| {
         format!(" {} {}", rule.kind, rule.ids[0])
@@ -152,8 +145,7 @@ proptest! {
             let settings = Settings::parse("map.yaml", &settled.text, &|_| None);
             prop_assert!(settings.is_ok(), "{:?}\n{}", settings.err(), settled.text);
             let settings = settings.unwrap();
-            let routes = settings.routes.routes().iter().filter(|route| !is_own(route));
-            prop_assert_eq!(routes.count(), settled.routes);
+            prop_assert_eq!(settings.backend_routes().count(), settled.routes);
         }
     }
 }

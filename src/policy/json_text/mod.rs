@@ -5,6 +5,7 @@
 //! the way to it that has a key twice has no single meaning.
 
 mod edit;
+mod empty;
 mod listing;
 mod splice;
 
@@ -14,6 +15,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 pub use edit::{Edits, NoSuchPlace};
+pub use empty::without_items;
 pub use listing::Listing;
 pub use splice::{set_null, set_text};
 

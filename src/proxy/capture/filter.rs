@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Captured, fail, unreadable};
 use crate::domain::{ResourceKey, Whose};
-use crate::policy::json_text::{Listing, set_null};
+use crate::policy::json_text::{Listing, set_null, without_items};
 use crate::policy::{FilterRule, Named, Route};
 use crate::proxy::exchange::{Exchange, Outcome};
 use crate::proxy::gateway::Gateway;
@@ -43,6 +43,24 @@ impl Gateway {
             let mut visible = visible.into_iter();
             let kept = listing.keep(|| visible.next().unwrap_or(false));
             answer.body = kept.map_err(unreadable(exchange))?.into();
+        }
+        Ok(())
+    }
+
+    /// Gives lists without an item the one form that they have, however they came about.
+    pub(super) fn level(
+        exchange: &mut Exchange,
+        route: &Route,
+        answer: &mut Captured,
+    ) -> pingora::Result<()> {
+        if exchange.has_no_answer_body(answer.head.status) {
+            return Ok(());
+        }
+        for rule in &route.objects.filters {
+            let text = answer.text(exchange)?;
+            if let Some(text) = without_items(text, rule).map_err(unreadable(exchange))? {
+                answer.body = text.into();
+            }
         }
         Ok(())
     }

@@ -74,6 +74,7 @@ impl Gateway {
             if route.objects.pages.is_none() {
                 self.filter(exchange, &route, &mut answer).await?;
             }
+            Self::level(exchange, &route, &mut answer)?;
             answer.hide(exchange, &route)?;
         }
         self.deliver(session, exchange, answer).await

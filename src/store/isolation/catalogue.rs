@@ -37,6 +37,11 @@ pub(super) const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "retired_projects",
+        policies: USUAL,
+        grants: &["SELECT"],
+    },
+    Table {
         name: "principals",
         policies: &[
             "member_select SELECT",

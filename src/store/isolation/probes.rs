@@ -185,7 +185,7 @@ fn key(tenant: Uuid) -> String {
 }
 
 /// All ids are the tenant's own, which is one of each kind.
-fn rows_of(tenant: Uuid) -> [String; 9] {
+fn rows_of(tenant: Uuid) -> [String; 11] {
     let key = key(tenant);
     [
         format!("INSERT INTO tenants (id, slug, name) VALUES ('{tenant}', 'verify-{key}', 'x')"),
@@ -218,6 +218,12 @@ fn rows_of(tenant: Uuid) -> [String; 9] {
             "INSERT INTO audit_events (id, occurred_at, event, result, actor_type, tenant_id)
              VALUES ('{tenant}', now(), 'verify', 'success', 'operator', '{tenant}')"
         ),
+        // A name is retired by deleting its project, and in no other way.
+        format!(
+            "INSERT INTO projects (id, tenant_id, slug, name, owner_id)
+             VALUES (gen_random_uuid(), '{tenant}', 'gone-' || left(gen_random_uuid()::text, 8), 'x', '{tenant}')"
+        ),
+        format!("DELETE FROM projects WHERE tenant_id = '{tenant}' AND slug LIKE 'gone-%'"),
     ]
 }
 

@@ -114,7 +114,8 @@ async fn what_is_no_list_is_not_passed_on() {
         assert_eq!(answer.status, 502, "{body}");
     }
     house.platform.answer_all(Some(("200 OK", "{}")));
-    assert_eq!(house.gateway.get("/all", &house.keys.viewer).body, "{}");
+    let empty = house.gateway.get("/all", &house.keys.viewer);
+    assert_eq!(empty.body, r#"{"datasets":[]}"#, "as one that was emptied");
     house.platform.answer_all(Some(("418 Teapot", "as it is")));
     let refused = house.gateway.get("/all", &house.keys.viewer);
     assert_eq!((refused.status, refused.body.as_str()), (418, "as it is"));

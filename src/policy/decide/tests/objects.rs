@@ -154,7 +154,10 @@ fn unknown_nobodys_and_anothers_are_answered_alike() {
             Decision::Permitted(_) => panic!("permitted"),
         })
         .collect();
-    let expected = ("resource_unknown", "There is no such object.".to_owned());
+    let expected = (
+        "resource_unknown",
+        "The resource does not exist.".to_owned(),
+    );
     assert_eq!(messages, vec![expected; 9]);
 }
 
