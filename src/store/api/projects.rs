@@ -168,14 +168,33 @@ impl ApiTx {
         )
         .execute(self.connection())
         .await?;
-        match self.bind_member(project, former, as_what).await {
-            Ok(()) | Err(StoreError::Conflict(_)) => {}
-            Err(error) => return Err(error),
-        }
+        self.keep_former(project, former, as_what).await?;
         let done = done("project.owner_transferred", tenant, project)
             .detail("from", former.to_string())
             .detail("to", to.id.to_string());
         Ok((self.project(project.id).await?, done))
+    }
+
+    /// Who has the role already keeps it. A refused INSERT would end the whole transaction: it is
+    /// taken back by itself.
+    async fn keep_former(
+        &mut self,
+        project: &Project,
+        former: PrincipalId,
+        as_what: &Role,
+    ) -> Result<()> {
+        sqlx::query("SAVEPOINT former")
+            .execute(self.connection())
+            .await?;
+        match self.bind_member(project, former, as_what).await {
+            Err(StoreError::Conflict(_)) => {
+                sqlx::query("ROLLBACK TO SAVEPOINT former")
+                    .execute(self.connection())
+                    .await?;
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     /// Deletes it with its memberships (`project.deleted`).
