@@ -78,6 +78,9 @@ async fn they_take_no_place_from_requests_but_one_from_connections() {
     let mut open: Vec<_> = (0..3).map(|_| open(&gateway)).collect();
     assert_eq!((requests(&gateway), websockets(&gateway)), (0, 3));
     assert_eq!(plain(&gateway), 200);
+    until("the plain one to be gone", || {
+        gateway.metric("portcullis_connections") == 3
+    });
     let _last = gateway.connect();
     until("four connections", || {
         gateway.metric("portcullis_connections") == 4
