@@ -16,9 +16,10 @@ pub fn without_items(text: &str, rule: &FilterRule) -> Result<Option<String>, Un
     let (Some(PointerSegment::Key(key)), way) = split_last(&rule.items) else {
         return Ok(None);
     };
-    let is_missing = values_at(text, &rule.items)?.is_empty();
-    let has_items = Listing::read(text, rule)?.texts().next().is_some();
-    if has_items || (rule.optional && is_missing) {
+    if Listing::read(text, rule)?.texts().next().is_some() {
+        return Ok(None);
+    }
+    if rule.optional && values_at(text, &rule.items)?.is_empty() {
         return Ok(None);
     }
     let mut tree = Tree::parse(text.as_bytes(), Keys::Exact).map_err(|_| Unreadable)?;

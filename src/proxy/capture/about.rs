@@ -4,13 +4,11 @@
 use http::StatusCode;
 use pingora::proxy::Session;
 
-use super::{Captured, fail, unreadable};
-use crate::domain::{ResourceKey, Whose};
+use super::{Captured, unreadable};
 use crate::policy::json_text::ids_at;
-use crate::policy::{AnswerRule, Denial, Named, Route};
-use crate::proxy::exchange::{Exchange, Outcome};
+use crate::policy::{AnswerRule, Denial, Route};
+use crate::proxy::exchange::Exchange;
 use crate::proxy::gateway::Gateway;
-use crate::proxy::rescue::Failure;
 
 impl Gateway {
     /// Whether the answer tells of nothing that the caller may not see. What the backend does
@@ -31,31 +29,9 @@ impl Gateway {
         }
         answer.decode(exchange)?;
         let ids = ids_at(answer.text(exchange)?, &rule.id).map_err(unreadable(exchange))?;
-        let key = |id: String| ResourceKey {
-            upstream: route.recorded_at().clone(),
-            kind: rule.kind.clone(),
-            id: id.into(),
-        };
-        let keys: Vec<_> = ids.into_iter().map(key).collect();
-        let rules = exchange.rules.clone();
-        let Ok(owners) = self.owners(&rules, &keys).await else {
-            return Err(fail(exchange, Failure::OwnersUnknown));
-        };
-        let Outcome::Permitted(permit) = &exchange.outcome else {
-            return Err(fail(exchange, Failure::Internal));
-        };
-        let table = self.tables.current();
-        let sees = |(key, whose): (&ResourceKey, &Whose)| {
-            let named = Named {
-                kind: key.kind.clone(),
-                id: key.id.clone(),
-                enforced: true,
-                may_be_absent: false,
-            };
-            let owner = whose.owner();
-            owner.is_some_and(|owner| permit.sees(&table, &named, owner))
-        };
-        Ok(!owners.is_empty() && keys.iter().zip(&owners).all(sees))
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let seen = self.seen(exchange, route, &rule.kind, &ids).await?;
+        Ok(!seen.is_empty() && seen.into_iter().all(|seen| seen))
     }
 
     /// As for an id that nobody has.

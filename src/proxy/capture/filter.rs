@@ -73,12 +73,27 @@ impl Gateway {
         rule: &FilterRule,
         listing: &Listing<'_>,
     ) -> pingora::Result<Vec<bool>> {
-        let key = |id: &str| ResourceKey {
+        let ids: Vec<&str> = listing.ids().flatten().collect();
+        let seen = self.seen(exchange, route, &rule.kind, &ids).await?;
+        let mut seen = seen.into_iter();
+        let visible = listing.ids().map(|id| id.and_then(|_| seen.next()));
+        Ok(visible.map(|seen| seen.unwrap_or(false)).collect())
+    }
+
+    /// For each of these objects, whether the caller may see it.
+    pub(super) async fn seen(
+        &self,
+        exchange: &mut Exchange,
+        route: &Route,
+        kind: &Arc<str>,
+        ids: &[&str],
+    ) -> pingora::Result<Vec<bool>> {
+        let key = |id: &&str| ResourceKey {
             upstream: Arc::clone(route.recorded_at()),
-            kind: Arc::clone(&rule.kind),
-            id: id.into(),
+            kind: Arc::clone(kind),
+            id: (*id).into(),
         };
-        let keys: Vec<_> = listing.ids().flatten().map(key).collect();
+        let keys: Vec<_> = ids.iter().map(key).collect();
         let rules = Arc::clone(&exchange.rules);
         let Ok(owners) = self.owners(&rules, &keys).await else {
             return Err(fail(exchange, Failure::OwnersUnknown));
@@ -87,21 +102,17 @@ impl Gateway {
             return Err(fail(exchange, Failure::Internal));
         };
         let table = self.tables.current();
-        let mut owners = owners.into_iter();
-        let named = |id: &str| Named {
-            kind: Arc::clone(&rule.kind),
-            id: id.into(),
-            enforced: true,
-            may_be_absent: false,
-        };
-        let sees = |id: Option<&str>| {
-            let item = id.and_then(|id| Some((named(id), owners.next()?)));
-            let owned = |(named, whose): &(Named, Whose)| {
-                let owner = whose.owner();
-                owner.is_some_and(|owner| permit.sees(&table, named, owner))
+        let mut owners = owners.iter().map(Whose::owner);
+        let sees = |key: ResourceKey| {
+            let named = Named {
+                kind: key.kind,
+                id: key.id,
+                enforced: true,
+                may_be_absent: false,
             };
-            item.as_ref().is_some_and(owned)
+            let owner = owners.next().flatten();
+            owner.is_some_and(|owner| permit.sees(&table, &named, owner))
         };
-        Ok(listing.ids().map(sees).collect())
+        Ok(keys.into_iter().map(sees).collect())
     }
 }
