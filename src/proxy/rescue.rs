@@ -14,6 +14,7 @@ pub(super) fn status(reason: &DenialReason) -> StatusCode {
         DenialReason::NoRoute | DenialReason::ResourceUnknown => StatusCode::NOT_FOUND,
         DenialReason::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
         DenialReason::DeniedRoute(_)
+        | DenialReason::CrossSite
         | DenialReason::ProjectClosed
         | DenialReason::TenantClosed
         | DenialReason::CredentialScope

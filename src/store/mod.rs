@@ -27,6 +27,7 @@ mod projects;
 mod resource_changes;
 mod resources;
 mod roles;
+mod sessions;
 mod tenant_tx;
 mod tenants;
 
@@ -37,7 +38,7 @@ pub use bindings::{BindingPlace, NewBinding};
 pub use connect::{DatabaseUrl, Db, MalformedDatabaseUrl};
 pub use error::StoreError;
 pub use isolation::{Finding, verify_isolation};
-pub use keys::{KeyUse, ListedKey};
+pub use keys::{CredentialUse, ListedKey};
 pub use listener::{Change, ChangeListener, Changed, TouchedResources};
 pub use members::Member;
 pub use migrate::{Migrated, migrate};

@@ -226,6 +226,7 @@ impl Asking<'_> {
             circumstances: Circumstances {
                 ip: None,
                 at: DateTime::UNIX_EPOCH,
+                scheme: "https",
             },
             objects: objects.map(|(named, owners)| NamedObjects {
                 named,
