@@ -43,14 +43,15 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// The cookie that its session is in.
+    /// The cookie that its session is in; `None` where none is safe: in cleartext from
+    /// another machine.
     #[must_use]
-    pub const fn cookie(self) -> SessionCookie {
+    pub fn cookie(self) -> Option<SessionCookie> {
         if self.https {
-            SessionCookie::Host
-        } else {
-            SessionCookie::Dev
+            return Some(SessionCookie::Host);
         }
+        let is_here = self.ip.is_some_and(|ip| ip.to_canonical().is_loopback());
+        is_here.then_some(SessionCookie::Dev)
     }
 }
 

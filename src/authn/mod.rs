@@ -4,8 +4,10 @@
 mod api_key;
 mod authenticator;
 mod finder;
+mod password;
 mod session;
 mod usage;
 
+pub use password::{Checked, HashError, Password, Passwords, UnfitPassword};
 pub use authenticator::{Authenticator, Caller, Truth};
 pub use usage::Usage;

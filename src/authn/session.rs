@@ -48,7 +48,7 @@ impl Authenticator {
         secret: &SecretString,
         caller: Caller,
     ) -> Authentication {
-        if cookie != caller.cookie() {
+        if Some(cookie) != caller.cookie() {
             return Authentication::Ended(Rejection::Misplaced);
         }
         let Ok(token) = secret.expose_secret().parse::<SessionToken>() else {

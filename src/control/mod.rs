@@ -6,9 +6,13 @@
 
 pub mod api;
 mod health;
+pub mod pages;
 mod plane;
 mod private;
+mod sign_in;
+mod told;
 
 pub use health::Health;
+pub use sign_in::SignIns;
 pub use plane::OwnSocket;
 pub use private::serve;

@@ -214,7 +214,8 @@ const fn known(authentication: &Authentication) -> Result<&Subject, DenialReason
     match authentication {
         Authentication::Authenticated(subject) => Ok(subject),
         Authentication::NotPresented => Err(DenialReason::Unauthenticated),
-        Authentication::Rejected(why) | Authentication::Ended(why) => Err(DenialReason::Rejected(*why)),
+        Authentication::Rejected(why) => Err(DenialReason::Rejected(*why)),
+        Authentication::Ended(why) => Err(DenialReason::Ended(*why)),
         Authentication::Unavailable => Err(DenialReason::TruthUnavailable),
     }
 }

@@ -20,8 +20,10 @@ use crate::audit::AuditWriter;
 use crate::authn::{Authenticator, Truth};
 use crate::cache::{KeyCache, OwnerCache, Owners, Refresh, RoleTables, SessionCache};
 use crate::config::{ConfigFile, Settings};
-use crate::control::OwnSocket;
 use crate::control::api::{self, Api};
+use crate::control::pages::{self, Pages};
+use crate::control::{OwnSocket, SignIns};
+use crate::domain::Pepper;
 use crate::proxy::{
     Asker, CertificateWatch, ControlPlane, Core, Gateway, InFlight, Lineage, Listener, LiveRules,
     PageTokens, Protocol, Provisioner, Rules,
@@ -167,7 +169,11 @@ impl Parts {
             turn: Arc::default(),
         };
         let control_plane = ControlPlane::at(socket.path(), &desk.metrics);
-        tasks.spawn(socket.serve(api::router(api)));
+        let pages = pages::router(Pages {
+            sign_ins: self.sign_ins(&truth.pepper),
+            tables: Arc::clone(tables),
+        });
+        tasks.spawn(socket.serve(api::router(api).merge(pages)));
         Ok(Gateway::new(Core {
             rules: rules.clone(),
             authenticator: Authenticator::new(truth, &desk.metrics),
@@ -181,6 +187,13 @@ impl Parts {
             clock: desk.clock.clone(),
             in_flight: InFlight::new(&desk.metrics.requests),
         }))
+    }
+
+    fn sign_ins(&self, pepper: &Pepper) -> Option<SignIns> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let (db, clock) = (self.db.clone(), self.desk.clock.clone());
+        let settings = self.settings.sign_in?;
+        Some(SignIns::new(db, pepper.clone(), clock, settings, cores))
     }
 
     fn lineage(&self, owned: Arc<OwnerCache>) -> Lineage {
