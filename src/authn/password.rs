@@ -210,7 +210,8 @@ mod tests {
         let old = Params::new(8 * 1024, 1, 1, None).unwrap();
         let old = Argon2::new(Algorithm::Argon2id, Version::V0x13, old);
         let hash: PasswordHash = old.hash_password_with_salt(b"correct horse", &[7; 16]).unwrap();
-        let checked = Passwords::new(1).check(Some(password("correct horse")), Some(hash.to_string()));
+        let passwords = Passwords::new(1);
+        let checked = passwords.check(Some(password("correct horse")), Some(hash.to_string()));
         assert_eq!(checked.await, Ok(Checked::Right { outdated: true }));
     }
 
