@@ -193,7 +193,8 @@ mod tests {
             "{}",
             r#"{"version": 7, "table": "api_keys", "ids": null}"#,
             r#"{"version": 7, "table": "api_keys", "ids": ["too short"]}"#,
-            r#"{"version": 7, "table": "sessions", "ids": []}"#,
+            r#"{"version": 7, "table": "sessions", "ids": ["no uuid"]}"#,
+            r#"{"version": 7, "table": "strangers", "ids": []}"#,
             r#"{"table": "bindings", "ids": []}"#,
         ] {
             assert_eq!(what(payload), Changed::Everything, "{payload}");
