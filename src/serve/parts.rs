@@ -20,9 +20,9 @@ use crate::audit::AuditWriter;
 use crate::authn::{Authenticator, Truth};
 use crate::cache::{KeyCache, OwnerCache, Owners, Refresh, RoleTables, SessionCache};
 use crate::config::{ConfigFile, Settings};
-use crate::control::api::{self, Api};
-use crate::control::pages::{self, Pages};
-use crate::control::{OwnSocket, SignIns};
+use crate::control::api::Api;
+use crate::control::pages::Pages;
+use crate::control::{self, OwnSocket, SignIns};
 use crate::domain::Pepper;
 use crate::proxy::{
     Asker, CertificateWatch, ControlPlane, Core, Gateway, InFlight, Lineage, Listener, LiveRules,
@@ -169,11 +169,11 @@ impl Parts {
             turn: Arc::default(),
         };
         let control_plane = ControlPlane::at(socket.path(), &desk.metrics);
-        let pages = pages::router(Pages {
+        let pages = Pages {
             sign_ins: self.sign_ins(&truth.pepper),
             tables: Arc::clone(tables),
-        });
-        tasks.spawn(socket.serve(api::router(api).merge(pages)));
+        };
+        tasks.spawn(socket.serve(control::router(api, pages)));
         Ok(Gateway::new(Core {
             rules: rules.clone(),
             authenticator: Authenticator::new(truth, &desk.metrics),
