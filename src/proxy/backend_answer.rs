@@ -62,7 +62,10 @@ impl Gateway {
             // It knows no chunks (RFC 9112 §6.1): the connection's end is the body's.
             response.remove_header(&header::TRANSFER_ENCODING);
         }
-        strip_own(response)?;
+        let is_own = exchange.upstream.as_ref().is_some_and(|it| it.is_own());
+        if !is_own {
+            strip_own(response)?;
+        }
         response.insert_header(X_REQUEST_ID, exchange.request_id())?;
         exchange.rate.tell(response)?;
         exchange.body_left = content_length(&response.headers);

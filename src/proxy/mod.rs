@@ -47,6 +47,7 @@ mod gateway;
 mod grpc;
 mod headers;
 mod inspect;
+mod navigation;
 mod no_request;
 mod provision;
 mod rate;
