@@ -46,7 +46,7 @@ impl SignIns {
     }
 
     /// Seconds to wait; `None`: it is looked at, and counts as failed until it has not.
-    async fn admit(&self, attempt: &Attempt) -> Result<Option<u64>, StoreError> {
+    pub(super) async fn admit(&self, attempt: &Attempt) -> Result<Option<u64>, StoreError> {
         let now = self.clock.now();
         let throttle = Throttle::at(now);
         let failures = self.db.failures(attempt, throttle.since()).await?;
@@ -105,7 +105,7 @@ impl SignIns {
         change.commit(done, UNAUTHORIZED).await
     }
 
-    fn attempt(&self, name: &str, request: &ApiRequest) -> Attempt {
+    pub(super) fn attempt(&self, name: &str, request: &ApiRequest) -> Attempt {
         let key = self.pepper.derive(b"accounts of sign-in attempts");
         let mac = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes a key of any length");
         let account = mac.chain_update(name.as_bytes()).finalize();

@@ -1,6 +1,7 @@
 //! From a name and a password to a session, and to its end.
 
 mod by_password;
+mod change_password;
 mod forms;
 mod throttle;
 
@@ -8,6 +9,7 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
 pub(super) use self::by_password::Typed;
+pub(super) use self::change_password::{Change, Changed};
 pub(super) use self::forms::is_from_own_page;
 use crate::authn::{HashError, Passwords};
 use crate::clock::Clock;
@@ -98,7 +100,8 @@ impl SignIns {
         if let Some(rehashed) = proven.rehashed {
             change.rehash(proven.id, &rehashed).await?;
         }
-        let done = change.begin_session(&session, attempt).await?;
+        change.forgive(attempt).await?;
+        let done = change.begin_session(&session).await?;
         change.commit(done, SEE_OTHER).await?;
         Ok(token)
     }
