@@ -7,6 +7,7 @@ use pingora::proxy::Session;
 use super::client::X_REQUEST_ID;
 use super::exchange::Exchange;
 use super::gateway::Gateway;
+use super::control_plane;
 use super::stages::content_length;
 use super::{cookies, grpc};
 
@@ -41,6 +42,7 @@ impl Gateway {
             // It knows no chunks (RFC 9112 §6.1): the connection's end is the body's.
             response.remove_header(&header::TRANSFER_ENCODING);
         }
+        exchange.refused = control_plane::refusal(exchange.route().as_deref(), response);
         strip_own(response)?;
         response.insert_header(X_REQUEST_ID, exchange.request_id())?;
         exchange.rate.tell(response)?;

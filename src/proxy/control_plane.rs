@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
-use pingora::http::RequestHeader;
+use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::exchange::Exchange;
 use super::upstream::Upstream;
 use crate::config::{self, CONTROL_PLANE, HostRewrite};
 use crate::domain::ControlHeaders;
-use crate::policy::{Permit, Requirement};
+use crate::policy::{Permit, Requirement, Route};
 use crate::telemetry::Metrics;
 
 /// Where the gateway's own requests go.
@@ -91,4 +91,11 @@ pub(super) fn put_caller(
     let arrived = exchange.occurred_at.timestamp_micros();
     put(ControlHeaders::ARRIVED, Some(arrived.to_string()))?;
     put(ControlHeaders::ROUTE, Some(route.label.to_string()))
+}
+
+/// Why it has not carried out a request; the word of no other upstream counts.
+pub(super) fn refusal(route: Option<&Route>, response: &ResponseHeader) -> Option<String> {
+    route.filter(|route| &*route.upstream == CONTROL_PLANE)?;
+    let word = response.headers.get(ControlHeaders::REFUSED)?;
+    word.to_str().ok().map(str::to_owned)
 }

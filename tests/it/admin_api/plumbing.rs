@@ -101,7 +101,7 @@ async fn a_change_leaves_one_event_and_so_does_a_refusal() {
         .collect();
     insta::assert_snapshot!(told.join("\n"), @"
     project.created success - acme churn boss@example.com project 201
-    project.created failed upstream_409 acme - boss@example.com - 409
+    project.created failed conflict acme - boss@example.com - 409
     authz.denied denied permission_missing acme - viewer@example.com - 403
     ");
     assert_eq!(
