@@ -5,9 +5,9 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
 use super::client::X_REQUEST_ID;
+use super::control_plane;
 use super::exchange::Exchange;
 use super::gateway::Gateway;
-use super::control_plane;
 use super::stages::content_length;
 use super::{cookies, grpc};
 

@@ -72,7 +72,9 @@ pub(crate) async fn handle(
     may_give(&Authority::of(&caller, &api), &place, &new)?;
     let (binding, done) = work.tx.create_binding(&place.0, &new).await?;
     let location = format!("{PREFIX}/tenants/{}/bindings/{}", place.0.slug, binding.id);
-    Ok(work.created(done, location, &Binding::from(binding)).await?)
+    Ok(work
+        .created(done, location, &Binding::from(binding))
+        .await?)
 }
 
 async fn resolve(

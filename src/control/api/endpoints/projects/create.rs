@@ -75,7 +75,9 @@ pub(crate) async fn handle(
     let new = resolve(&mut work.tx, &api, &caller, &place, body.value).await?;
     let (project, done) = work.tx.create_project(tenant, &new).await?;
     let location = format!("{PREFIX}/tenants/{}/projects/{}", tenant.slug, new.slug);
-    Ok(work.created(done, location, &Project::from(project)).await?)
+    Ok(work
+        .created(done, location, &Project::from(project))
+        .await?)
 }
 
 /// Finds all that is named. The owner's role and the members' must be the caller's to give.
