@@ -220,12 +220,6 @@ impl Upstream {
         Dial::new(connector, pool, place, peer, idle)
     }
 
-    /// The next healthy address in turn, for a request of the gateway's own.
-    pub(super) fn any_peer(&self) -> pingora::Result<Box<HttpPeer>> {
-        let backend = self.addresses.next_healthy()?;
-        Ok(self.peer_of(backend))
-    }
-
     fn peer_at(&self, socket: &str) -> pingora::Result<Box<HttpPeer>> {
         let mut peer = HttpPeer::new_uds(socket, false, String::new())?;
         peer.options = self.options.clone();
