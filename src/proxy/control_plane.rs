@@ -10,8 +10,8 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use super::exchange::Exchange;
 use super::upstream::Upstream;
 use crate::config::{self, CONTROL_PLANE, HostRewrite};
-use crate::domain::ControlHeaders;
-use crate::policy::{Permit, Requirement, Route};
+use crate::domain::{ControlHeaders, CredentialKind};
+use crate::policy::{Permit, Requirement};
 use crate::telemetry::Metrics;
 
 /// Where the gateway's own requests go.
@@ -74,6 +74,7 @@ pub(super) fn put_caller(
     let subject = permit.subject();
     let principal = subject.map(|subject| subject.principal.id.to_string());
     let credential = subject.and_then(|subject| subject.credential.id.as_ref());
+    let session = credential.filter(|id| id.kind() == CredentialKind::Session);
     let tenant = permit.tenant().map(|tenant| tenant.id.to_string());
     let project = permit.project().map(|project| project.id.to_string());
     put(ControlHeaders::PRINCIPAL, principal)?;
@@ -81,6 +82,7 @@ pub(super) fn put_caller(
         ControlHeaders::CREDENTIAL,
         credential.map(ToString::to_string),
     )?;
+    put(ControlHeaders::SESSION, session.map(ToString::to_string))?;
     let route = permit.route();
     let asks = matches!(route.requirement, Requirement::Permission { .. });
     let scope = asks.then(|| route.scope.as_str().to_owned());
@@ -93,9 +95,8 @@ pub(super) fn put_caller(
     put(ControlHeaders::ROUTE, Some(route.label.to_string()))
 }
 
-/// Why it has not carried out a request; the word of no other upstream counts.
-pub(super) fn refusal(route: Option<&Route>, response: &ResponseHeader) -> Option<String> {
-    route.filter(|route| &*route.upstream == CONTROL_PLANE)?;
-    let word = response.headers.get(ControlHeaders::REFUSED)?;
+/// Why it has not carried out a request: told to us, and to no client.
+pub(super) fn take_refusal(response: &mut ResponseHeader) -> Option<String> {
+    let word = response.remove_header(&ControlHeaders::REFUSED)?;
     word.to_str().ok().map(str::to_owned)
 }

@@ -177,6 +177,11 @@ impl Upstream {
         }
     }
 
+    /// Whether the gateway itself is behind it.
+    pub(super) const fn is_own(&self) -> bool {
+        self.socket.is_some()
+    }
+
     pub(super) const fn scheme(&self) -> &'static str {
         if self.tls { "https" } else { "http" }
     }

@@ -223,6 +223,7 @@ fn allowed(
         authentication: &Authentication::Authenticated(subject),
         table,
         circumstances: Circumstances {
+            scheme: "https",
             ip: None,
             at: DateTime::UNIX_EPOCH,
         },

@@ -53,7 +53,11 @@ impl Asked {
             lookup: routes.find(self.request.method(), self.request.host(), &path),
             authentication,
             table,
-            circumstances: Circumstances { ip: None, at },
+            circumstances: Circumstances {
+                ip: None,
+                at,
+                scheme: "https",
+            },
             objects: None,
         }
     }
