@@ -140,7 +140,7 @@ impl Provisioner {
     ) -> Result<(), Unprovided> {
         let question = Question {
             method: rule.method.clone(),
-            target: rule.path.to_string(),
+            target: rule.path.clone(),
             body: Some(body(rule, tenant, project)?),
         };
         let reply = self.asker.ask(upstream, &question).await;

@@ -39,7 +39,7 @@ use explanation::Explanation;
 use verdict::Verdict;
 
 /// Nothing is remembered for longer than the answer takes.
-const MEMORY: Duration = Duration::from_secs(60);
+const MEMORY: Duration = Duration::from_mins(1);
 
 /// Say whether a request would be permitted, and why, without sending it
 ///
