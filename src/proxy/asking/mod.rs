@@ -80,13 +80,11 @@ impl Asker {
         self.connector.get_http_session(peer).await
     }
 
-    /// Gives a connection back after a whole answer. One of HTTP/1 is a lease, which knows
-    /// by itself whether it can serve again.
+    /// Gives a connection back after a whole answer. One of HTTP/1 is a lease: offered to be
+    /// kept it ends, and knows by itself whether it can serve again.
     pub(super) async fn release(&self, http: HttpSession, peer: &HttpPeer) {
-        if http.as_http2().is_some() {
-            let idle = peer.idle_timeout();
-            self.connector.release_http_session(http, peer, idle).await;
-        }
+        let idle = peer.idle_timeout();
+        self.connector.release_http_session(http, peer, idle).await;
     }
 
     /// Asks. Another attempt is made where the last cannot have done anything.
