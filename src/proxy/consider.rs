@@ -12,12 +12,13 @@ use super::asking::Unresolved;
 use super::exchange::Exchange;
 use super::gateway::Gateway;
 use super::inspect::{self, Unread};
+use super::rescue::Failure;
 use super::rules::Rules;
 use crate::domain::{ResourceKey, Whose};
 use crate::policy::{
-    Authentication, Body, CanonicalRequest, Checked, Circumstances, Decision, Denial, Facts,
-    LabelPairs, LabelSource, Lookup, Named, NamedObjects, Names, PathRef, Question, RoleTable,
-    Route, check_content, decide, named, request_labels, request_params, screen,
+    AskedFor, Authentication, Body, CanonicalRequest, Checked, Circumstances, Decision, Denial,
+    Facts, LabelPairs, LabelSource, Lookup, Named, NamedObjects, Names, PathRef, Question,
+    RoleTable, Route, check_content, decide, named, request_labels, request_params, screen,
 };
 
 /// What was learnt of a request besides its head.
@@ -154,8 +155,13 @@ impl Gateway {
             let (denial, facts) = *refused;
             return Ok(Decision::Denied(denial, facts));
         }
+        if route.objects.body.is_some()
+            && let Err(denial) = self.limit_caller(exchange, case.authentication).await
+        {
+            return Ok(Decision::Denied(denial, case.facts()));
+        }
         let learnt = self.learn(session, exchange, case, route).await;
-        let (objects, learnt) = match learnt {
+        let (objects, asked, learnt) = match learnt {
             Ok(learnt) => learnt,
             Err(Unread::Refused(denial)) => return Ok(Decision::Denied(denial, case.facts())),
             Err(Unread::Broken(error)) => return Err(error),
@@ -170,7 +176,32 @@ impl Gateway {
             denied @ Decision::Denied(..) => denied,
         };
         exchange.learnt = learnt;
-        Ok(decision)
+        Ok(self.shown(exchange, decision, &asked).await)
+    }
+
+    /// A permit for what the backend does not show in the permit's project is none.
+    async fn shown(&self, exchange: &Exchange, decision: Decision, asked: &[AskedFor]) -> Decision {
+        let permit = match decision {
+            Decision::Permitted(permit) if !asked.is_empty() => permit,
+            other => return other,
+        };
+        let upstream = exchange.rules.upstreams.find(&permit.route().upstream);
+        let shown = match upstream {
+            Some(upstream) => self.lineage.asker().shows(upstream, &permit, asked).await,
+            None => Err(Failure::Internal),
+        };
+        let denial = match shown {
+            Ok(true) => return Decision::Permitted(permit),
+            Ok(false) => Denial::resource_unknown(),
+            Err(failure) => {
+                tracing::warn!(
+                    code = failure.code(),
+                    "whether an object is shown cannot be told"
+                );
+                Denial::owner_unavailable()
+            }
+        };
+        Decision::Denied(denial, permit.into_facts())
     }
 
     /// Reads the body, and asks whose the objects are that the request names.
@@ -180,14 +211,14 @@ impl Gateway {
         exchange: &Exchange,
         case: &Case<'_>,
         route: &Route,
-    ) -> Result<(Objects, Learnt), Unread> {
+    ) -> Result<(Objects, Vec<AskedFor>, Learnt), Unread> {
         let rules = &exchange.rules;
         let allowed = route.max_body.unwrap_or(rules.limits.body);
         let body = match &route.objects.body {
             Some(rule) => Some(inspect::read(session, exchange, rule, allowed).await?),
             None => None,
         };
-        let (names, labels, params) = {
+        let (mut names, labels, params) = {
             let table = self.tables.current();
             let question = case.question(session, &table, None);
             let names = named(&question, body.as_ref()).map_err(Denial::from)?;
@@ -212,10 +243,11 @@ impl Gateway {
             doomed: keys.into_iter().take(doomed).collect(),
             labels: labels.into_iter().map(texts).collect(),
         };
+        let asked = std::mem::take(&mut names.asked);
         let mut objects = objects(names, owners);
         objects.made = told(route, &learnt.labels);
         objects.params = params;
-        Ok((objects, learnt))
+        Ok((objects, asked, learnt))
     }
 
     pub(super) async fn owners(

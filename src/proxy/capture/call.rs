@@ -5,7 +5,7 @@ use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 
 use super::Captured;
-use crate::proxy::asking::{MAX_ANSWER, wire};
+use crate::proxy::asking::wire;
 use crate::proxy::call::{Begun, client_gone};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::gateway::Gateway;
@@ -33,7 +33,7 @@ impl Gateway {
             peer,
             head,
         } = begun;
-        let read = wire::read_body(&mut http, MAX_ANSWER, &peer);
+        let read = wire::read_body(&mut http, exchange.rules.limits.answer, &peer);
         let read = if exchange.changes_objects() {
             read.await
         } else {
@@ -45,7 +45,11 @@ impl Gateway {
         match read {
             Ok(body) => {
                 self.lineage.asker().release(http, &peer).await;
-                Ok(Captured { head, body })
+                Ok(Captured {
+                    head,
+                    body,
+                    has_items: false,
+                })
             }
             Err(error) => {
                 http.shutdown().await;

@@ -213,7 +213,7 @@ async fn where_an_address_refuses_the_connection_the_body_goes_to_the_next() {
     drop(refusing);
     let config = yaml(&platform).replace(
         &format!("url: \"http://{alive}\""),
-        &format!("addresses: [\"{dead}\", \"{alive}\"]"),
+        &format!("addresses: [\"{dead}\", \"{alive}\"], health: {{ interval: 1h }}"),
     );
     let gateway = TestGateway::start(&config).await;
     let keys = gateway.seed();
