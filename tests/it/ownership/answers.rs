@@ -159,7 +159,7 @@ async fn the_answer_to_an_inspected_body_passes_as_it_comes() {
     }
     assert!(read > BODY.len(), "head and what there is");
     gateway.wait_for_audit();
-    let events = gateway.ended().await;
+    let events = gateway.events().await;
     let failed = events.iter().filter(|event| event["result"] == "failed");
     assert_eq!(failed.count(), 3, "{events:#?}");
 }
