@@ -75,7 +75,11 @@ impl Gateway {
             ..Facts::default()
         };
         let rules = std::sync::Arc::clone(&exchange.rules);
-        let charges = charges(rules.rate.iter().filter(is_of_caller), &facts, exchange);
+        let charges = charges(
+            rules.rate.iter().filter(|rule| is_of_caller(rule)),
+            &facts,
+            exchange,
+        );
         let state = &mut exchange.rate;
         state.caller_counted = true;
         let taken = std::mem::take(&mut state.taken);
@@ -133,7 +137,7 @@ impl Gateway {
     }
 }
 
-const fn is_of_caller(rule: &&RateRule) -> bool {
+const fn is_of_caller(rule: &RateRule) -> bool {
     matches!(rule.dimension, Dimension::Principal | Dimension::Key)
 }
 

@@ -143,9 +143,10 @@ impl Gateway {
             exchange.await_body();
         }
         if exchange.route().is_some_and(|route| route.captures()) {
-            self.capture(session, exchange).await?;
+            // Apart from what every request needs: they are large.
+            Box::pin(self.capture(session, exchange)).await?;
         } else if exchange.forwarded.body.is_some() {
-            self.relay(session, exchange).await?;
+            Box::pin(self.relay(session, exchange)).await?;
         } else {
             return Ok(false);
         }

@@ -106,7 +106,8 @@ impl Asker {
         question: &Question,
         permit: Option<&Permit>,
     ) -> Result<Reply, Failure> {
-        let attempts = self.attempts(upstream, question, permit);
+        // Many futures deep already: the compiler follows only so many.
+        let attempts = Box::pin(self.attempts(upstream, question, permit));
         let asked = tokio::time::timeout(TIMEOUT, attempts).await;
         asked.unwrap_or(Err(Failure::UpstreamTimeout))
     }
