@@ -63,7 +63,11 @@ impl Authenticator {
         Authentication::Rejected(Rejection::Malformed)
     }
 
-    fn genuine(&self, token: &KeyToken, entry: &KeyEntry) -> Result<Arc<Held<CachedKey>>, Rejection> {
+    fn genuine(
+        &self,
+        token: &KeyToken,
+        entry: &KeyEntry,
+    ) -> Result<Arc<Held<CachedKey>>, Rejection> {
         let (hash, found) = match entry {
             KeyEntry::Found(found) => (found.key.secret_hash, Some(found)),
             KeyEntry::Missing => (SecretHash([0; 32]), None),

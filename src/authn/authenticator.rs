@@ -92,7 +92,12 @@ impl Authenticator {
         Self {
             usage: Arc::default(),
             keys: Finder::new(stored_keys, keys, clock.clone(), counted("api_keys")),
-            sessions: Finder::new(Sessions { db }, sessions, clock.clone(), counted("sessions")),
+            sessions: Finder::new(
+                Sessions { db },
+                sessions,
+                clock.clone(),
+                counted("sessions"),
+            ),
             tables,
             pepper,
             clock,

@@ -8,6 +8,6 @@ mod password;
 mod session;
 mod usage;
 
-pub use password::{Checked, HashError, Password, Passwords, UnfitPassword};
 pub use authenticator::{Authenticator, Caller, Truth};
+pub use password::{Checked, HashError, Password, Passwords, UnfitPassword};
 pub use usage::Usage;

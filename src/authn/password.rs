@@ -194,7 +194,10 @@ mod tests {
         // The first has a composed letter, the second a letter and an accent.
         let hash = passwords.hash(password("caf\u{e9} au lait"), rng).await;
         let hash = hash.unwrap();
-        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(
+            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{hash}"
+        );
         let typed = Some(password("cafe\u{301} au lait"));
         let checked = passwords.check(typed, Some(hash.clone())).await;
         assert_eq!(checked, Ok(Checked::Right { outdated: false }));
@@ -209,7 +212,9 @@ mod tests {
     async fn one_of_other_parameters_is_right_and_outdated() {
         let old = Params::new(8 * 1024, 1, 1, None).unwrap();
         let old = Argon2::new(Algorithm::Argon2id, Version::V0x13, old);
-        let hash: PasswordHash = old.hash_password_with_salt(b"correct horse", &[7; 16]).unwrap();
+        let hash: PasswordHash = old
+            .hash_password_with_salt(b"correct horse", &[7; 16])
+            .unwrap();
         let passwords = Passwords::new(1);
         let checked = passwords.check(Some(password("correct horse")), Some(hash.to_string()));
         assert_eq!(checked.await, Ok(Checked::Right { outdated: true }));

@@ -55,6 +55,7 @@ impl CachedSession {
 
     /// It is used: its rest begins anew.
     pub fn touch(&self, now: DateTime<Utc>) {
-        self.last_active.fetch_max(now.timestamp(), Ordering::Relaxed);
+        self.last_active
+            .fetch_max(now.timestamp(), Ordering::Relaxed);
     }
 }

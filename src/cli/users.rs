@@ -3,9 +3,9 @@
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{CliError, password};
 use super::output::{Column, moment};
 use super::session::{Run, Session};
+use super::{CliError, password};
 use crate::domain::{Email, PrincipalName};
 use crate::store::ListedPrincipal;
 

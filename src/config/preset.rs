@@ -42,10 +42,7 @@ const OWN: (&str, &str) = (
 );
 
 /// The gateway's own pages: loaded where people sign in.
-const SIGN_IN: (&str, &str) = (
-    "sign-in",
-    include_str!("../../config/presets/sign-in.yaml"),
-);
+const SIGN_IN: (&str, &str) = ("sign-in", include_str!("../../config/presets/sign-in.yaml"));
 
 const KEYS: [&str; 7] = [
     "errors",

@@ -14,9 +14,9 @@ mod told;
 mod whole;
 
 pub use health::Health;
-pub use sign_in::SignIns;
 pub use plane::OwnSocket;
 pub use private::serve;
+pub use sign_in::SignIns;
 
 use axum::Router;
 use axum::middleware::from_fn;

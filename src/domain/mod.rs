@@ -27,9 +27,7 @@ pub use control_headers::ControlHeaders;
 pub use cookie::SessionCookie;
 pub use credential::{CredentialId, CredentialKind};
 pub use event::{Actor, AuditEvent, AuditResult, ResourceRef};
-pub use id::{
-    BindingId, EventId, PrincipalId, ProjectId, ResourceId, RoleId, SessionId, TenantId,
-};
+pub use id::{BindingId, EventId, PrincipalId, ProjectId, ResourceId, RoleId, SessionId, TenantId};
 pub use path::{Email, MalformedName, PrincipalName, ProjectPath, ScopePath};
 pub use pepper::Pepper;
 pub use permission::{Catalogue, MalformedPermission, Permission, PermissionIndex, PermissionSet};

@@ -63,7 +63,13 @@ mod tests {
 
     #[test]
     fn paths_of_this_site_are_kept_as_they_are() {
-        for path in ["/", "/ml/#".trim_end_matches('#'), "/a?b=//c", "/%5cevil", "/a/b?next=https://x"] {
+        for path in [
+            "/",
+            "/ml/#".trim_end_matches('#'),
+            "/a?b=//c",
+            "/%5cevil",
+            "/a/b?next=https://x",
+        ] {
             assert_eq!(path.parse::<ReturnPath>().unwrap().as_str(), path);
         }
     }
@@ -90,6 +96,9 @@ mod tests {
         ] {
             assert_eq!(path.parse::<ReturnPath>(), Err(NotOurs), "{path:?}");
         }
-        assert_eq!(format!("/{}", "x".repeat(MAX)).parse::<ReturnPath>(), Err(NotOurs));
+        assert_eq!(
+            format!("/{}", "x".repeat(MAX)).parse::<ReturnPath>(),
+            Err(NotOurs)
+        );
     }
 }

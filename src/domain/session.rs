@@ -62,7 +62,9 @@ impl FromStr for SessionToken {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (id, secret) = text.split_at_checked(ID_LEN).ok_or(MalformedSession)?;
-        let is_hex = id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        let is_hex = id
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         let is_secret =
             secret.len() == SECRET_LEN && secret.bytes().all(|b| b.is_ascii_alphanumeric());
         if !is_hex || !is_secret {

@@ -52,7 +52,10 @@ mod tests {
         assert!(same(&[("sec-fetch-site", "same-origin")]));
         assert!(same(&[("origin", "https://ml.example:8443")]));
         // A page that tells nobody where it is.
-        assert!(same(&[("sec-fetch-site", "same-origin"), ("origin", "null")]));
+        assert!(same(&[
+            ("sec-fetch-site", "same-origin"),
+            ("origin", "null")
+        ]));
     }
 
     #[test]
@@ -60,14 +63,23 @@ mod tests {
         for fields in [
             &[][..],
             &[("sec-fetch-site", "same-site")],
-            &[("sec-fetch-site", "cross-site"), ("origin", "https://ml.example:8443")],
+            &[
+                ("sec-fetch-site", "cross-site"),
+                ("origin", "https://ml.example:8443"),
+            ],
             &[("sec-fetch-site", "none")],
-            &[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "same-origin")],
+            &[
+                ("sec-fetch-site", "same-origin"),
+                ("sec-fetch-site", "same-origin"),
+            ],
             &[("origin", "null")],
             &[("origin", "http://ml.example:8443")],
             &[("origin", "https://ml.example")],
             &[("origin", "https://x.ml.example:8443")],
-            &[("origin", "https://ml.example:8443"), ("origin", "https://evil.example")],
+            &[
+                ("origin", "https://ml.example:8443"),
+                ("origin", "https://evil.example"),
+            ],
         ] {
             assert!(!same(fields), "{fields:?}");
         }

@@ -117,7 +117,10 @@ impl Gateway {
         };
         let rules = Arc::clone(&exchange.rules);
         let ip = exchange.client.as_ref().and_then(|client| client.ip);
-        let scheme = exchange.client.as_ref().map_or("http", |client| client.scheme);
+        let scheme = exchange
+            .client
+            .as_ref()
+            .map_or("http", |client| client.scheme);
         let caller = Caller {
             ip,
             https: scheme == "https",

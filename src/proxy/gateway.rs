@@ -15,12 +15,11 @@ use pingora::{Error, ErrorType};
 
 use super::answer::Answer;
 use super::asking::Lineage;
-use super::backend_answer::{is_interim, keep_trailers};
+use super::backend_answer::is_interim;
 use super::capture::PageTokens;
 use super::control_plane::ControlPlane;
 use super::exchange::{Exchange, InFlight};
 use super::front::Connection;
-use super::grpc;
 use super::rescue::Failure;
 use super::rules::LiveRules;
 use crate::audit::Spool;
@@ -226,16 +225,13 @@ impl ProxyHttp for Gateway {
         Ok(None)
     }
 
-    /// Trailers come last: as the last byte of a body, they wait for the event.
     async fn response_trailer_filter(
         &self,
         _: &mut Session,
         trailers: &mut HeaderMap,
         exchange: &mut Exchange,
     ) -> pingora::Result<Option<Bytes>> {
-        exchange.grpc_status = grpc::outcome(trailers).or(exchange.grpc_status);
-        keep_trailers(trailers);
-        self.record(exchange);
+        self.pass_trailers(trailers, exchange);
         Ok(None)
     }
 

@@ -14,7 +14,6 @@ use pingora::{Error, ErrorType};
 use super::call::{Begun, client_gone};
 use super::exchange::Exchange;
 use super::gateway::Gateway;
-use super::grpc;
 use super::stages::content_length;
 
 impl Gateway {
@@ -92,14 +91,15 @@ impl Gateway {
             HttpSession::H2(stream) => stream.read_trailers().await.map_err(Error::into_up)?,
             _ => None,
         };
-        if let Some(trailers) = &trailers {
-            exchange.grpc_status = grpc::outcome(trailers).or(exchange.grpc_status);
-        }
-        // As the last byte of a body, trailers wait for the event.
-        self.record(exchange);
         let task = match trailers {
-            Some(trailers) => HttpTask::Trailer(Some(Box::new(trailers))),
-            None => HttpTask::Done,
+            Some(mut trailers) => {
+                self.pass_trailers(&mut trailers, exchange);
+                HttpTask::Trailer(Some(Box::new(trailers)))
+            }
+            None => {
+                self.record(exchange);
+                HttpTask::Done
+            }
         };
         write(session, task).await
     }

@@ -44,12 +44,7 @@ impl Db {
     /// # Errors
     ///
     /// `NotFound`.
-    pub async fn set_password(
-        &self,
-        author: &mut Author,
-        email: &Email,
-        hash: &str,
-    ) -> Result<()> {
+    pub async fn set_password(&self, author: &mut Author, email: &Email, hash: &str) -> Result<()> {
         let mut change = self.change(author).await?;
         let name = PrincipalName::Email(email.clone());
         let person = super::principals::principal(&mut change.tx, &name).await?;

@@ -153,7 +153,11 @@ impl ApiTx {
     ///
     /// `Unavailable`.
     pub async fn begin_session(&mut self, new: &Session, attempt: &Attempt) -> Result<Done> {
-        let methods: Vec<_> = new.methods.iter().map(|method| method.as_str().to_owned()).collect();
+        let methods: Vec<_> = new
+            .methods
+            .iter()
+            .map(|method| method.as_str().to_owned())
+            .collect();
         let idle = i32::try_from(new.idle.num_seconds()).unwrap_or(i32::MAX);
         sqlx::query!(
             "INSERT INTO sessions (id, principal_id, secret_hash, created_at, authenticated_at,

@@ -77,7 +77,11 @@ async fn a_page_leads_to_sign_in_and_back() {
     );
     let form = browser.go(away.header("location")[0]);
     assert_eq!(form.status, 200);
-    assert!(form.body.contains("value=\"/things?page=2&#38;q=%20\""), "{}", form.body);
+    assert!(
+        form.body.contains("value=\"/things?page=2&#38;q=%20\""),
+        "{}",
+        form.body
+    );
     assert_eq!(form.header("cache-control"), ["no-store"]);
     assert!(form.header("content-security-policy")[0].starts_with("default-src 'none'"));
     let back = browser.sign_in("Viewer%40Example.com", TYPED);
@@ -85,7 +89,10 @@ async fn a_page_leads_to_sign_in_and_back() {
     assert_eq!(back.header("location"), ["/things"]);
     let cookie = back.header("set-cookie")[0].to_owned();
     assert!(cookie.starts_with("portcullis-dev="), "{cookie}");
-    assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Lax"), "{cookie}");
+    assert!(
+        cookie.ends_with("; Path=/; HttpOnly; SameSite=Lax"),
+        "{cookie}"
+    );
     assert_eq!(browser.go("/things").status, 200);
     // The backend knows who it is, and not by which cookie.
     let received = bench.upstream.received();
@@ -98,14 +105,18 @@ async fn a_page_leads_to_sign_in_and_back() {
     assert_eq!(event["credential_id"], event["resource_id"]);
     // A script is told, and not sent away.
     bench.signed_in("viewer");
-    let script = bench.browser().send("GET /things", "Sec-Fetch-Mode: cors\r\n", "");
+    let script = bench
+        .browser()
+        .send("GET /things", "Sec-Fetch-Mode: cors\r\n", "");
     assert_eq!(script.status, 401);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_wrong_hears_one_answer_for_all_reasons() {
     let bench = Bench::start().await;
-    bench.gateway.cli(&["users", "disable", "editor@example.com"]);
+    bench
+        .gateway
+        .cli(&["users", "disable", "editor@example.com"]);
     let mut bodies = Vec::new();
     for (name, password) in [
         ("viewer%40example.com", "wrong+horse+battery"),
@@ -139,7 +150,10 @@ async fn class_40_a_cookie_does_not_speak_for_other_sites() {
         ("another site", "Sec-Fetch-Site: cross-site\r\n"),
         ("a sibling", "Sec-Fetch-Site: same-site\r\n"),
         ("a bookmark", "Sec-Fetch-Site: none\r\n"),
-        ("an old browser elsewhere", "Origin: http://evil.example\r\n"),
+        (
+            "an old browser elsewhere",
+            "Origin: http://evil.example\r\n",
+        ),
         ("an old browser at a sibling", "Origin: http://x.gw\r\n"),
         ("a page of nowhere", "Origin: null\r\n"),
         ("one that does not say", ""),
@@ -148,7 +162,11 @@ async fn class_40_a_cookie_does_not_speak_for_other_sites() {
         assert_eq!(answer.status, 403, "{what}");
         assert_eq!(answer.json()["code"], "cross_site", "{what}");
         let socket = format!("{fields}Connection: Upgrade\r\nUpgrade: websocket\r\n");
-        assert_eq!(browser.send("GET /things", &socket, "").status, 403, "{what}");
+        assert_eq!(
+            browser.send("GET /things", &socket, "").status,
+            403,
+            "{what}"
+        );
     }
     assert_eq!(bench.upstream.received().len(), before);
     for fields in [OWN_PAGE, "Origin: http://gw\r\n"] {
@@ -178,7 +196,12 @@ async fn class_24_two_credentials_are_none() {
         assert_eq!(answer.json()["code"], "two_credentials", "{what}");
     }
     // Cookies of others beside it, in fields of their own.
-    assert_eq!(browser.send("GET /things", "Cookie: a=b; c=d\r\n", "").status, 200);
+    assert_eq!(
+        browser
+            .send("GET /things", "Cookie: a=b; c=d\r\n", "")
+            .status,
+        200
+    );
     // A cookie that is for TLS proves nothing without.
     browser.cookie = Some(cookie.replace("portcullis-dev", "__Host-portcullis"));
     assert_eq!(browser.send("GET /things", "", "").status, 401);
@@ -235,7 +258,10 @@ async fn class_39_a_session_that_has_ended_is_dead_everywhere() {
     let form = format!("csrf_token={}", token_of(&page));
     // Nobody else's session can be.
     let mut editor = bench.signed_in("editor");
-    let own = format!("csrf_token={}", token_of(&editor.go("/.portcullis/account")));
+    let own = format!(
+        "csrf_token={}",
+        token_of(&editor.go("/.portcullis/account"))
+    );
     assert_eq!(editor.submit(&path, &own).status, 303);
     alive(&one);
     assert_eq!(other.submit(&path, &form).status, 303);
@@ -244,12 +270,16 @@ async fn class_39_a_session_that_has_ended_is_dead_everywhere() {
 
     // After a new password.
     let email = "viewer@example.com";
-    bench.gateway.cli_told(&["users", "set-password", email], "another good password");
+    bench
+        .gateway
+        .cli_told(&["users", "set-password", email], "another good password");
     dead(&other, "the end after a new password");
 
     // Of somebody disabled.
     alive(&editor);
-    bench.gateway.cli(&["users", "disable", "editor@example.com"]);
+    bench
+        .gateway
+        .cli(&["users", "disable", "editor@example.com"]);
     dead(&editor, "the end of a disabled user");
 }
 
@@ -271,7 +301,13 @@ async fn class_38_guessing_becomes_slow_for_the_one_who_guesses() {
     }
     assert_eq!(last, 429);
     // Not even with the right one; another account is not concerned.
-    assert_eq!(bench.browser().sign_in("viewer%40example.com", TYPED).status, 429);
+    assert_eq!(
+        bench
+            .browser()
+            .sign_in("viewer%40example.com", TYPED)
+            .status,
+        429
+    );
     bench.signed_in("editor");
     // Nor is the account, from somewhere else.
     let mut connection =

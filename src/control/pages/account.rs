@@ -43,7 +43,9 @@ pub(super) async fn show(signed_in: SignedIn) -> Response {
         is_this: session.id == person.session,
         began: moment(session.created_at),
         last_active: moment(session.last_active_at),
-        address: session.address.map_or_else(String::new, |ip| ip.to_string()),
+        address: session
+            .address
+            .map_or_else(String::new, |ip| ip.to_string()),
         device: session.user_agent,
     };
     let shown = AccountPage {
@@ -62,7 +64,10 @@ pub(super) async fn end_session(
     Form(form): Form<OwnForm>,
 ) -> Response {
     let SignedIn { visitor, person } = signed_in;
-    if !visitor.sign_ins.is_own_form(person.session, &form.csrf_token) {
+    if !visitor
+        .sign_ins
+        .is_own_form(person.session, &form.csrf_token)
+    {
         return foreign_form(&visitor);
     }
     let Ok(session) = session.parse::<SessionId>() else {

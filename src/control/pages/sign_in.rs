@@ -143,7 +143,12 @@ fn back(text: &str) -> ReturnPath {
 fn unsafe_here(visitor: &Visitor) -> Response {
     let text = "Nobody can be signed in over a connection that others can read. Use the address \
                 of this site that begins with https://.";
-    message(visitor, StatusCode::FORBIDDEN, "Not over this connection", text)
+    message(
+        visitor,
+        StatusCode::FORBIDDEN,
+        "Not over this connection",
+        text,
+    )
 }
 
 /// RFC 6265bis §4.1: sent back to this host only, over TLS only, to no script, and from other

@@ -19,7 +19,10 @@ pub(super) struct OwnForm {
 /// Ends the session, here and everywhere.
 pub(super) async fn submit(signed_in: SignedIn, Form(form): Form<OwnForm>) -> Response {
     let SignedIn { visitor, person } = signed_in;
-    if !visitor.sign_ins.is_own_form(person.session, &form.csrf_token) {
+    if !visitor
+        .sign_ins
+        .is_own_form(person.session, &form.csrf_token)
+    {
         return foreign_form(&visitor);
     }
     let request = visitor.request.clone();

@@ -204,7 +204,10 @@ impl SignIns {
         let mac = Hmac::<Sha256>::new_from_slice(&*self.accounts);
         let account = mac.map_or([0; 32], |mac| {
             let name = normal(name);
-            mac.chain_update(name.as_bytes()).finalize().into_bytes().into()
+            mac.chain_update(name.as_bytes())
+                .finalize()
+                .into_bytes()
+                .into()
         });
         Attempt {
             account,
@@ -216,21 +219,31 @@ impl SignIns {
     pub(super) fn form_token(&self, session: SessionId) -> String {
         let key = self.pepper.derive(b"form tokens");
         let mac = Hmac::<Sha256>::new_from_slice(&key);
-        let mac = mac.map(|mac| mac.chain_update(session.0.as_bytes()).finalize().into_bytes());
+        let mac = mac.map(|mac| {
+            mac.chain_update(session.0.as_bytes())
+                .finalize()
+                .into_bytes()
+        });
         mac.map_or_else(|_| String::new(), |mac| hex(&mac))
     }
 
     /// Whether a form holds it.
     pub(super) fn is_own_form(&self, session: SessionId, sent: &str) -> bool {
         let own = self.form_token(session);
-        !own.is_empty() && own.len() == sent.len() && openssl::memcmp::eq(own.as_bytes(), sent.as_bytes())
+        !own.is_empty()
+            && own.len() == sent.len()
+            && openssl::memcmp::eq(own.as_bytes(), sent.as_bytes())
     }
 
     /// Whether the browser says that a request is from a page of ours.
     pub(super) fn is_from_own_page(headers: &HeaderMap) -> bool {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let (scheme, host) = (text("x-forwarded-proto"), text("host"));
-        is_same_origin(headers, scheme.unwrap_or_default(), host.unwrap_or_default())
+        is_same_origin(
+            headers,
+            scheme.unwrap_or_default(),
+            host.unwrap_or_default(),
+        )
     }
 }
 

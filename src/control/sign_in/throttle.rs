@@ -39,7 +39,9 @@ impl Throttle {
         }
         let over = u32::try_from(failures.here - FREE).ok()?;
         let most = WINDOW.num_seconds();
-        let wait = 1_i64.checked_shl(over.min(20)).map_or(most, |wait| wait.min(most));
+        let wait = 1_i64
+            .checked_shl(over.min(20))
+            .map_or(most, |wait| wait.min(most));
         let until = failures.last_at? + TimeDelta::seconds(wait);
         let left = (until - self.now).num_seconds();
         u64::try_from(left).ok().filter(|left| *left > 0)

@@ -184,8 +184,7 @@ pub(super) async fn tables(connection: &mut PgConnection, report: &mut Report) -
     )
     .await?;
     let all = || TABLES.iter().chain(PEOPLE);
-    let missing = all()
-        .filter(|table| !names.iter().any(|name| name == table.name));
+    let missing = all().filter(|table| !names.iter().any(|name| name == table.name));
     for table in missing {
         report.add(table.name, "it is there", Some("missing".to_owned()));
     }

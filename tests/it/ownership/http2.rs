@@ -29,7 +29,9 @@ async fn behave(request: Request<RecvStream>, mut respond: SendResponse<Bytes>) 
         }
     };
     let mut stream = respond.send_response(head(200, &[JSON]), false).unwrap();
-    stream.send_data(answer.to_string().into(), true).unwrap();
+    stream.send_data(answer.to_string().into(), false).unwrap();
+    let trailers = [("x-sum", "1"), ("set-cookie", "a=b")];
+    stream.send_trailers(peers::fields(&trailers)).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,6 +84,14 @@ async fn over_http2_to_both_kinds_of_backends() {
         let empty = request("POST", "/note", &keys.editor, &[]);
         let told = client.call(empty, b"").await.unwrap();
         assert_eq!(told.status, 200, "{told:?}");
+        if speaks_http2 {
+            assert_eq!(told.trailer("x-sum"), "1");
+            assert_eq!(
+                told.trailer("set-cookie"),
+                "",
+                "it must be said in the head"
+            );
+        }
         let told: Value = serde_json::from_slice(&told.body).unwrap();
         assert_eq!(told["body"], json!({"project": "fraud"}));
         let told = gateway.request("POST", "/note", &keys.editor, "");

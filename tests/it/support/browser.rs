@@ -75,6 +75,9 @@ impl Browser {
 
 /// The token in the forms of a page.
 pub fn token_of(page: &Answer) -> String {
-    let (_, rest) = page.body.split_once("name=\"csrf_token\" value=\"").unwrap();
+    let (_, rest) = page
+        .body
+        .split_once("name=\"csrf_token\" value=\"")
+        .unwrap();
     rest.split('"').next().unwrap().to_owned()
 }
