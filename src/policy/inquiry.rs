@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{
-    Body, Checked, Denial, LabelPairs, LabelSource, Lookup, Named, NamedObjects, Names, Question,
-    Route, named, request_labels, request_params,
+    AskedFor, Body, Checked, Denial, LabelPairs, LabelSource, Lookup, Named, NamedObjects, Names,
+    Question, Route, named, request_labels, request_params,
 };
 use crate::domain::{ResourceKey, Whose};
 
@@ -71,6 +71,12 @@ impl Inquiry {
     #[must_use]
     pub fn labels(&self) -> &[Labels] {
         &self.labels
+    }
+
+    /// The objects that the backend is to be asked for: whether it shows them.
+    #[must_use]
+    pub fn take_asked(&mut self) -> Vec<AskedFor> {
+        std::mem::take(&mut self.names.asked)
     }
 
     /// With the owners of [`Self::keys`], in their order.

@@ -52,7 +52,8 @@ pub use http1::{
 };
 pub use inquiry::{Inquiry, KnownObjects};
 pub use naming::{
-    Checked, LabelPairs, Names, check_content, named, request_labels, request_params, write_set,
+    AskedFor, Checked, LabelPairs, Names, check_content, named, request_labels, request_params,
+    write_set,
 };
 pub use objects::{
     AnswerRule, Asking, BodyFormat, BodyRule, BodyTemplate, BulkLookup, CreateRule, FilterRule,

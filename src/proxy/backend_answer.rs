@@ -89,6 +89,13 @@ impl Gateway {
             self.record(exchange);
         }
     }
+
+    /// Trailers come last: as the last byte of a body, they wait for the event.
+    pub(super) fn pass_trailers(&self, trailers: &mut HeaderMap, exchange: &mut Exchange) {
+        exchange.grpc_status = grpc::outcome(trailers).or(exchange.grpc_status);
+        keep_trailers(trailers);
+        self.record(exchange);
+    }
 }
 
 /// An answer follows: 100, 103 and the like.
@@ -111,7 +118,7 @@ fn strip_framing(method: &Method, response: &mut ResponseHeader) {
 
 /// Of an answer's trailers: what must be said in its head (RFC 9110 §6.5.1), or by the gateway
 /// alone, is not believed behind it either.
-pub(super) fn keep_trailers(trailers: &mut HeaderMap) {
+fn keep_trailers(trailers: &mut HeaderMap) {
     let heads = |name: &HeaderName| HEADS.contains(name) || is_own(name);
     let dropped: Vec<_> = trailers.keys().filter(|it| heads(it)).cloned().collect();
     for name in dropped {

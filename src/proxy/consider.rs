@@ -12,12 +12,14 @@ use super::asking::Unresolved;
 use super::exchange::Exchange;
 use super::gateway::Gateway;
 use super::inspect::{self, Unread};
+use super::rescue::Failure;
 use super::rules::Rules;
 use crate::authn::Caller;
 use crate::domain::{ResourceKey, Whose};
 use crate::policy::{
-    Authentication, Body, CanonicalRequest, Circumstances, Decision, Denial, Facts, Inquiry,
-    KnownObjects, Lookup, PathRef, Question, RoleTable, Route, check_content, decide, screen,
+    AskedFor, Authentication, Body, CanonicalRequest, Circumstances, Decision, Denial, Facts,
+    Inquiry, KnownObjects, Lookup, PathRef, Question, RoleTable, Route, check_content, decide,
+    screen,
 };
 
 /// What was learnt of a request besides its head.
@@ -144,8 +146,13 @@ impl Gateway {
             let (denial, facts) = *refused;
             return Ok(Decision::Denied(denial, facts));
         }
+        if route.objects.body.is_some()
+            && let Err(denial) = self.limit_caller(exchange, case.authentication).await
+        {
+            return Ok(Decision::Denied(denial, case.facts()));
+        }
         let learnt = self.learn(session, exchange, case, route).await;
-        let (objects, learnt) = match learnt {
+        let (objects, asked, learnt) = match learnt {
             Ok(learnt) => learnt,
             Err(Unread::Refused(denial)) => return Ok(Decision::Denied(denial, case.facts())),
             Err(Unread::Broken(error)) => return Err(error),
@@ -160,7 +167,32 @@ impl Gateway {
             denied @ Decision::Denied(..) => denied,
         };
         exchange.learnt = learnt;
-        Ok(decision)
+        Ok(self.shown(exchange, decision, &asked).await)
+    }
+
+    /// A permit for what the backend does not show in the permit's project is none.
+    async fn shown(&self, exchange: &Exchange, decision: Decision, asked: &[AskedFor]) -> Decision {
+        let permit = match decision {
+            Decision::Permitted(permit) if !asked.is_empty() => permit,
+            other => return other,
+        };
+        let upstream = exchange.rules.upstreams.find(&permit.route().upstream);
+        let shown = match upstream {
+            Some(upstream) => self.lineage.asker().shows(upstream, &permit, asked).await,
+            None => Err(Failure::Internal),
+        };
+        let denial = match shown {
+            Ok(true) => return Decision::Permitted(permit),
+            Ok(false) => Denial::resource_unknown(),
+            Err(failure) => {
+                tracing::warn!(
+                    code = failure.code(),
+                    "whether an object is shown cannot be told"
+                );
+                Denial::owner_unavailable()
+            }
+        };
+        Decision::Denied(denial, permit.into_facts())
     }
 
     /// Reads the body, and asks whose the objects are that the request names.
@@ -170,14 +202,14 @@ impl Gateway {
         exchange: &Exchange,
         case: &Case<'_>,
         route: &Route,
-    ) -> Result<(KnownObjects, Learnt), Unread> {
+    ) -> Result<(KnownObjects, Vec<AskedFor>, Learnt), Unread> {
         let rules = &exchange.rules;
         let allowed = route.max_body.unwrap_or(rules.limits.body);
         let body = match &route.objects.body {
             Some(rule) => Some(inspect::read(session, exchange, rule, allowed).await?),
             None => None,
         };
-        let inquiry = {
+        let mut inquiry = {
             let table = self.tables.current();
             Inquiry::of(&case.question(session, &table, None), body.as_ref())?
         };
@@ -192,7 +224,8 @@ impl Gateway {
             doomed,
             labels: inquiry.labels().to_vec(),
         };
-        Ok((inquiry.answered(owners), learnt))
+        let asked = inquiry.take_asked();
+        Ok((inquiry.answered(owners), asked, learnt))
     }
 
     pub(super) async fn owners(

@@ -56,6 +56,7 @@ const MEMORY: Duration = Duration::from_mins(1);
 ///
 /// Some objects belong to what their backend says (`via` with a `request`). It is asked only
 /// with --ask; without, a request that names such an object is UNDECIDED, with exit code 7.
+/// So is one that names objects which the backend itself isolates and is asked to show.
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub struct ExplainArgs {

@@ -17,7 +17,7 @@ pub(super) struct Verdict {
 
 enum Outcome {
     Decided(Box<Decision>),
-    /// It depends on whose an object is that only its backend knows.
+    /// It depends on what only a backend knows: whose an object is, or whether it shows it.
     Undecided(Box<Facts>),
 }
 
@@ -33,7 +33,7 @@ impl Verdict {
         if let Err(refused) = screen(&question) {
             return Ok(Self::denied(refused.0, refused.1));
         }
-        let inquiry = match Inquiry::of(&question, body) {
+        let mut inquiry = match Inquiry::of(&question, body) {
             Ok(inquiry) => inquiry,
             Err(denial) => return Ok(Self::denied(denial, facts(&question))),
         };
@@ -46,12 +46,16 @@ impl Verdict {
         }
         let objects = keys.into_iter().zip(owners.iter().cloned().map(Some));
         let objects = objects.collect();
+        let asked = inquiry.take_asked();
         let known = inquiry.answered(owners);
-        let decision = decided(question, body, &known);
-        Ok(Self {
-            outcome: Outcome::Decided(Box::new(decision)),
-            objects,
-        })
+        let outcome = match decided(question, body, &known) {
+            // The backend would be asked in the caller's name, and only the gateway has that.
+            Decision::Permitted(permit) if !asked.is_empty() => {
+                Outcome::Undecided(Box::new(permit.into_facts()))
+            }
+            decision => Outcome::Decided(Box::new(decision)),
+        };
+        Ok(Self { outcome, objects })
     }
 
     fn denied(denial: Denial, facts: Facts) -> Self {

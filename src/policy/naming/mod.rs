@@ -10,5 +10,5 @@ mod set;
 
 pub use content::check_content;
 pub use labels::{LabelPairs, request_labels, request_params};
-pub use references::{Checked, Names, named};
+pub use references::{AskedFor, Checked, Names, named};
 pub use set::write_set;

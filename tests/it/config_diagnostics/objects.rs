@@ -167,6 +167,22 @@ fn names_of_objects() {
             "references: [ { type: run, id: path.ip } ]",
         ),
         (
+            "visible to whom",
+            "references: [ { type: run, id: query.a, visible: { request: 'GET /{id}' } } ]",
+        ),
+        (
+            "visible without an id",
+            "references: [ { type: workspace, id: query.a, visible: { request: 'GET /x' } } ]",
+        ),
+        (
+            "visible without a request",
+            "references: [ { type: workspace, id: query.a, visible: {} } ]",
+        ),
+        (
+            "visible besides forms",
+            "references: [ { type: workspace, id: query.a, forms: [ 'w:{id}' ], visible: { request: 'GET /{id}' } } ]",
+        ),
+        (
             "form without a type",
             "references: [ { id: query.a, forms: [ 'runs:/{id}' ] } ]",
         ),
@@ -279,6 +295,10 @@ fn answers() {
         (
             "pages of nothing",
             "pages: { size: query.n, default: 10, token: query.t, next: response.body./t }",
+        ),
+        (
+            "pages of two lists",
+            "filter: [ { items: response.body./a, type: run, id: /id }, { items: response.body./b, type: run, id: /id } ]\n  pages: { size: query.n, default: 10, token: query.t, next: response.body./t }",
         ),
         (
             "pages",
