@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use portcullis::clock::Clock;
 use portcullis::config::BuiltIn;
@@ -21,7 +21,6 @@ use crate::{Result, say};
 
 const LOAD: &str = include_str!("load.sql");
 const ROLES: &str = include_str!("../../config/roles.yaml");
-const MIGRATIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
 
 /// Those of `load.sql`.
 pub const BINDINGS: f64 = 1_000_000.0;
@@ -62,15 +61,18 @@ pub struct Data {
 impl Data {
     /// What is kept in `dir`, made anew if it is missing or was made otherwise.
     pub async fn open(dir: &Path) -> Result<Self> {
-        let dir = dir.join(version()?);
+        let dir = dir.join(version());
         let kept = dir.join("keys.json");
         if !kept.exists() {
             forget(&dir)?;
         }
         let postgres = PrivatePostgres::start(&dir).await?;
+        let mut author = Author::new(Actor::anonymous(), Clock::system(), StdRng::from_os_rng());
+        let built_in = BuiltIn::with(Vec::new()).map_err(|_| "config/roles.yaml")?;
+        migrate(&postgres.owner_url().parse()?, &mut author, &built_in.roles).await?;
         let keys = match fs::read(&kept) {
             Ok(text) => serde_json::from_slice(&text)?,
-            Err(_) => make(&postgres, &kept).await?,
+            Err(_) => make(&postgres, &mut author, &kept).await?,
         };
         let url = postgres.gateway_url();
         Ok(Self {
@@ -126,19 +128,12 @@ fn email(user: usize) -> String {
     format!("user{user:06}@example.com")
 }
 
-/// What the data follow from.
-fn version() -> Result<String> {
-    let mut files: Vec<PathBuf> = fs::read_dir(MIGRATIONS)?
-        .map(|file| Ok(file?.path()))
-        .collect::<Result<_>>()?;
-    files.sort();
+/// What the data follow from. (Later migrations are made on them.)
+fn version() -> String {
     let mut hasher = crc32fast::Hasher::new();
-    for file in files {
-        hasher.update(&fs::read(file)?);
-    }
     hasher.update(LOAD.as_bytes());
     hasher.update(ROLES.as_bytes());
-    Ok(format!("data-{:08x}", hasher.finalize()))
+    format!("data-{:08x}", hasher.finalize())
 }
 
 /// Gigabytes: of all versions one is kept.
@@ -158,10 +153,7 @@ fn forget(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-async fn make(postgres: &PrivatePostgres, kept: &Path) -> Result<Keys> {
-    let mut author = Author::new(Actor::anonymous(), Clock::system(), StdRng::from_os_rng());
-    let built_in = BuiltIn::with(Vec::new()).map_err(|_| "config/roles.yaml")?;
-    migrate(&postgres.owner_url().parse()?, &mut author, &built_in.roles).await?;
+async fn make(postgres: &PrivatePostgres, author: &mut Author, kept: &Path) -> Result<Keys> {
     let options: PgConnectOptions = postgres.urls().superuser().parse()?;
     let mut superuser = options.database("portcullis").connect().await?;
     let fast = "ALTER SYSTEM SET fsync = off; ALTER SYSTEM SET full_page_writes = off; SELECT pg_reload_conf()";
@@ -175,7 +167,7 @@ async fn make(postgres: &PrivatePostgres, kept: &Path) -> Result<Keys> {
     let safe = "ALTER SYSTEM RESET ALL; SELECT pg_reload_conf(); CHECKPOINT";
     statements(&mut superuser, safe).await?;
     superuser.close().await?;
-    let keys = make_keys(&Db::open(&postgres.gateway_url().parse()?, 2), &mut author).await?;
+    let keys = make_keys(&Db::open(&postgres.gateway_url().parse()?, 2), author).await?;
     fs::write(kept, serde_json::to_vec(&keys)?)?;
     Ok(keys)
 }

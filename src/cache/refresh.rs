@@ -26,20 +26,28 @@ pub struct Refresh {
 impl Refresh {
     /// Runs for ever.
     pub async fn run(&self) -> ! {
+        // The table that it begins with was loaded a moment ago.
+        let mut lost = false;
         loop {
-            if let Err(error) = self.follow().await {
+            if let Err(error) = self.follow(lost).await {
                 tracing::warn!(%error, "the database is away; the caches go on with what they have");
             }
+            lost = true;
             tokio::time::sleep(self.poll).await;
         }
     }
 
-    /// Listens until the connection breaks.
-    async fn follow(&self) -> Result<(), StoreError> {
+    /// Listens until the connection breaks. After one that did, the database may be another
+    /// one, with other contents under the same version.
+    async fn follow(&self, lost: bool) -> Result<(), StoreError> {
         let mut listener = self.db.listen().await?;
         // What was notified while nobody listened is unknown.
         self.forget_all();
-        self.tables.reload().await?;
+        if lost {
+            self.tables.reload().await?;
+        } else {
+            self.tables.catch_up().await?;
+        }
         let mut seen = self.version();
         let mut ticks = tokio::time::interval(self.poll);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

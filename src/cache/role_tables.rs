@@ -86,6 +86,8 @@ impl RoleTables {
         let Some(version) = self.newer_version().await? else {
             return Ok(());
         };
+        // A load holds up whoever follows the changes.
+        drop(self.reload.lock().await);
         let mut reached = self.reached.subscribe();
         let followed = reached.wait_for(|reached| *reached >= version);
         if self.is_loaded() && tokio::time::timeout(GRACE, followed).await.is_ok() {
