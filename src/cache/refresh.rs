@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::role_tables::GRACE;
 use super::{KeyCache, OwnerCache, RoleTables};
 use crate::domain::TouchedRows;
 use crate::store::{Change, ChangeListener, Changed, Db, StoreError, TouchedResources};
@@ -103,7 +102,7 @@ impl Refresh {
             return Ok(());
         };
         // Its notification may be on the way.
-        let heard = tokio::time::timeout(GRACE, async {
+        let heard = tokio::time::timeout(self.tables.grace(), async {
             while self.version() < version {
                 self.apply(&listener.next().await?).await?;
             }
