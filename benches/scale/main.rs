@@ -47,6 +47,13 @@ async fn main() -> Result<ExitCode> {
 
 fn measure(data: &Data) -> Result<Report> {
     let mut report = Report::default();
+    let load = std::fs::read_to_string("/proc/loadavg")?;
+    let load = load.split(' ').next().ok_or("no load")?.parse()?;
+    report.tell(
+        "load of the machine before, 1 min (be alone on it)",
+        load,
+        "",
+    );
     let backend = Backend::start()?;
     let idle = start::idle(backend.address())?;
     let first = start::loaded(data, backend.address(), idle, &mut report)?;
