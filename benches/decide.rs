@@ -154,6 +154,7 @@ impl<'t> World<'t> {
             circumstances: Circumstances {
                 ip: None,
                 at: chrono::DateTime::UNIX_EPOCH,
+                scheme: "https",
             },
             objects: Some(NamedObjects {
                 named: &self.named,

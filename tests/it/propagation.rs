@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use portcullis::cache::{KeyCache, OwnerCache, Refresh, RoleTables};
+use portcullis::cache::{KeyCache, OwnerCache, Refresh, RoleTables, SessionCache};
 use portcullis::clock::Clock;
 use portcullis::domain::{BindingId, PrincipalId};
 use portcullis::policy::RoleTable;
@@ -142,6 +142,7 @@ async fn follow(db: &Db) -> Arc<RoleTables> {
         db: db.clone(),
         tables: Arc::clone(&tables),
         keys: Arc::new(KeyCache::new(staleness)),
+        sessions: Arc::new(SessionCache::new(staleness)),
         owners: Arc::new(OwnerCache::new(staleness)),
         poll: Duration::from_mins(10),
     };
