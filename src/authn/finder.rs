@@ -112,28 +112,22 @@ impl<S: Stored> Finder<S> {
             return Ok(entry);
         }
         self.misses.inc();
-        self.look_up(id, Self::unless_known).await
+        self.look_up(id, true).await
     }
 
     /// What the database says now.
     pub(super) async fn ask(&self, id: &S::Id) -> Result<Entry<S::Value>, StoreError> {
-        self.look_up(id, |_, _| None).await
+        self.look_up(id, false).await
     }
 
-    fn unless_known(loader: &Loader<S>, id: &S::Id) -> Option<Entry<S::Value>> {
-        loader.cache.get(id)
-    }
-
+    /// One who waited for a turn may find it `known` meanwhile.
+    ///
     /// A database that hangs must not make every unknown credential wait for the one before.
-    async fn look_up(
-        &self,
-        id: &S::Id,
-        known: fn(&Loader<S>, &S::Id) -> Option<Entry<S::Value>>,
-    ) -> Result<Entry<S::Value>, StoreError> {
+    async fn look_up(&self, id: &S::Id, known: bool) -> Result<Entry<S::Value>, StoreError> {
         let (loader, lookups, id) = (self.loader.clone(), Arc::clone(&self.lookups), id.clone());
         let asked = self.runtime.spawn(async move {
             let _turn = lookups.acquire().await;
-            match known(&loader, &id) {
+            match loader.cache.get(&id).filter(|_| known) {
                 Some(entry) => Ok(entry),
                 None => loader.load(&id).await,
             }

@@ -134,13 +134,13 @@ impl Passwords {
         password: Option<Password>,
         hash: Option<String>,
     ) -> Result<Checked, HashError> {
-        self.in_turn(move || match (password, hash) {
-            (Some(password), Some(hash)) => verified(&password, &hash),
-            _ => {
-                let _: Result<PasswordHash, _> =
-                    hasher().hash_password_with_salt(b"nobody's password", &[0; 16]);
-                Ok(Checked::Wrong)
+        self.in_turn(move || {
+            if let (Some(password), Some(hash)) = (password, hash) {
+                return verified(&password, &hash);
             }
+            let _: Result<PasswordHash, _> =
+                hasher().hash_password_with_salt(b"nobody's password", &[0; 16]);
+            Ok(Checked::Wrong)
         })
         .await?
     }

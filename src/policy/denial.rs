@@ -185,8 +185,7 @@ impl Denial {
         match &self.reason {
             DenialReason::Malformed(malformed) => malformed.code(),
             DenialReason::Unauthenticated => "unauthenticated",
-            DenialReason::Rejected(rejection) => rejection.code(),
-            DenialReason::Ended(rejection) => rejection.code(),
+            DenialReason::Rejected(rejection) | DenialReason::Ended(rejection) => rejection.code(),
             DenialReason::CrossSite => "cross_site",
             DenialReason::NoRoute => "no_route",
             DenialReason::WrongMethod(_) => "method_not_routed",

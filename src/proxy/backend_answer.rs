@@ -6,6 +6,7 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
 use super::client::X_REQUEST_ID;
+use super::control_plane;
 use super::exchange::Exchange;
 use super::gateway::Gateway;
 use super::stages::content_length;
@@ -62,8 +63,9 @@ impl Gateway {
             // It knows no chunks (RFC 9112 §6.1): the connection's end is the body's.
             response.remove_header(&header::TRANSFER_ENCODING);
         }
-        let is_own = exchange.upstream.as_ref().is_some_and(|it| it.is_own());
-        if !is_own {
+        if exchange.upstream.as_ref().is_some_and(|it| it.is_own()) {
+            exchange.refused = control_plane::take_refusal(response);
+        } else {
             strip_own(response)?;
         }
         response.insert_header(X_REQUEST_ID, exchange.request_id())?;

@@ -16,9 +16,8 @@ use super::rules::Rules;
 use crate::authn::Caller;
 use crate::domain::{ResourceKey, Whose};
 use crate::policy::{
-    Authentication, Body, CanonicalRequest, Checked, Circumstances, Decision, Denial, Facts,
-    LabelPairs, LabelSource, Lookup, Named, NamedObjects, Names, PathRef, Question, RoleTable,
-    Route, check_content, decide, named, request_labels, request_params, screen,
+    Authentication, Body, CanonicalRequest, Circumstances, Decision, Denial, Facts, Inquiry,
+    KnownObjects, Lookup, PathRef, Question, RoleTable, Route, check_content, decide, screen,
 };
 
 /// What was learnt of a request besides its head.
@@ -41,23 +40,12 @@ struct Case<'c> {
     circumstances: Circumstances,
 }
 
-/// The objects that it names.
-#[derive(Default)]
-struct Objects {
-    named: Vec<Named>,
-    owners: Vec<Whose>,
-    /// What the request tells of the object that it is to make.
-    made: Option<BTreeMap<String, String>>,
-    /// What its route takes from it for conditions.
-    params: LabelPairs,
-}
-
 impl<'c> Case<'c> {
     fn question<'q>(
         &'q self,
         session: &'q Session,
         table: &'q RoleTable,
-        objects: Option<&'q Objects>,
+        objects: Option<&'q KnownObjects>,
     ) -> Question<'q>
     where
         'c: 'q,
@@ -70,12 +58,7 @@ impl<'c> Case<'c> {
             authentication: self.authentication,
             table,
             circumstances: self.circumstances,
-            objects: objects.map(|objects| NamedObjects {
-                named: &objects.named,
-                owners: &objects.owners,
-                made: objects.made.as_ref(),
-                params: &objects.params,
-            }),
+            objects: objects.map(KnownObjects::named),
         }
     }
 
@@ -154,7 +137,7 @@ impl Gateway {
         case: &Case<'_>,
     ) -> pingora::Result<Decision> {
         let Some(route) = case.route().filter(|route| route.is_asked_about()) else {
-            let (table, none) = (self.tables.current(), Objects::default());
+            let (table, none) = (self.tables.current(), KnownObjects::default());
             return Ok(decide(&case.question(session, &table, Some(&none))));
         };
         if let Err(refused) = screen(&case.question(session, &self.tables.current(), None)) {
@@ -187,42 +170,29 @@ impl Gateway {
         exchange: &Exchange,
         case: &Case<'_>,
         route: &Route,
-    ) -> Result<(Objects, Learnt), Unread> {
+    ) -> Result<(KnownObjects, Learnt), Unread> {
         let rules = &exchange.rules;
         let allowed = route.max_body.unwrap_or(rules.limits.body);
         let body = match &route.objects.body {
             Some(rule) => Some(inspect::read(session, exchange, rule, allowed).await?),
             None => None,
         };
-        let (names, labels, params) = {
+        let inquiry = {
             let table = self.tables.current();
-            let question = case.question(session, &table, None);
-            let names = named(&question, body.as_ref()).map_err(Denial::from)?;
-            let rules = route.objects.creates.iter();
-            let labels = rules.map(|rule| request_labels(&question, body.as_ref(), rule));
-            let labels = labels
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(Denial::from)?;
-            let params = request_params(&question, body.as_ref(), &route.objects);
-            (names, labels, params.map_err(Denial::from)?)
+            Inquiry::of(&case.question(session, &table, None), body.as_ref())?
         };
-        let key = |object: &Checked| ResourceKey {
-            upstream: Arc::clone(route.recorded_at()),
-            kind: Arc::clone(&object.reference.kind),
-            id: object.reference.id.as_str().into(),
+        let owners = self.owners(rules, inquiry.keys()).await?;
+        let doomed = if route.objects.deletes {
+            inquiry.own_keys().to_vec()
+        } else {
+            Vec::new()
         };
-        let keys: Vec<_> = names.checked.iter().map(key).collect();
-        let owners = self.owners(rules, &keys).await?;
-        let doomed = if route.objects.deletes { names.own } else { 0 };
         let learnt = Learnt {
             body,
-            doomed: keys.into_iter().take(doomed).collect(),
-            labels: labels.into_iter().map(texts).collect(),
+            doomed,
+            labels: inquiry.labels().to_vec(),
         };
-        let mut objects = objects(names, owners);
-        objects.made = told(route, &learnt.labels);
-        objects.params = params;
-        Ok((objects, learnt))
+        Ok((inquiry.answered(owners), learnt))
     }
 
     pub(super) async fn owners(
@@ -242,43 +212,4 @@ impl Gateway {
             }
         })
     }
-}
-
-/// What the request tells of what it makes; `None` if the answer is to tell some of it.
-fn told(route: &Route, labels: &[BTreeMap<String, String>]) -> Option<BTreeMap<String, String>> {
-    let rules = &route.objects.creates;
-    let mut sources = rules.iter().flat_map(|rule| &rule.labels);
-    let by_request = |(_, from): &(_, LabelSource)| matches!(from, LabelSource::Request(_));
-    (!rules.is_empty() && sources.all(by_request))
-        .then(|| labels.iter().flat_map(BTreeMap::clone).collect())
-}
-
-fn texts(labels: Vec<(Arc<str>, String)>) -> BTreeMap<String, String> {
-    let labels = labels.into_iter();
-    labels
-        .map(|(name, text)| (name.to_string(), text))
-        .collect()
-}
-
-/// What is not checked is named first, where it is what the request is about.
-fn objects(names: Names, mut owners: Vec<Whose>) -> Objects {
-    let mut objects = Objects::default();
-    if let Some(label) = names.label.filter(|_| names.own == 0) {
-        objects.named.push(Named {
-            kind: label.kind,
-            id: label.id.into(),
-            enforced: false,
-            may_be_absent: false,
-        });
-        owners.insert(0, Whose::Nobodys);
-    }
-    let checked = names.checked.into_iter().map(|object| Named {
-        kind: object.reference.kind,
-        id: object.reference.id.into(),
-        enforced: true,
-        may_be_absent: object.may_be_absent,
-    });
-    objects.named.extend(checked);
-    objects.owners = owners;
-    objects
 }

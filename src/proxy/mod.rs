@@ -59,7 +59,9 @@ mod stages;
 mod target;
 mod upstream;
 
-pub use asking::{Asker, Lineage, ListedObject, ListingError, Listings};
+pub use asking::{
+    Asker, Lineage, ListedObject, ListingError, Listings, OwnerSearch, OwnersUnknown,
+};
 pub use capture::{Page, PageTokens};
 pub use control_plane::ControlPlane;
 pub use exchange::InFlight;

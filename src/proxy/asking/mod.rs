@@ -11,11 +11,13 @@
 //! | `parents.rs` | which object another belongs to |
 //! | `listing.rs` | all objects that a backend has |
 //! | `owners.rs` | whose an object is, in the end |
+//! | `search.rs` | the same, outside of a gateway |
 
 mod listing;
 mod owners;
 mod parents;
 mod question;
+mod search;
 pub(super) mod wire;
 
 use std::net::SocketAddr;
@@ -34,6 +36,7 @@ pub use listing::{ListedObject, ListingError, Listings};
 pub use owners::Lineage;
 pub(super) use owners::Unresolved;
 pub(super) use question::Question;
+pub use search::{OwnerSearch, OwnersUnknown};
 
 use super::back::Holder;
 use super::rescue::Failure;
@@ -62,6 +65,7 @@ impl Default for Asker {
 }
 
 /// What a backend answered.
+#[derive(Debug)]
 pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) body: Bytes,

@@ -118,7 +118,7 @@ impl Front {
             let established = Box::pin(front.establish(stream, peer, seat, &protocol));
             if let Some((stream, connection)) = established.await {
                 let http2 = protocol.http2;
-                front.serve(stream, connection, http2, shutdown).await;
+                Box::pin(front.serve(stream, connection, http2, shutdown)).await;
             }
         });
     }

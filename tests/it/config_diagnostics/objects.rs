@@ -344,3 +344,49 @@ fn contradictions() {
     let cases: Vec<_> = cases.iter().map(|(name, text)| (*name, &**text)).collect();
     insta::assert_snapshot!(with_head(&format!("{HEAD}routes:\n"), &cases));
 }
+
+#[test]
+fn conditions() {
+    insta::assert_snapshot!(on_a_route(&[
+        ("not closed", "when: 'resource.environment == \"dev'"),
+        ("half of one", "when: 'resource.environment =='"),
+        ("no text", "when: [a]"),
+        ("nothing", "when: ''"),
+        (
+            "unknown variable",
+            "when: 'resources.environment == \"dev\"'"
+        ),
+        ("unknown field", "when: 'resource.colour == \"red\"'"),
+        ("unknown function", "when: 'matches(resource.id, \".*\")'"),
+        ("a loop", "when: '[1, 2].all(i, i > 0)'"),
+        (
+            "on the second line",
+            "when: |\n    resource.id != \"a\" &&\n    resource.none == \"b\""
+        ),
+    ]));
+}
+
+#[test]
+fn a_condition_without_anybody_to_hold_it_against() {
+    let head = format!("{HEAD}routes:\n");
+    insta::assert_snapshot!(with_head(
+        &head,
+        &[
+            (
+                "public",
+                "- { route: GET /a, upstream: m, public: for all, when: 'request.ip == \"::1\"' }"
+            ),
+            (
+                "denied",
+                "- { route: GET /a, upstream: m, deny: never, when: 'request.ip == \"::1\"' }"
+            ),
+            (
+                "too long",
+                &format!(
+                    "- {{ route: GET /a, upstream: m, authenticated: true, when: '{}' }}",
+                    "true && ".repeat(130) + "true"
+                )
+            ),
+        ]
+    ));
+}
