@@ -31,7 +31,7 @@ impl Db {
         let row = sqlx::query!(
             r#"SELECT p.id, p.disabled_at IS NOT NULL AS "disabled!", w.hash AS "hash?"
                FROM principals p LEFT JOIN passwords w ON w.principal_id = p.id
-               WHERE p.kind = 'user' AND lower(p.email) = $1"#,
+               WHERE p.kind = 'user' AND p.email = $1"#,
             email.as_str(),
         )
         .fetch_optional(&mut *self.read().await?)
