@@ -322,6 +322,7 @@ fn route(n: usize, read: PermissionIndex) -> Result<Route> {
             optional: false,
             absent: false,
             backend: false,
+            visible: None,
             forms: Vec::new(),
         }),
         objects: Objects::default(),

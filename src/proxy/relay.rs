@@ -91,15 +91,12 @@ impl Gateway {
             HttpSession::H2(stream) => stream.read_trailers().await.map_err(Error::into_up)?,
             _ => None,
         };
-        let task = match trailers {
-            Some(mut trailers) => {
-                self.pass_trailers(&mut trailers, exchange);
-                HttpTask::Trailer(Some(Box::new(trailers)))
-            }
-            None => {
-                self.record(exchange);
-                HttpTask::Done
-            }
+        let task = if let Some(mut trailers) = trailers {
+            self.pass_trailers(&mut trailers, exchange);
+            HttpTask::Trailer(Some(Box::new(trailers)))
+        } else {
+            self.record(exchange);
+            HttpTask::Done
         };
         write(session, task).await
     }
