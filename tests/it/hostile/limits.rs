@@ -260,8 +260,8 @@ async fn too_many_requests_are_shed_while_health_answers() {
     let bench = Bench::around(upstream, gateway);
     let mut slow = bench.gateway.connect();
     slow.send(bench.viewer("GET /things/slow", ""));
-    until("it to be served", || {
-        bench.gateway.metric("portcullis_requests_in_flight") == 1
+    until("it to reach the backend", || {
+        bench.upstream.received().len() == 1
     });
     let answer = bench.refused("one more", 503, bench.viewer("GET /things/7", ""));
     assert_eq!(answer.header("retry-after"), ["1"]);
