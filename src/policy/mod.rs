@@ -14,6 +14,7 @@ mod held_role;
 mod host;
 mod http1;
 pub mod json_text;
+pub mod namespace;
 mod naming;
 mod objects;
 mod pattern;

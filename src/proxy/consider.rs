@@ -14,6 +14,7 @@ use super::gateway::Gateway;
 use super::inspect::{self, Unread};
 use super::rules::Rules;
 use crate::domain::{ResourceKey, Whose};
+use crate::policy::namespace::{Choice, NameTest, Sought, chosen, lookups};
 use crate::policy::{
     Authentication, Body, CanonicalRequest, Checked, Circumstances, Decision, Denial, Facts,
     LabelPairs, LabelSource, Lookup, Named, NamedObjects, Names, PathRef, Question, RoleTable,
@@ -29,6 +30,10 @@ pub(super) struct Learnt {
     pub(super) doomed: Vec<ResourceKey>,
     /// What the request says of objects that it makes, by rule.
     pub(super) labels: Vec<BTreeMap<String, String>>,
+    /// What the names in it mean.
+    pub(super) names: Choice,
+    /// What is asked of the names in the answer's list.
+    pub(super) name_tests: Vec<NameTest>,
 }
 
 /// A request on its way, without its header fields.
@@ -187,23 +192,22 @@ impl Gateway {
             Some(rule) => Some(inspect::read(session, exchange, rule, allowed).await?),
             None => None,
         };
-        let (names, labels, params) = {
+        let (mut names, sought, labels, params) = {
             let table = self.tables.current();
             let question = case.question(session, &table, None);
             let names = named(&question, body.as_ref()).map_err(Denial::from)?;
+            let sought = lookups(&question, body.as_ref(), &names).map_err(Denial::from)?;
             let rules = route.objects.creates.iter();
             let labels = rules.map(|rule| request_labels(&question, body.as_ref(), rule));
             let labels = labels
                 .collect::<Result<Vec<_>, _>>()
                 .map_err(Denial::from)?;
             let params = request_params(&question, body.as_ref(), &route.objects);
-            (names, labels, params.map_err(Denial::from)?)
+            (names, sought, labels, params.map_err(Denial::from)?)
         };
-        let key = |object: &Checked| ResourceKey {
-            upstream: Arc::clone(route.recorded_at()),
-            kind: Arc::clone(&object.reference.kind),
-            id: object.reference.id.as_str().into(),
-        };
+        let choice = self.choose(rules, case, session, route, sought).await?;
+        names.replace(|kind, name| choice.id(kind, name).map(str::to_owned));
+        let key = |object: &Checked| key(route, &object.reference.kind, &object.reference.id);
         let keys: Vec<_> = names.checked.iter().map(key).collect();
         let owners = self.owners(rules, &keys).await?;
         let doomed = if route.objects.deletes { names.own } else { 0 };
@@ -211,11 +215,28 @@ impl Gateway {
             body,
             doomed: keys.into_iter().take(doomed).collect(),
             labels: labels.into_iter().map(texts).collect(),
+            names: choice,
+            name_tests: Vec::new(),
         };
         let mut objects = objects(names, owners);
         objects.made = told(route, &learnt.labels);
         objects.params = params;
         Ok((objects, learnt))
+    }
+
+    /// Which objects the names in the request mean.
+    async fn choose(
+        &self,
+        rules: &Rules,
+        case: &Case<'_>,
+        session: &Session,
+        route: &Route,
+        sought: Sought,
+    ) -> Result<Choice, Denial> {
+        let keys = sought.keys().map(|(kind, id)| key(route, kind, id));
+        let owners = self.owners(rules, &keys.collect::<Vec<_>>()).await?;
+        let table = self.tables.current();
+        chosen(&case.question(session, &table, None), sought, &owners)
     }
 
     pub(super) async fn owners(
@@ -234,6 +255,14 @@ impl Gateway {
                 Unresolved::Backend(_) => Denial::owner_unavailable(),
             }
         })
+    }
+}
+
+fn key(route: &Route, kind: &Arc<str>, id: &str) -> ResourceKey {
+    ResourceKey {
+        upstream: Arc::clone(route.recorded_at()),
+        kind: Arc::clone(kind),
+        id: id.into(),
     }
 }
 

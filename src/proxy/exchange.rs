@@ -161,6 +161,12 @@ impl Exchange {
             .is_some_and(|it| !it.objects.filters.is_empty())
     }
 
+    /// Whether the answer's body is another than the backend's.
+    pub(super) fn rewrites_answer(&self) -> bool {
+        let named = |route: Arc<Route>| route.objects.names.change_answers();
+        self.filters() || self.route().is_some_and(named)
+    }
+
     /// Takes back what was found out, to decide otherwise.
     pub(super) fn take_facts(&mut self) -> Facts {
         match std::mem::replace(&mut self.outcome, Outcome::Open) {

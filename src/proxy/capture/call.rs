@@ -114,7 +114,7 @@ fn whole_answer(session: &mut Session, exchange: &mut Exchange) -> pingora::Resu
     for name in &PARTIAL {
         head.remove_header(name);
     }
-    if exchange.filters() {
+    if exchange.rewrites_answer() {
         for name in &CONDITIONAL {
             head.remove_header(name);
         }
