@@ -159,7 +159,8 @@ impl Gateway {
             let (denial, facts) = *refused;
             return Ok(Decision::Denied(denial, facts));
         }
-        let learnt = self.learn(session, exchange, case, route).await;
+        // Boxed: the question for owners would make all futures around it too deep to compile.
+        let learnt = Box::pin(self.learn(session, exchange, case, route)).await;
         let (objects, learnt) = match learnt {
             Ok(learnt) => learnt,
             Err(Unread::Refused(denial)) => return Ok(Decision::Denied(denial, case.facts())),

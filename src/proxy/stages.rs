@@ -144,7 +144,7 @@ impl Gateway {
         }
         let captures = exchange.route().is_some_and(|route| route.captures());
         if captures {
-            self.capture(session, exchange).await?;
+            Box::pin(self.capture(session, exchange)).await?;
         }
         Ok(captures)
     }

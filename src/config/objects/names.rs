@@ -76,10 +76,13 @@ fn entry(context: Context<'_>, node: &Node, places: &mut NamePlaces) -> Option<(
     match usage {
         None | Some(Some(Use::Make)) => places.made.push(place),
         Some(Some(Use::Filter)) => places.filters.push(place),
-        Some(Some(Use::Seek)) if places.sought.is_none() => places.sought = Some(place),
-        Some(Some(Use::Seek)) => {
+        Some(Some(Use::Seek)) if places.sought.is_some() => {
             reader.report(node.place, "something is sought by one name only");
         }
+        Some(Some(Use::Seek)) if !matches!(place.at, Source::Query(_)) => {
+            reader.report(node.place, "something is sought by `query.NAME` only");
+        }
+        Some(Some(Use::Seek)) => places.sought = Some(place),
         Some(None) => {}
     }
     Some(())

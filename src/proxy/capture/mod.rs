@@ -62,7 +62,7 @@ impl Gateway {
         let objects = &route.objects;
         let mut answer = match (&objects.pages, &objects.answers) {
             (Some(pages), _) => self.full_page(session, exchange, &route, pages).await?,
-            (None, Some(about)) => match self.look_for(session, exchange, &route, about).await? {
+            (None, Some(about)) => match Box::pin(self.look_for(session, exchange, &route, about)).await? {
                 Ok(answer) => answer,
                 Err(denial) => {
                     let facts = exchange.take_facts();

@@ -18,7 +18,7 @@ impl Captured {
         route: &Route,
     ) -> pingora::Result<()> {
         let names = &route.objects.names;
-        let Some(home) = exchange.home().filter(|_| names.change_answers()) else {
+        let Some(home) = exchange.home().filter(|_| !names.is_empty()) else {
             return Ok(());
         };
         self.decode(exchange)?;
