@@ -15,12 +15,14 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::domain::{
     ApiKey, BindingId, Catalogue, KeyId, Principal, PrincipalName, ProjectPath, Rates, ResourceRef,
-    Scope,
+    Scope, Whose,
 };
+use crate::policy::namespace::{chosen, lookups};
 use crate::policy::{
     Authentication, Body, CanonicalRequest, Circumstances, CredentialLimits, Decision, Denial,
-    Facts, Grant, Lookup, Named, NamedObjects, PathRef, Permit, Question, RawRequest, Rejection,
-    RoleTable, Route, Subject, X_PORTCULLIS_PROJECT, check_content, decide, named, screen,
+    Facts, Grant, Lookup, Named, NamedObjects, Names, PathRef, Permit, Question, RawRequest,
+    Rejection, RoleTable, Route, Subject, X_PORTCULLIS_PROJECT, check_content, decide, named,
+    screen,
 };
 use crate::store::{DatabaseUrl, Db};
 
@@ -246,6 +248,19 @@ fn subject(question: &Question<'_>) -> Option<Subject> {
     }
 }
 
+/// Names as the backend has them, if none of the objects is from before.
+fn as_stored(
+    question: &Question<'_>,
+    body: Option<&Body>,
+    mut names: Names,
+) -> Result<Names, Denial> {
+    let sought = lookups(question, body, &names)?;
+    let unknown = vec![Whose::Nobodys; sought.keys().count()];
+    let choice = chosen(question, sought, &unknown)?;
+    names.replace(|kind, name| choice.id(kind, name).map(str::to_owned));
+    Ok(names)
+}
+
 /// What would become of the request.
 enum Answer {
     Decided(Box<Decision>),
@@ -267,6 +282,10 @@ impl Answer {
         let names = match named(&question, body) {
             Ok(names) => names,
             Err(malformed) => return denied(malformed.into(), facts),
+        };
+        let names = match as_stored(&question, body, names) {
+            Ok(names) => names,
+            Err(denial) => return denied(denial, facts),
         };
         if let Err(denial) = check_content(&question, body) {
             return denied(denial, facts);

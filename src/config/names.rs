@@ -26,7 +26,10 @@ pub(super) fn of_type(
     };
     if ownership == Some(&Ownership::Backend) {
         let place = fields.key_place("names");
-        reader.report(place, "`names` besides `owner: backend`, which keeps projects apart itself");
+        reader.report(
+            place,
+            "`names` besides `owner: backend`, which keeps projects apart itself",
+        );
     }
     if node.text() == Some(SHARED) {
         return TypeNames::Shared;

@@ -198,7 +198,10 @@ fn only_own(table: &RoleTable, subject: &Subject) -> Result<Arc<Project>, NoProj
 }
 
 /// Those in which the principal has a role of its own, and the credential counts.
-pub(super) fn own<'t>(table: &'t RoleTable, subject: &'t Subject) -> impl Iterator<Item = &'t Arc<Project>> {
+pub(super) fn own<'t>(
+    table: &'t RoleTable,
+    subject: &'t Subject,
+) -> impl Iterator<Item = &'t Arc<Project>> {
     table
         .own_projects(subject.principal.id)
         .filter(|project| subject.credential.admits(*project))

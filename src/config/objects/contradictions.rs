@@ -57,7 +57,14 @@ fn useless(context: Context<'_>) {
 fn unguarded(context: Context<'_>) {
     match context.requirement {
         Some(Requirement::Public { .. }) => {
-            for key in ["references", "creates", "deletes", "filter", "answers", "names"] {
+            for key in [
+                "references",
+                "creates",
+                "deletes",
+                "filter",
+                "answers",
+                "names",
+            ] {
                 let problem = format!("`{key}` on a `public` route: nobody is asked whose it is");
                 context.report_at(key, problem);
             }

@@ -136,7 +136,8 @@ fn report(context: Context<'_>, objects: &Objects) {
     let names = &objects.names;
     let rules = context.resource.into_iter().chain(&objects.references);
     for rule in rules {
-        let is_apart = rule.forms.is_empty() && names.namespace(&rule.kind).is_some_and(|it| it.are_ids);
+        let is_apart =
+            rule.forms.is_empty() && names.namespace(&rule.kind).is_some_and(|it| it.are_ids);
         let mut ids = rule.ids.iter().filter(|at| !is_written(at));
         if let Some(at) = ids.next().filter(|_| is_apart) {
             let problem = format!(
@@ -148,7 +149,10 @@ fn report(context: Context<'_>, objects: &Objects) {
         }
     }
     if names.sought.is_some() && objects.answers.is_none() && !context.has("answers") {
-        context.report_at("names", "`use: seek` without `answers`: of whom is what is found?");
+        context.report_at(
+            "names",
+            "`use: seek` without `answers`: of whom is what is found?",
+        );
     }
     let listed = |kind: &Arc<str>| {
         let mut filters = objects.filters.iter();

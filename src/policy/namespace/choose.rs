@@ -174,7 +174,11 @@ fn at_home(question: &Question<'_>) -> Result<Sought, Malformed> {
         },
         many => Sought {
             crowded: many > MOST_PROJECTS,
-            others: if many > MOST_PROJECTS { Vec::new() } else { own },
+            others: if many > MOST_PROJECTS {
+                Vec::new()
+            } else {
+                own
+            },
             ..Sought::default()
         },
     })
@@ -249,7 +253,8 @@ fn open_to(table: &RoleTable, subject: &Subject, whose: &Whose) -> Option<Projec
         project: owner.project,
         id: owner.resource,
     };
-    let open = table.admits(subject.principal.id, object) && subject.credential.admits(owner.project);
+    let open =
+        table.admits(subject.principal.id, object) && subject.credential.admits(owner.project);
     open.then_some(owner.project)
 }
 

@@ -284,13 +284,19 @@ mod tests {
             ("", ""),
             ("name = 'x'", "name LIKE '%x'"),
             ("name='x'", "name LIKE '%x'"),
-            ("attribute.name ILIKE \"%x%\"", "attribute.name ILIKE \"%%x%\""),
+            (
+                "attribute.name ILIKE \"%x%\"",
+                "attribute.name ILIKE \"%%x%\"",
+            ),
             ("`name` like 'x%'", "`name` LIKE '%x%'"),
             ("name != 'x'", "name != 'x'"),
             ("name IN ('x','y')", "name IN ('x', 'a.b.x', 'y', 'a.b.y')"),
             ("name NOT IN ('x')", "name NOT IN ('x')"),
             ("tags.name = 'x'", "tags.name = 'x'"),
-            ("tags.`name` = 'x' and creation_time > 17", "tags.`name` = 'x' and creation_time > 17"),
+            (
+                "tags.`name` = 'x' and creation_time > 17",
+                "tags.`name` = 'x' and creation_time > 17",
+            ),
             (
                 "tags.`a.b` = 'name = 1' AND name = 'x' AND run_id IN ('1')",
                 "tags.`a.b` = 'name = 1' AND name LIKE '%x' AND run_id IN ('1')",

@@ -2,7 +2,8 @@
 
 /// Whether a name fits a pattern.
 pub(super) fn fits(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (pattern, name): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), name.chars().collect());
     let (mut at, mut from) = (0, 0);
     // Where the last `%` stood, and how much of the name it has swallowed.
     let mut any: Option<(usize, usize)> = None;

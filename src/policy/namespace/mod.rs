@@ -159,8 +159,7 @@ impl NamePlaces {
 
     /// That of a type whose names are ids.
     fn of_ids(&self, kind: &str) -> Option<&Namespace> {
-        self.namespace(kind)
-            .filter(|namespace| namespace.are_ids)
+        self.namespace(kind).filter(|namespace| namespace.are_ids)
     }
 
     /// The prefix of a type's names in a project.

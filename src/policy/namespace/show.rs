@@ -26,8 +26,13 @@ impl NamePlaces {
     /// The words of an error without the prefix of the project.
     #[must_use]
     pub fn shown_error(&self, home: &Home, text: &str) -> String {
-        let prefixes = self.namespaces.iter().filter_map(|(kind, _)| self.prefix(kind, home));
-        prefixes.fold(text.to_owned(), |text, prefix| text.replace(prefix.as_str(), ""))
+        let prefixes = self
+            .namespaces
+            .iter()
+            .filter_map(|(kind, _)| self.prefix(kind, home));
+        prefixes.fold(text.to_owned(), |text, prefix| {
+            text.replace(prefix.as_str(), "")
+        })
     }
 
     /// Whether an item's name meets all tests. One without a name meets none.

@@ -10,7 +10,7 @@ mod set;
 
 pub use content::check_content;
 pub(super) use id::checked;
-pub(super) use places::Places;
 pub use labels::{LabelPairs, request_labels, request_params};
+pub(super) use places::Places;
 pub use references::{Checked, Names, named};
 pub use set::write_set;

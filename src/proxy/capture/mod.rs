@@ -62,13 +62,15 @@ impl Gateway {
         let objects = &route.objects;
         let mut answer = match (&objects.pages, &objects.answers) {
             (Some(pages), _) => self.full_page(session, exchange, &route, pages).await?,
-            (None, Some(about)) => match Box::pin(self.look_for(session, exchange, &route, about)).await? {
-                Ok(answer) => answer,
-                Err(denial) => {
-                    let facts = exchange.take_facts();
-                    return self.refuse(session, exchange, denial, facts).await;
+            (None, Some(about)) => {
+                match Box::pin(self.look_for(session, exchange, &route, about)).await? {
+                    Ok(answer) => answer,
+                    Err(denial) => {
+                        let facts = exchange.take_facts();
+                        return self.refuse(session, exchange, denial, facts).await;
+                    }
                 }
-            },
+            }
             (None, None) => self.call(session, exchange).await?,
         };
         if answer.head.status.is_success() {

@@ -55,7 +55,9 @@ impl Gateway {
         let sought = place.and_then(|place| Some((place, exchange.sought_name(route, place)?)));
         let Some((place, name)) = sought else {
             let mut answer = self.call(session, exchange).await?;
-            let own = self.is_about_own(exchange, route, about, &mut answer).await?;
+            let own = self
+                .is_about_own(exchange, route, about, &mut answer)
+                .await?;
             return Ok(own.then_some(answer).ok_or_else(Denial::resource_unknown));
         };
         let home = exchange.home();
@@ -68,7 +70,9 @@ impl Gateway {
                 .seek(route, place, &name)
                 .map_err(|_| fail(exchange, Failure::Internal))?;
             let mut answer = self.call(session, exchange).await?;
-            let own = self.is_about_own(exchange, route, about, &mut answer).await?;
+            let own = self
+                .is_about_own(exchange, route, about, &mut answer)
+                .await?;
             if own && found.is_some() {
                 return Ok(Err(Denial::project_ambiguous()));
             }
@@ -101,7 +105,9 @@ fn ways(
         return vec![name.to_owned()];
     };
     let homes = home.map_or(&*choice.others, std::slice::from_ref);
-    let prefixes = homes.iter().filter_map(|home| namespace.of(&home.tenant, &home.project));
+    let prefixes = homes
+        .iter()
+        .filter_map(|home| namespace.of(&home.tenant, &home.project));
     let mut ways: Vec<String> = prefixes.map(|prefix| prefix.put(name)).collect();
     if !ways.iter().any(|way| way == name) {
         ways.push(name.to_owned());
