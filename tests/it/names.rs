@@ -195,11 +195,17 @@ async fn no_answer_tells_that_another_tenant_has_a_name() {
             house.post("/things", key, &json!({ "name": name })),
             house.post("/things", key, &json!({ "name": name })),
         ];
-        asked.map(|answer| (answer.status, answer.body.replace(name, "NAME")))
+        asked.map(|answer| (answer.status, blotted(&answer.body.replace(name, "NAME"))))
     };
-    let (taken, free) = (tell("taken"), tell("freed"));
-    let numbers = |told: [(u16, String); 17]| {
-        told.map(|(status, body)| (status, body.replace(|c: char| c.is_ascii_digit(), "N")))
-    };
-    assert_eq!(numbers(taken), numbers(free));
+    assert_eq!(tell("taken"), tell("freed"));
+}
+
+/// Without numbers, and without the id of the request.
+fn blotted(body: &str) -> String {
+    let mut body: Value = serde_json::from_str(body).unwrap();
+    if let Some(answer) = body.as_object_mut() {
+        answer.remove("request_id");
+    }
+    let body = body.to_string();
+    body.chars().filter(|c| !c.is_ascii_digit()).collect()
 }
