@@ -54,16 +54,20 @@ class Demo:
     async def _bring_up(self) -> None:
         tasks = [asyncio.create_task(part) for part in (self._mlflow(), self._gateway_parts())]
         try:
-            _, (admin, keys) = await asyncio.gather(*tasks)
+            _, (admin, made) = await asyncio.gather(*tasks)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        await self._gateway(admin, keys)
+        await self._gateway(admin, made)
         python = VENV / "bin/python"
         if python.is_relative_to(ROOT):
             python = python.relative_to(ROOT)
-        print(READY_TEXT.format(url=self._url, root=ROOT, python=python), flush=True)
+        people = [f"    {email:<24}{made[name]}" for name, email in seed.PEOPLE.items()]
+        ready = READY_TEXT.format(
+            url=self._url, root=ROOT, python=python, people="\n".join(people)
+        )
+        print(ready, flush=True)
 
     async def _setup(self, *arguments: str) -> None:
         # sudo may ask for a password, so this one stays in the terminal's session.
@@ -149,8 +153,8 @@ class Demo:
         self._supervisor.run(postgres)
         await until("Postgres", postgres.log, migrated, admin)
         say("the schema is up to date; seeding")
-        keys = await asyncio.to_thread(self._seed, admin)
-        return admin, keys
+        made = await asyncio.to_thread(self._seed, admin)
+        return admin, made
 
     async def _build(self) -> pathlib.Path:
         say("building the release binary (minutes the first time)")
@@ -180,16 +184,17 @@ class Demo:
 
     def _seed(self, admin: seed.Admin) -> dict[str, str]:
         seed.seed(admin)
-        keys = seed.keys(admin, seed.read_env())
+        kept = seed.read_env()
+        made = seed.keys(admin, kept) | seed.passwords(admin, kept)
         seed.write_env(
             {
                 "PORTCULLIS_URL": self._url,
                 "UPSTREAM_URL": f"http://127.0.0.1:{self._ports.mlflow}",
                 "DATABASE_URL": database_url(),
             }
-            | keys
+            | made
         )
-        return keys
+        return made
 
     async def _gateway(self, admin: seed.Admin, keys: dict[str, str]) -> None:
         say(f"starting the gateway on 127.0.0.1:{self._ports.gateway}")

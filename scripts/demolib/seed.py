@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import secrets
 import shlex
 import subprocess
 
@@ -46,6 +47,14 @@ KEYS = {
     "GLOBEX_EDITOR_KEY": "editor@globex.example",
 }
 
+PEOPLE = {
+    "ADMIN_PASSWORD": "admin@example.com",
+    "ACME_OWNER_PASSWORD": "owner@acme.example",
+    "ACME_EDITOR_PASSWORD": "editor@acme.example",
+    "ACME_VIEWER_PASSWORD": "viewer@acme.example",
+    "GLOBEX_EDITOR_PASSWORD": "editor@globex.example",
+}
+
 KEY_ID = re.compile(r"^pcl_live_([0-9A-Za-z]+)_")
 
 
@@ -61,19 +70,19 @@ class Admin:
     def command(self, *arguments: str) -> list[str]:
         return [*self._base, *arguments]
 
-    def call(self, *arguments: str) -> subprocess.CompletedProcess:
+    def call(self, *arguments: str, told: str = "") -> subprocess.CompletedProcess:
         return subprocess.run(
             self.command(*arguments),
             env=self._environment,
-            stdin=subprocess.DEVNULL,
+            input=told,
             capture_output=True,
             text=True,
             timeout=60,
             check=False,
         )
 
-    def must(self, *arguments: str, tolerate: tuple[int, ...] = ()) -> str:
-        done = self.call(*arguments)
+    def must(self, *arguments: str, told: str = "", tolerate: tuple[int, ...] = ()) -> str:
+        done = self.call(*arguments, told=told)
         if done.returncode not in (0, *tolerate):
             raise DemoError(
                 f"portcullis {shlex.join(arguments)}: exit code {done.returncode}\n{done.stderr.rstrip()}"
@@ -107,6 +116,16 @@ def keys(admin: Admin, kept: dict[str, str]) -> dict[str, str]:
             result[name] = admin.must(
                 "keys", "create", "--principal", email, "--description", "make demo"
             )
+    return result
+
+
+def passwords(admin: Admin, kept: dict[str, str]) -> dict[str, str]:
+    """The passwords of the last start; random ones at the first."""
+    result = {}
+    for name, email in PEOPLE.items():
+        result[name] = kept.get(name) or secrets.token_urlsafe(12)
+        if name not in kept:
+            admin.must("users", "set-password", email, told=result[name])
     return result
 
 

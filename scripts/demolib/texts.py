@@ -10,6 +10,7 @@ upstreams:
   mlflow: {{ url: "http://127.0.0.1:{ports.mlflow}" }}
 presets:
   - {{ name: mlflow-workspaces, upstream: mlflow }}
+sign_in: {{}}
 shutdown: {{ deadline: 10s }}
 """
 
@@ -32,5 +33,9 @@ Paste in a second terminal, here in {root}:
     print(mlflow.get_run(run.info.run_id).data.metrics)
     EOF
 
-MLflow's own pages: {url}, any user name, the key as the password. Ctrl-C stops all.
+MLflow's own pages: open {url} and sign in as one of
+
+{people}
+
+Each sees their own project and nothing else. Ctrl-C stops all.
 """

@@ -2,8 +2,12 @@
 //! cannot be asked is neither yes nor no.
 
 mod api_key;
-mod key_loader;
+mod authenticator;
+mod finder;
+mod password;
+mod session;
 mod usage;
 
-pub use api_key::Authenticator;
-pub use usage::KeyUsage;
+pub use authenticator::{Authenticator, Caller, Truth};
+pub use password::{Checked, HashError, Password, Passwords, UnfitPassword};
+pub use usage::Usage;

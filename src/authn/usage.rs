@@ -1,38 +1,41 @@
-//! Last use of keys, gathered in memory and written in batches.
+//! Last use of credentials, gathered in memory and written in batches.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::cache::CachedKey;
-use crate::domain::KeyId;
-use crate::store::{Db, KeyUse};
+use crate::cache::{CachedKey, CachedSession, Held};
+use crate::domain::{KeyId, SessionId};
+use crate::store::{CredentialUse, Db};
 
-/// A key's use is noted at most this often, so that the hot path hardly ever locks.
+/// A credential's use is noted at most this often, so that the hot path hardly ever locks.
 const NOTE_EVERY_SECONDS: i64 = 5;
 /// How often notes are written.
 const FLUSH_EVERY: Duration = Duration::from_secs(5);
 
 /// Notes waiting to be written.
 #[derive(Debug, Default)]
-pub struct KeyUsage {
-    pending: Mutex<HashMap<KeyId, KeyUse>>,
+pub struct Usage {
+    keys: Notes<KeyId>,
+    sessions: Notes<SessionId>,
 }
 
-impl KeyUsage {
-    /// Notes a use.
-    pub fn note(&self, key: &CachedKey, now: DateTime<Utc>, ip: Option<IpAddr>) {
+impl Usage {
+    /// Notes a use of a key.
+    pub fn note_key(&self, key: &Held<CachedKey>, now: DateTime<Utc>, ip: Option<IpAddr>) {
         if key.note_use(now.timestamp(), NOTE_EVERY_SECONDS) {
-            let id = key.key.id.clone();
-            let noted = KeyUse {
-                key: id.clone(),
-                at: now,
-                ip,
-            };
-            self.pending().insert(id, noted);
+            self.keys.note(key.key.id.clone(), now, ip);
+        }
+    }
+
+    /// Notes a use of a session.
+    pub fn note_session(&self, held: &Held<CachedSession>, now: DateTime<Utc>, ip: Option<IpAddr>) {
+        if held.note_use(now.timestamp(), NOTE_EVERY_SECONDS) {
+            self.sessions.note(held.session.id, now, ip);
         }
     }
 
@@ -47,16 +50,46 @@ impl KeyUsage {
 
     /// Writes what is pending. Lost if the database is away: a convenience, not a record.
     pub async fn flush(&self, db: &Db) {
-        let notes: Vec<_> = std::mem::take(&mut *self.pending()).into_values().collect();
-        if notes.is_empty() {
-            return;
+        let (keys, sessions) = (self.keys.take(), self.sessions.take());
+        if !keys.is_empty()
+            && let Err(error) = db.record_key_use(&keys).await
+        {
+            tracing::warn!(%error, keys = keys.len(), "the last use of keys was not written");
         }
-        if let Err(error) = db.record_key_use(&notes).await {
-            tracing::warn!(%error, keys = notes.len(), "the last use of keys was not written");
+        if !sessions.is_empty()
+            && let Err(error) = db.record_session_use(&sessions).await
+        {
+            let count = sessions.len();
+            tracing::warn!(%error, sessions = count, "the last use of sessions was not written");
         }
     }
+}
 
-    fn pending(&self) -> std::sync::MutexGuard<'_, HashMap<KeyId, KeyUse>> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+/// The last use of each.
+#[derive(Debug)]
+struct Notes<K>(Mutex<HashMap<K, CredentialUse<K>>>);
+
+impl<K> Default for Notes<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Clone + Eq + Hash> Notes<K> {
+    fn note(&self, id: K, at: DateTime<Utc>, ip: Option<IpAddr>) {
+        let noted = CredentialUse {
+            id: id.clone(),
+            at,
+            ip,
+        };
+        self.pending().insert(id, noted);
+    }
+
+    fn take(&self) -> Vec<CredentialUse<K>> {
+        std::mem::take(&mut *self.pending()).into_values().collect()
+    }
+
+    fn pending(&self) -> std::sync::MutexGuard<'_, HashMap<K, CredentialUse<K>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

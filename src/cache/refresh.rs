@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::role_tables::GRACE;
-use super::{KeyCache, OwnerCache, RoleTables};
+use super::{KeyCache, OwnerCache, RoleTables, SessionCache};
 use crate::domain::TouchedRows;
 use crate::store::{Change, ChangeListener, Changed, Db, StoreError, TouchedResources};
 
@@ -17,6 +17,8 @@ pub struct Refresh {
     pub tables: Arc<RoleTables>,
     /// The keys.
     pub keys: Arc<KeyCache>,
+    /// The sessions.
+    pub sessions: Arc<SessionCache>,
     /// The owners.
     pub owners: Arc<OwnerCache>,
     /// How often the version is asked, in case a notification was lost.
@@ -61,6 +63,13 @@ impl Refresh {
                 self.change_table(change.version, &TouchedRows::Others)
                     .await
             }
+            Changed::Sessions(ids) => {
+                for id in ids {
+                    self.sessions.invalidate(id);
+                }
+                self.change_table(change.version, &TouchedRows::Others)
+                    .await
+            }
             Changed::Policy(touched) => self.change_table(change.version, touched).await,
             // The version says nothing of these.
             Changed::Resources(touched) => {
@@ -85,7 +94,7 @@ impl Refresh {
         }
     }
 
-    /// A version that moved without a notification: no cached key can be trusted.
+    /// A version that moved without a notification: no cached credential can be trusted.
     /// The table itself may have been brought up to date by somebody else meanwhile.
     async fn poll(&self, listener: &mut ChangeListener, seen: i64) -> Result<(), StoreError> {
         let Some(version) = self.tables.newer_version().await? else {
@@ -124,6 +133,7 @@ impl Refresh {
     /// What was notified meanwhile is unknown.
     fn forget_all(&self) {
         self.keys.invalidate_all();
+        self.sessions.invalidate_all();
         self.owners.invalidate_all();
     }
 

@@ -158,7 +158,11 @@ impl ExplainArgs {
                 lookup,
                 authentication: &authentication(principal, key, &settings.catalogue, now),
                 table: &table,
-                circumstances: Circumstances { ip: None, at: now },
+                circumstances: Circumstances {
+                    ip: None,
+                    at: now,
+                    scheme: "https",
+                },
                 objects: None,
             },
             body.as_ref(),

@@ -15,6 +15,7 @@ mod members;
 mod migrate;
 mod objects;
 mod output;
+mod password;
 pub mod postgres;
 mod projects;
 mod resources;

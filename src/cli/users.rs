@@ -3,9 +3,9 @@
 use clap::Subcommand;
 use serde_json::json;
 
-use super::CliError;
 use super::output::{Column, moment};
 use super::session::{Run, Session};
+use super::{CliError, password};
 use crate::domain::{Email, PrincipalName};
 use crate::store::ListedPrincipal;
 
@@ -22,6 +22,13 @@ pub(super) enum UsersCommand {
     },
     /// List all users
     List,
+    /// Give a user a password, and end their sessions
+    ///
+    /// Asks for it, twice; or reads one line from standard input if that is no terminal.
+    SetPassword {
+        /// E-mail address
+        email: Email,
+    },
     /// Disable a user: keys and sessions stop working at once, nothing is lost
     Disable {
         /// E-mail address or id
@@ -48,6 +55,14 @@ impl Run for UsersCommand {
             Self::List => {
                 let users = session.db.users().await?;
                 Ok(session.output.list(&users, USER_COLUMNS)?)
+            }
+            Self::SetPassword { email } => {
+                let hash = password::hash(&password::ask()?).await?;
+                let (db, author) = (&session.db, &mut session.author);
+                db.set_password(author, &email, &hash).await?;
+                let done = json!({ "email": email.as_str() });
+                let text = format!("{email} has a new password");
+                Ok(session.output.done(&done, &text)?)
             }
             Self::Disable { user } => set_disabled(session, &user, true).await,
             Self::Enable { user } => set_disabled(session, &user, false).await,

@@ -36,6 +36,9 @@ pub(super) fn read(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Backends> 
     let names: BTreeSet<Arc<str>> = upstreams.keys().cloned().collect();
     let mut choices = preset::choices(reader, fields, &names);
     choices.push(preset::Choice::own());
+    if fields.get("sign_in").is_some() {
+        choices.push(preset::Choice::sign_in());
+    }
     let sources = preset_trees(reader, choices);
     let presets: Vec<Preset<'_>> = sources
         .iter()

@@ -5,7 +5,7 @@ use secrecy::ExposeSecret as _;
 use super::settings::{Database, Listen, Serves, Settings};
 
 /// The keys that take a new process.
-pub const FIXED: [&str; 9] = [
+pub const FIXED: [&str; 10] = [
     "listen",
     "private_listen",
     "data_dir",
@@ -15,6 +15,7 @@ pub const FIXED: [&str; 9] = [
     "cache",
     "audit",
     "rate_limits",
+    "sign_in",
 ];
 
 impl Settings {
@@ -32,6 +33,7 @@ impl Settings {
             cache,
             audit,
             rate_limits,
+            sign_in,
             ..
         } = self;
         let same = [
@@ -44,6 +46,7 @@ impl Settings {
             *cache == new.cache,
             *audit == new.audit,
             *rate_limits == new.rate_limits,
+            *sign_in == new.sign_in,
         ];
         let changed = FIXED.into_iter().zip(same).filter(|(_, same)| !same);
         changed.map(|(key, _)| key).collect()

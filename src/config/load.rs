@@ -11,9 +11,9 @@ use super::node::{Node, Value};
 use super::reader::Reader;
 use super::settings::{Essentials, Settings};
 use super::variables::{self, Environment};
-use super::{catalogue, limits, listen, rate, sections};
+use super::{catalogue, limits, listen, rate, sections, sign_in};
 
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 23] = [
     "version",
     "listen",
     "private_listen",
@@ -26,6 +26,7 @@ const KEYS: [&str; 22] = [
     "shutdown",
     "cache",
     "audit",
+    "sign_in",
     "rate",
     "rate_limits",
     "permissions",
@@ -192,6 +193,7 @@ fn settings(reader: Reader<'_>, node: &Node) -> Option<Settings> {
     let shutdown = sections::shutdown(reader, &fields);
     let cache = sections::cache(reader, &fields);
     let audit = sections::audit(reader, &fields);
+    let sign_in = sign_in::read(reader, &fields);
     let trusted_proxies = sections::trusted_proxies(reader, &fields);
     let listeners = listen::read(reader, &fields, &trusted_proxies);
     let limits = limits::read(reader, &fields);
@@ -213,6 +215,7 @@ fn settings(reader: Reader<'_>, node: &Node) -> Option<Settings> {
         shutdown: shutdown?,
         cache: cache?,
         audit: audit?,
+        sign_in,
         rate,
         rate_limits,
         catalogue: backends.catalogue,

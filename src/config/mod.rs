@@ -37,6 +37,7 @@ mod route;
 mod route_map;
 mod sections;
 mod settings;
+mod sign_in;
 mod source;
 mod units;
 mod upstream;
@@ -52,6 +53,6 @@ pub use openapi::{Description, Operation, Part, Template, Unread};
 pub use settings::{
     Address, Audit, CONTROL_PLANE, Cache, Circuit, ClientCertificates, Database, Essentials,
     Exists, Health, HostRewrite, Limits, Listen, ListenerTls, Log, Provision, RateLimits, Serves,
-    Settings, Shutdown, Timeouts, TlsVersion, UnknownName, Upstream, UpstreamTls,
+    Settings, Shutdown, SignIn, Timeouts, TlsVersion, UnknownName, Upstream, UpstreamTls,
 };
 pub use variables::Environment;

@@ -41,6 +41,9 @@ const OWN: (&str, &str) = (
     include_str!("../../config/presets/portcullis.yaml"),
 );
 
+/// The gateway's own pages: loaded where people sign in.
+const SIGN_IN: (&str, &str) = ("sign-in", include_str!("../../config/presets/sign-in.yaml"));
+
 const KEYS: [&str; 7] = [
     "errors",
     "identity",
@@ -63,7 +66,15 @@ pub(super) struct Choice {
 impl Choice {
     /// The gateway's own API, at its own control plane.
     pub fn own() -> Self {
-        let (name, text) = OWN;
+        Self::at_control_plane(OWN)
+    }
+
+    /// The gateway's own pages, at the same place.
+    pub fn sign_in() -> Self {
+        Self::at_control_plane(SIGN_IN)
+    }
+
+    fn at_control_plane((name, text): (&'static str, &'static str)) -> Self {
         Self {
             name,
             text,

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use http::{HeaderName, Method};
 use ipnet::IpNet;
 use secrecy::SecretString;
@@ -49,6 +50,8 @@ pub struct Settings {
     pub cache: Cache,
     /// The audit spool.
     pub audit: Audit,
+    /// How people sign in; `None`: nobody does.
+    pub sign_in: Option<SignIn>,
     /// How often anything may be asked.
     pub rate: Rates,
     /// Where rate limits are counted.
@@ -223,6 +226,15 @@ pub struct Audit {
     pub when_full: WhenFull,
     /// Its size on disk.
     pub max_bytes: u64,
+}
+
+/// How people sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignIn {
+    /// How long a session may rest.
+    pub idle: TimeDelta,
+    /// How long it lasts, however much it is used.
+    pub lifetime: TimeDelta,
 }
 
 /// Where rate limits are counted.

@@ -6,9 +6,26 @@
 
 pub mod api;
 mod health;
+pub mod pages;
 mod plane;
 mod private;
+mod sign_in;
+mod told;
+mod whole;
 
 pub use health::Health;
 pub use plane::OwnSocket;
 pub use private::serve;
+pub use sign_in::SignIns;
+
+use axum::Router;
+use axum::middleware::from_fn;
+
+use self::api::Api;
+use self::pages::Pages;
+
+/// All that only the data plane reaches.
+pub fn router(api: Api, pages: Pages) -> Router {
+    let all = api::router(api).merge(pages::router(pages));
+    all.layer(from_fn(whole::read_whole))
+}

@@ -12,16 +12,14 @@ use rand::{CryptoRng, Rng};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
+use super::base62::{BASE62, SECRET_LEN, base62};
 use super::{PrincipalId, ProjectId};
 
 const PREFIX: &str = "pcl_live_";
 const ID_LEN: usize = 12;
-/// 62^43 > 2^256.
-const SECRET_LEN: usize = 43;
 /// 62^6 > 2^32.
 const CRC_LEN: usize = 6;
 const LEN: usize = PREFIX.len() + ID_LEN + 1 + SECRET_LEN + CRC_LEN;
-const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// The public part of a key: names it in lists, logs and audit events.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -121,12 +119,6 @@ impl FromStr for KeyToken {
             secret: secret.into(),
         })
     }
-}
-
-fn base62(rng: &mut impl Rng, len: usize) -> String {
-    (0..len)
-        .map(|_| char::from(BASE62[rng.random_range(0..BASE62.len())]))
-        .collect()
 }
 
 fn checksum(body: &[u8]) -> String {

@@ -11,8 +11,10 @@ pub struct ControlHeaders;
 impl ControlHeaders {
     /// Id of the principal.
     pub const PRINCIPAL: HeaderName = HeaderName::from_static("x-portcullis-principal");
-    /// Public id of the API key.
+    /// Public id of the credential.
     pub const CREDENTIAL: HeaderName = HeaderName::from_static("x-portcullis-credential");
+    /// Public id of the session; absent if the credential is none.
+    pub const SESSION: HeaderName = HeaderName::from_static("x-portcullis-session");
     /// Where the permission of the route is held: `platform`, `tenant` or `project`; absent if
     /// the route asks for none.
     pub const SCOPE: HeaderName = HeaderName::from_static("x-portcullis-scope");

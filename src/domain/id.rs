@@ -42,6 +42,8 @@ id! {
     RoleId,
     /// A binding of a role to a principal.
     BindingId,
+    /// A session.
+    SessionId,
     /// The record of a backend's object.
     ResourceId,
     /// An audit event (`UUIDv7`): what makes its delivery exactly once.

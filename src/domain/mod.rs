@@ -1,7 +1,10 @@
 //! The words of the product as types. No I/O, no clock, no database.
 
 mod api_key;
+mod base62;
 mod control_headers;
+mod cookie;
+mod credential;
 mod event;
 mod id;
 mod path;
@@ -12,15 +15,19 @@ mod policy_rows;
 mod principal;
 mod rate;
 mod resource;
+mod return_path;
 mod role;
 mod scope;
+mod session;
 mod slug;
 mod when_full;
 
 pub use api_key::{ApiKey, KeyId, KeyToken, MalformedKey, SecretHash};
 pub use control_headers::ControlHeaders;
+pub use cookie::SessionCookie;
+pub use credential::{CredentialId, CredentialKind};
 pub use event::{Actor, AuditEvent, AuditResult, ResourceRef};
-pub use id::{BindingId, EventId, PrincipalId, ProjectId, ResourceId, RoleId, TenantId};
+pub use id::{BindingId, EventId, PrincipalId, ProjectId, ResourceId, RoleId, SessionId, TenantId};
 pub use path::{Email, MalformedName, PrincipalName, ProjectPath, ScopePath};
 pub use pepper::Pepper;
 pub use permission::{Catalogue, MalformedPermission, Permission, PermissionIndex, PermissionSet};
@@ -29,7 +36,9 @@ pub use policy_rows::{PolicyRows, TouchedRows};
 pub use principal::{Principal, PrincipalKind};
 pub use rate::{Dimension, Quota, RateRule, RateUnit, Rates, RuleId, UnreasonableQuota};
 pub use resource::{Owner, ResourceKey, Whose};
+pub use return_path::{NotOurs, ReturnPath};
 pub use role::{Binding, BuiltInRole, Effect, Role, RoleScope};
 pub use scope::{Project, Scope, Tenant};
+pub use session::{MalformedSession, Method, Session, SessionToken};
 pub use slug::{MalformedSlug, Slug};
 pub use when_full::WhenFull;

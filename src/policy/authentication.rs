@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::domain::{KeyId, PermissionSet, Principal, ProjectId};
+use chrono::{DateTime, Utc};
+
+use crate::domain::{CredentialId, Method, PermissionSet, Principal, ProjectId};
 
 /// The outcome of authentication: one credential a request, and a rejected one
 /// ends the chain.
@@ -14,6 +16,9 @@ pub enum Authentication {
     Authenticated(Subject),
     /// The credential proves nothing.
     Rejected(Rejection),
+    /// The session of a browser proves nothing any more. Its holder need not know that the
+    /// browser still sends it: where nobody must be known, it is as none.
+    Ended(Rejection),
     /// The truth could not be asked: neither yes nor no.
     Unavailable,
 }
@@ -29,6 +34,10 @@ pub enum Rejection {
     Revoked,
     /// Past its expiry.
     Expired,
+    /// Not used for too long.
+    Idle,
+    /// A cookie that is not for this kind of connection.
+    Misplaced,
     /// Its principal is disabled or gone.
     PrincipalDisabled,
 }
@@ -42,6 +51,8 @@ impl Rejection {
             Self::Unknown => "credential_unknown",
             Self::Revoked => "credential_revoked",
             Self::Expired => "credential_expired",
+            Self::Idle => "session_idle",
+            Self::Misplaced => "cookie_misplaced",
             Self::PrincipalDisabled => "principal_disabled",
         }
     }
@@ -60,11 +71,22 @@ pub struct Subject {
 #[derive(Debug)]
 pub struct CredentialLimits {
     /// Public id, for the audit event; `None` when no credential is in question.
-    pub id: Option<KeyId>,
+    pub id: Option<CredentialId>,
     /// Permissions it is limited to; `None` is no limit of its own.
     pub permissions: Option<PermissionSet>,
     /// Projects it is limited to; `None` is no limit of its own.
     pub projects: Option<Vec<ProjectId>>,
+    /// What is known of the sign-in behind it; `None` if there was none.
+    pub sign_in: Option<SignIn>,
+}
+
+/// How and when a person proved who they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignIn {
+    /// When they last did.
+    pub authenticated_at: DateTime<Utc>,
+    /// How.
+    pub methods: Vec<Method>,
 }
 
 impl CredentialLimits {
@@ -75,6 +97,7 @@ impl CredentialLimits {
             id: None,
             permissions: None,
             projects: None,
+            sign_in: None,
         }
     }
 

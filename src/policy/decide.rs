@@ -7,6 +7,8 @@ use super::{
     Route, Sight, Subject,
     find_scope::{Entry, find_project, named_project},
     find_tenant::find_tenant,
+    is_same_origin,
+    same_origin::is_harmless,
 };
 use crate::domain::{Project, ResourceRef, RoleScope, Tenant};
 
@@ -157,7 +159,8 @@ fn is_public(question: &Question<'_>, facts: &mut Facts) -> Result<bool, DenialR
         return Ok(false);
     }
     match question.authentication {
-        Authentication::NotPresented | Authentication::Authenticated(_) => Ok(true),
+        Authentication::NotPresented | Authentication::Ended(_) => Ok(true),
+        Authentication::Authenticated(subject) => from_own_page(question, subject).map(|()| true),
         Authentication::Rejected(why) => Err(DenialReason::Rejected(*why)),
         Authentication::Unavailable => Err(DenialReason::TruthUnavailable),
     }
@@ -169,6 +172,7 @@ fn open_case<'q>(
     facts: &mut Facts,
 ) -> Result<Case<'q>, DenialReason> {
     let subject = known(question.authentication)?;
+    from_own_page(question, subject)?;
     let route = routed(&question.lookup)?;
     let wanted = match &route.requirement {
         Requirement::Permission { name, index } => Some((name, *index)),
@@ -192,12 +196,26 @@ fn open_case<'q>(
     })
 }
 
+/// What a browser sends by itself proves who its user is, not that they want this.
+fn from_own_page(question: &Question<'_>, subject: &Subject) -> Result<(), DenialReason> {
+    let request = question.request;
+    let scheme = question.circumstances.scheme;
+    if subject.credential.sign_in.is_none()
+        || is_harmless(request.method(), question.headers)
+        || is_same_origin(question.headers, scheme, request.authority())
+    {
+        return Ok(());
+    }
+    Err(DenialReason::CrossSite)
+}
+
 /// Strangers learn nothing of the routes: they are asked who they are first.
 const fn known(authentication: &Authentication) -> Result<&Subject, DenialReason> {
     match authentication {
         Authentication::Authenticated(subject) => Ok(subject),
         Authentication::NotPresented => Err(DenialReason::Unauthenticated),
         Authentication::Rejected(why) => Err(DenialReason::Rejected(*why)),
+        Authentication::Ended(why) => Err(DenialReason::Ended(*why)),
         Authentication::Unavailable => Err(DenialReason::TruthUnavailable),
     }
 }

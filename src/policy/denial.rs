@@ -15,6 +15,10 @@ pub enum DenialReason {
     Unauthenticated,
     /// A credential that proves nothing.
     Rejected(Rejection),
+    /// A session that proves nothing any more.
+    Ended(Rejection),
+    /// A browser sent it with its session, from a page that is not ours or does not say.
+    CrossSite,
     /// No route.
     NoRoute,
     /// A route, but not for this method.
@@ -193,7 +197,8 @@ impl Denial {
         match &self.reason {
             DenialReason::Malformed(malformed) => malformed.code(),
             DenialReason::Unauthenticated => "unauthenticated",
-            DenialReason::Rejected(rejection) => rejection.code(),
+            DenialReason::Rejected(rejection) | DenialReason::Ended(rejection) => rejection.code(),
+            DenialReason::CrossSite => "cross_site",
             DenialReason::NoRoute => "no_route",
             DenialReason::WrongMethod(_) => "method_not_routed",
             DenialReason::DeniedRoute(_) => "route_denied",
@@ -235,6 +240,10 @@ impl Denial {
                     .to_owned()
             }
             DenialReason::Rejected(_) => "The credential is not valid.".to_owned(),
+            DenialReason::Ended(_) => "The session has ended; sign in again.".to_owned(),
+            DenialReason::CrossSite => {
+                "With a session, this must be asked for by a page of this site.".to_owned()
+            }
             DenialReason::NoRoute => "There is no such route.".to_owned(),
             DenialReason::WrongMethod(_) => "This route does not take this method.".to_owned(),
             DenialReason::DeniedRoute(why) => format!("This route is closed: {why}."),

@@ -25,13 +25,14 @@ mod question;
 mod role_table;
 mod route;
 mod route_map;
+mod same_origin;
 mod scene;
 mod segment;
 mod sight;
 mod template;
 mod trie;
 
-pub use authentication::{Authentication, CredentialLimits, Rejection, Subject};
+pub use authentication::{Authentication, CredentialLimits, Rejection, SignIn, Subject};
 pub use body::{Body, BodyValue, Tree};
 pub use canonical::{
     AmbiguousParameter, CanonicalPath, CanonicalQuery, CanonicalRequest, MAX_TARGET, Malformed,
@@ -64,6 +65,7 @@ pub use question::{Circumstances, Named, NamedObjects, Question};
 pub use role_table::RoleTable;
 pub use route::{Dialect, FixedResponse, Origin, Requirement, Route, RouteTimeouts, Source};
 pub use route_map::{Lookup, Params, RouteMap};
+pub use same_origin::is_same_origin;
 use scene::{Asked, Scene};
 pub use segment::Segment;
 use sight::Sight;

@@ -39,6 +39,8 @@ pub struct Circumstances {
     pub ip: Option<IpAddr>,
     /// When it arrived.
     pub at: DateTime<Utc>,
+    /// `http` or `https`, as the client sees it.
+    pub scheme: &'static str,
 }
 
 /// An object that a request names.

@@ -102,6 +102,14 @@ impl Answer {
         }
     }
 
+    /// Another page in the place of the one that was asked for.
+    pub(super) fn see_other(location: String, request_id: &str) -> Self {
+        Self {
+            status: StatusCode::SEE_OTHER,
+            ..Self::redirect(location, request_id)
+        }
+    }
+
     pub(super) const fn status(&self) -> StatusCode {
         self.status
     }
@@ -171,6 +179,7 @@ impl Answer {
 const fn public_code(denial: &Denial) -> &'static str {
     match denial.reason() {
         DenialReason::Rejected(_) => "credential_invalid",
+        DenialReason::Ended(_) => "session_ended",
         _ => denial.code(),
     }
 }

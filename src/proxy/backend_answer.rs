@@ -1,14 +1,34 @@
 //! The answer of a backend on its way to the client: what of it passes, and where it ends.
 
-use http::{Method, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Version, header};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
+use pingora::{Error, ErrorType};
 
 use super::client::X_REQUEST_ID;
 use super::exchange::Exchange;
 use super::gateway::Gateway;
 use super::stages::content_length;
 use super::{cookies, grpc};
+
+/// All of a head, as lines.
+const MAX_BYTES: usize = 64 * 1024;
+/// Field lines.
+const MAX_FIELDS: usize = 256;
+/// What a line has besides name and value: colon, blank, CR and LF.
+const LINE: usize = 4;
+/// Fields that mean nothing but harm behind a body.
+const HEADS: [HeaderName; 9] = [
+    header::SET_COOKIE,
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::CONTENT_ENCODING,
+    header::CONTENT_RANGE,
+    header::LOCATION,
+    header::CACHE_CONTROL,
+    header::WWW_AUTHENTICATE,
+    header::HOST,
+];
 
 impl Gateway {
     /// The head of an answer came, an interim one or the one.
@@ -19,6 +39,7 @@ impl Gateway {
         exchange: &mut Exchange,
     ) -> pingora::Result<()> {
         let status = response.status;
+        bounded(response)?;
         strip_framing(&session.req_header().method, response);
         if is_interim(status) {
             return exchange.count_interim();
@@ -41,7 +62,10 @@ impl Gateway {
             // It knows no chunks (RFC 9112 §6.1): the connection's end is the body's.
             response.remove_header(&header::TRANSFER_ENCODING);
         }
-        strip_own(response)?;
+        let is_own = exchange.upstream.as_ref().is_some_and(|it| it.is_own());
+        if !is_own {
+            strip_own(response)?;
+        }
         response.insert_header(X_REQUEST_ID, exchange.request_id())?;
         exchange.rate.tell(response)?;
         exchange.body_left = content_length(&response.headers);
@@ -81,6 +105,37 @@ fn strip_framing(method: &Method, response: &mut ResponseHeader) {
     if never || status == StatusCode::NOT_MODIFIED || method == Method::HEAD {
         response.remove_header(&header::TRANSFER_ENCODING);
     }
+}
+
+/// Of an answer's trailers: what must be said in its head (RFC 9110 §6.5.1), or by the gateway
+/// alone, is not believed behind it either.
+pub(super) fn keep_trailers(trailers: &mut HeaderMap) {
+    let heads = |name: &HeaderName| HEADS.contains(name) || is_own(name);
+    let dropped: Vec<_> = trailers.keys().filter(|it| heads(it)).cloned().collect();
+    for name in dropped {
+        trailers.remove(name);
+    }
+}
+
+fn is_own(name: &HeaderName) -> bool {
+    name.as_str().starts_with("x-portcullis-") || *name == X_REQUEST_ID
+}
+
+/// A backend of HTTP/1 is held to the same ([`crate::policy::AnswerReader`]).
+fn bounded(response: &ResponseHeader) -> pingora::Result<()> {
+    let sizes = response.headers.iter();
+    let sizes = sizes.map(|(name, value)| name.as_str().len() + value.len() + LINE);
+    let legal = response.status.as_u16() < 600
+        && response.headers.len() <= MAX_FIELDS
+        && sizes.sum::<usize>() <= MAX_BYTES;
+    if legal {
+        return Ok(());
+    }
+    Err(Error::explain(
+        ErrorType::InvalidHTTPHeader,
+        "no answer, or too large a head",
+    )
+    .into_up())
 }
 
 /// What only the gateway says, and sets, does not come from a backend.

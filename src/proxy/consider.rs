@@ -13,6 +13,7 @@ use super::exchange::Exchange;
 use super::gateway::Gateway;
 use super::inspect::{self, Unread};
 use super::rules::Rules;
+use crate::authn::Caller;
 use crate::domain::{ResourceKey, Whose};
 use crate::policy::namespace::{Choice, NameTest, Sought, chosen, lookups};
 use crate::policy::{
@@ -120,10 +121,16 @@ impl Gateway {
         };
         let rules = Arc::clone(&exchange.rules);
         let ip = exchange.client.as_ref().and_then(|client| client.ip);
-        let authentication = self
-            .authenticator
-            .authenticate(request.credential(), ip)
-            .await;
+        let scheme = exchange
+            .client
+            .as_ref()
+            .map_or("http", |client| client.scheme);
+        let caller = Caller {
+            ip,
+            https: scheme == "https",
+        };
+        let presented = request.credential();
+        let authentication = self.authenticator.authenticate(presented, caller).await;
         let segments = request.path().segments();
         let path = PathRef {
             segments: &segments,
@@ -137,7 +144,7 @@ impl Gateway {
             path,
             lookup,
             authentication: &authentication,
-            circumstances: Circumstances { ip, at },
+            circumstances: Circumstances { ip, at, scheme },
         };
         let decision = self.judge(session, exchange, &case).await?;
         drop(segments);

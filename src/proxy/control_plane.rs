@@ -10,7 +10,7 @@ use pingora::http::RequestHeader;
 use super::exchange::Exchange;
 use super::upstream::Upstream;
 use crate::config::{self, CONTROL_PLANE, HostRewrite};
-use crate::domain::ControlHeaders;
+use crate::domain::{ControlHeaders, CredentialKind};
 use crate::policy::{Permit, Requirement};
 use crate::telemetry::Metrics;
 
@@ -74,6 +74,7 @@ pub(super) fn put_caller(
     let subject = permit.subject();
     let principal = subject.map(|subject| subject.principal.id.to_string());
     let credential = subject.and_then(|subject| subject.credential.id.as_ref());
+    let session = credential.filter(|id| id.kind() == CredentialKind::Session);
     let tenant = permit.tenant().map(|tenant| tenant.id.to_string());
     let project = permit.project().map(|project| project.id.to_string());
     put(ControlHeaders::PRINCIPAL, principal)?;
@@ -81,6 +82,7 @@ pub(super) fn put_caller(
         ControlHeaders::CREDENTIAL,
         credential.map(ToString::to_string),
     )?;
+    put(ControlHeaders::SESSION, session.map(ToString::to_string))?;
     let route = permit.route();
     let asks = matches!(route.requirement, Requirement::Permission { .. });
     let scope = asks.then(|| route.scope.as_str().to_owned());

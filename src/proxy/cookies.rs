@@ -2,8 +2,7 @@
 
 use http::{HeaderMap, HeaderValue, header};
 
-/// Cookies of ours, which no backend may see.
-const OWN: [&str; 2] = ["__Host-portcullis", "portcullis-dev"];
+use crate::domain::SessionCookie;
 
 /// All cookies but ours, as the value of one field; `None` if there are none.
 #[must_use]
@@ -36,8 +35,9 @@ fn is_own(cookie: &[u8]) -> bool {
     cookie.split(|b| *b == b',').any(|part| {
         let part = trimmed(part);
         let name = trimmed(part.split(|b| *b == b'=').next().unwrap_or_default());
-        OWN.iter()
-            .any(|own| name.eq_ignore_ascii_case(own.as_bytes()))
+        SessionCookie::ALL
+            .iter()
+            .any(|own| name.eq_ignore_ascii_case(own.name().as_bytes()))
     })
 }
 

@@ -15,7 +15,7 @@ use pingora::{Error, ErrorType};
 
 use super::answer::Answer;
 use super::asking::Lineage;
-use super::backend_answer::is_interim;
+use super::backend_answer::{is_interim, keep_trailers};
 use super::capture::PageTokens;
 use super::control_plane::{ControlPlane, put_caller};
 use super::exchange::{Exchange, InFlight, Outcome};
@@ -244,6 +244,7 @@ impl ProxyHttp for Gateway {
         exchange: &mut Exchange,
     ) -> pingora::Result<Option<Bytes>> {
         exchange.grpc_status = grpc::outcome(trailers).or(exchange.grpc_status);
+        keep_trailers(trailers);
         self.record(exchange);
         Ok(None)
     }

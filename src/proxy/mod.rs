@@ -47,6 +47,7 @@ mod gateway;
 mod grpc;
 mod headers;
 mod inspect;
+mod navigation;
 mod no_request;
 mod provision;
 mod rate;
@@ -59,7 +60,7 @@ mod target;
 mod upstream;
 
 pub use asking::{Asker, Lineage, ListedObject, ListingError, Listings};
-pub use capture::PageTokens;
+pub use capture::{Page, PageTokens};
 pub use control_plane::ControlPlane;
 pub use exchange::InFlight;
 pub use front::{CertificateWatch, Front, Listener, Protocol, Renewal};

@@ -10,6 +10,7 @@ use super::exchange::{Exchange, Outcome};
 use super::front::{Abuse, Connection};
 use super::gateway::Gateway;
 use super::record;
+use super::rescue::Failure;
 use crate::domain::AuditResult;
 use crate::policy::{Denial, Malformed};
 
@@ -35,6 +36,22 @@ impl Gateway {
     pub(super) async fn note_malformed(&self, connection: &Arc<Connection>) {
         let mut exchange = self.of_a_stranger(connection).await;
         self.deny(&mut exchange, Malformed::Field.into(), None);
+    }
+
+    /// Notes a request over HTTP/2 that the library has reset because there are too many.
+    pub(super) async fn note_refused(&self, connection: &Arc<Connection>) {
+        let mut exchange = self.of_a_stranger(connection).await;
+        self.deny(&mut exchange, Denial::overloaded(), None);
+    }
+
+    /// Notes a request over HTTP/2 that is not looked at, for its connection ends.
+    pub(super) async fn note_unserved(&self, connection: &Arc<Connection>, failure: Failure) {
+        let mut exchange = self.of_a_stranger(connection).await;
+        exchange.slot = self.spool.reserve().ok();
+        exchange.counters = exchange.rules.uncounted().cloned();
+        exchange.failure = Some(failure);
+        self.record(&mut exchange);
+        Self::count(&exchange);
     }
 
     /// Notes that a connection was ended for what its client did.

@@ -9,13 +9,13 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header;
 use pingora::connectors::http::Connector;
 use pingora::http::RequestHeader;
-use pingora::protocols::http::client::HttpSession;
 use pingora::{Error, ErrorType};
 
+use super::asking::wire;
 use super::rules::{LiveRules, Rules};
 use super::upstream::Upstream;
 use crate::cache::RoleTables;
@@ -153,14 +153,11 @@ impl Provisioner {
         let peer = upstream.any_peer()?;
         let (mut session, _) = self.connector.get_http_session(&*peer).await?;
         let request = request(rule, upstream, body.len())?;
-        session.write_request_header(Box::new(request)).await?;
-        session.write_request_body(body, true).await?;
-        session.finish_request_body().await?;
-        session.read_response_header().await?;
-        let status = session
-            .response_header()
-            .map_or(0, |header| header.status.as_u16());
-        Ok((status, read(&mut session).await?))
+        wire::write_head(&mut session, request, upstream).await?;
+        wire::write_body(&mut session, body).await?;
+        let head = wire::read_head(&mut session, &peer).await?;
+        let answer = wire::read_body(&mut session, MAX_ANSWER, &peer).await?;
+        Ok((head.status.as_u16(), answer))
     }
 }
 
@@ -187,20 +184,6 @@ fn request(rule: &Provision, upstream: &Upstream, length: usize) -> pingora::Res
     request.insert_header(header::CONTENT_TYPE, "application/json")?;
     request.insert_header(header::CONTENT_LENGTH, length.to_string())?;
     Ok(request)
-}
-
-async fn read(session: &mut HttpSession) -> pingora::Result<Bytes> {
-    let mut answer = BytesMut::new();
-    while let Some(chunk) = session.read_response_body().await? {
-        answer.extend_from_slice(&chunk);
-        if answer.len() > MAX_ANSWER {
-            return Err(Error::explain(
-                ErrorType::ReadError,
-                "the answer is too long",
-            ));
-        }
-    }
-    Ok(answer.freeze())
 }
 
 fn exists(rule: &Provision, status: u16, answer: &[u8]) -> bool {

@@ -132,7 +132,7 @@ fn charge(rule: &RateRule, facts: &Facts, exchange: &Exchange) -> Option<Charge>
             Subject::address(client.and_then(|client| client.ip))
         }
         Dimension::Principal => Subject::principal(known?.principal.id),
-        Dimension::Key => Subject::key(known?.credential.id.as_ref()?),
+        Dimension::Key => Subject::key(known?.credential.id.as_ref()?.key()?),
         Dimension::Tenant => Subject::tenant(facts.tenant.as_ref()?.id),
     };
     let rule = *rule;

@@ -54,7 +54,9 @@ fn name(exchange: &Exchange) -> Arc<str> {
         Outcome::Permitted(permit) => Arc::clone(&permit.route().event),
         Outcome::Denied(denial, _) => match denial.reason() {
             DenialReason::Malformed(_) => MALFORMED.into(),
-            DenialReason::Unauthenticated | DenialReason::Rejected(_) => UNAUTHENTICATED.into(),
+            DenialReason::Unauthenticated | DenialReason::Rejected(_) | DenialReason::Ended(_) => {
+                UNAUTHENTICATED.into()
+            }
             _ => DENIED.into(),
         },
         Outcome::Redirected => REDIRECTED.into(),

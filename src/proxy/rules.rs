@@ -67,6 +67,8 @@ pub struct Rules {
     /// How often anything may be asked.
     pub(super) rate: Rates,
     pub(super) limits: Limits,
+    /// Whether people sign in here.
+    pub(super) sign_in: bool,
     /// How owners are found, by upstream and type; others are on record.
     ownership: HashMap<(Arc<str>, Arc<str>), Ownership>,
     /// By index of the route; the last counts requests without a route.
@@ -107,6 +109,7 @@ impl Rules {
             provisions: std::mem::take(&mut settings.provisions),
             rate: std::mem::take(&mut settings.rate),
             limits: settings.limits,
+            sign_in: settings.sign_in.is_some(),
             ownership: ownership(std::mem::take(&mut settings.resource_types)),
             counters,
         })

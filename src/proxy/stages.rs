@@ -11,6 +11,7 @@ use super::answer::Answer;
 use super::client::Client;
 use super::exchange::{Exchange, Outcome};
 use super::gateway::Gateway;
+use super::navigation::to_sign_in;
 use super::{record, target};
 use crate::audit::SpoolFull;
 use crate::policy::{
@@ -165,7 +166,10 @@ impl Gateway {
     ) -> pingora::Result<()> {
         let default = exchange.default_dialect();
         let dialect = facts.route.as_ref().map_or(default, |route| route.dialect);
-        let answer = Answer::of_denial(&denial, dialect, exchange.request_id());
+        let answer = match to_sign_in(exchange, &session.req_header().headers, &denial) {
+            Some(location) => Answer::see_other(location, exchange.request_id()),
+            None => Answer::of_denial(&denial, dialect, exchange.request_id()),
+        };
         let malformed = matches!(denial.reason(), DenialReason::Malformed(_));
         let overloaded = matches!(denial.reason(), DenialReason::Overloaded);
         exchange.status = Some(answer.status());

@@ -177,6 +177,11 @@ impl Upstream {
         }
     }
 
+    /// Whether the gateway itself is behind it.
+    pub(super) const fn is_own(&self) -> bool {
+        self.socket.is_some()
+    }
+
     pub(super) const fn scheme(&self) -> &'static str {
         if self.tls { "https" } else { "http" }
     }
@@ -222,8 +227,14 @@ impl Upstream {
 
     /// The next healthy address in turn, for a request of the gateway's own.
     pub(super) fn any_peer(&self) -> pingora::Result<Box<HttpPeer>> {
-        let backend = self.addresses.next_healthy()?;
-        Ok(self.peer_of(backend))
+        let peer = self.peer_of(self.addresses.next_healthy()?);
+        let address = peer.address().as_inet().copied();
+        let Some(address) = address.filter(|_| !self.http2) else {
+            return Ok(peer);
+        };
+        let holder = Holder::Gateway;
+        let dial = Arc::new(self.dial(Place { address, holder }, *peer));
+        Ok(Box::new(dial.peer()))
     }
 
     fn peer_at(&self, socket: &str) -> pingora::Result<Box<HttpPeer>> {

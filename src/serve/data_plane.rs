@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::stop::Stop;
-use crate::authn::KeyUsage;
+use crate::authn::Usage;
 use crate::config::{Settings, Shutdown};
 use crate::proxy::{Front, Gateway, InFlight, Listener};
 
@@ -37,7 +37,7 @@ pub(super) struct DataPlane {
     hang_up: watch::Sender<bool>,
     in_flight: InFlight,
     connections: IntGauge,
-    usage: Arc<KeyUsage>,
+    usage: Arc<Usage>,
 }
 
 /// Worker threads, and shards of the audit spool.
@@ -88,7 +88,7 @@ impl DataPlane {
         }
     }
 
-    pub(super) fn usage(&self) -> Arc<KeyUsage> {
+    pub(super) fn usage(&self) -> Arc<Usage> {
         Arc::clone(&self.usage)
     }
 

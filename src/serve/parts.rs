@@ -17,11 +17,13 @@ use super::stop::Stop;
 use super::upgrade::{self, Goods, Offer, Predecessor, UpgradeError};
 use super::{ServeError, notify};
 use crate::audit::AuditWriter;
-use crate::authn::Authenticator;
-use crate::cache::{KeyCache, OwnerCache, Owners, Refresh, RoleTables};
+use crate::authn::{Authenticator, Truth};
+use crate::cache::{KeyCache, OwnerCache, Owners, Refresh, RoleTables, SessionCache};
 use crate::config::{ConfigFile, Settings};
-use crate::control::OwnSocket;
-use crate::control::api::{self, Api};
+use crate::control::api::Api;
+use crate::control::pages::Pages;
+use crate::control::{self, OwnSocket, SignIns};
+use crate::domain::Pepper;
 use crate::proxy::{
     Asker, CertificateWatch, ControlPlane, Core, Gateway, InFlight, Lineage, Listener, LiveRules,
     PageTokens, Protocol, Provisioner, Rules,
@@ -76,7 +78,7 @@ impl Parts {
         let in_force = InForce {
             rules: rules.clone(),
             tables: Arc::clone(&tables),
-            keys: Arc::clone(&gateway.authenticator.keys),
+            keys: Arc::clone(gateway.authenticator.key_cache()),
             shutdown: Arc::new(ArcSwap::from_pointee(self.settings.shutdown)),
             protocols,
             metrics: Arc::clone(&self.desk.metrics),
@@ -136,40 +138,45 @@ impl Parts {
             .await
             .map_err(ServeError::Login)?;
         desk.health.watch(Arc::clone(tables));
-        // Twice, for they are renewed halfway: whenever the database goes away, keys in
-        // use are known for as long as the role table is believed.
-        let keys = Arc::new(KeyCache::new(self.settings.cache.max_staleness * 2));
-        let owned = Arc::new(OwnerCache::new(self.settings.cache.max_staleness * 2));
+        // Twice, for they are renewed halfway: whenever the database goes away, credentials
+        // in use are known for as long as the role table is believed.
+        let ttl = self.settings.cache.max_staleness * 2;
+        let truth = Truth {
+            db: self.db.clone(),
+            keys: Arc::new(KeyCache::new(ttl)),
+            sessions: Arc::new(SessionCache::new(ttl)),
+            tables: Arc::clone(tables),
+            pepper,
+            clock: desk.clock.clone(),
+        };
+        let owned = Arc::new(OwnerCache::new(ttl));
         let refresh = Refresh {
             db: self.db.clone(),
             tables: Arc::clone(tables),
-            keys: Arc::clone(&keys),
+            keys: Arc::clone(&truth.keys),
+            sessions: Arc::clone(&truth.sessions),
             owners: Arc::clone(&owned),
             poll: self.settings.cache.poll,
         };
         tasks.spawn(async move { refresh.run().await });
-        let page_tokens = PageTokens::new(&pepper);
+        let page_tokens = PageTokens::new(&truth.pepper);
         let api = Api {
             db: self.db.clone(),
             tables: Arc::clone(tables),
-            keys: Arc::clone(&keys),
-            pepper: pepper.clone(),
+            keys: Arc::clone(&truth.keys),
+            pepper: truth.pepper.clone(),
             clock: desk.clock.clone(),
             turn: Arc::default(),
         };
         let control_plane = ControlPlane::at(socket.path(), &desk.metrics);
-        tasks.spawn(socket.serve(api::router(api)));
-        let authenticator = Authenticator::new(
-            self.db.clone(),
-            keys,
-            Arc::clone(tables),
-            pepper,
-            desk.clock.clone(),
-            &desk.metrics,
-        );
+        let pages = Pages {
+            sign_ins: self.sign_ins(&truth.pepper),
+            tables: Arc::clone(tables),
+        };
+        tasks.spawn(socket.serve(control::router(api, pages)));
         Ok(Gateway::new(Core {
             rules: rules.clone(),
-            authenticator,
+            authenticator: Authenticator::new(truth, &desk.metrics),
             tables: Arc::clone(tables),
             lineage: self.lineage(owned),
             page_tokens,
@@ -180,6 +187,13 @@ impl Parts {
             clock: desk.clock.clone(),
             in_flight: InFlight::new(&desk.metrics.requests),
         }))
+    }
+
+    fn sign_ins(&self, pepper: &Pepper) -> Option<SignIns> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let (db, clock) = (self.db.clone(), self.desk.clock.clone());
+        let settings = self.settings.sign_in?;
+        Some(SignIns::new(db, pepper.clone(), clock, settings, cores))
     }
 
     fn lineage(&self, owned: Arc<OwnerCache>) -> Lineage {

@@ -55,6 +55,7 @@ pub struct Done {
     pub(super) resource_type: &'static str,
     pub(super) resource_id: String,
     pub(super) details: Map<String, Value>,
+    pub(super) refused: Option<&'static str>,
 }
 
 impl Done {
@@ -72,7 +73,15 @@ impl Done {
             resource_type,
             resource_id: id.to_string(),
             details: Map::new(),
+            refused: None,
         }
+    }
+
+    /// It was asked for and not done, for this reason.
+    #[must_use]
+    pub const fn refused(mut self, reason: &'static str) -> Self {
+        self.refused = Some(reason);
+        self
     }
 
     /// In this tenant.

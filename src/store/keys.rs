@@ -24,11 +24,11 @@ pub struct ListedKey {
     pub project_paths: Option<Vec<String>>,
 }
 
-/// One use of a key, for the batched record of the last one.
+/// One use of a credential, for the batched record of the last one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyUse {
-    /// Which key.
-    pub key: KeyId,
+pub struct CredentialUse<K> {
+    /// Which.
+    pub id: K,
     /// When.
     pub at: DateTime<Utc>,
     /// From where.
@@ -173,8 +173,8 @@ impl Db {
     /// # Errors
     ///
     /// `Unavailable`.
-    pub async fn record_key_use(&self, uses: &[KeyUse]) -> Result<()> {
-        let keys: Vec<String> = uses.iter().map(|each| each.key.to_string()).collect();
+    pub async fn record_key_use(&self, uses: &[CredentialUse<KeyId>]) -> Result<()> {
+        let keys: Vec<String> = uses.iter().map(|each| each.id.to_string()).collect();
         let times: Vec<DateTime<Utc>> = uses.iter().map(|each| each.at).collect();
         let ips: Vec<Option<String>> = uses
             .iter()

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use sqlx::postgres::PgListener;
 
 use super::{Db, Result, StoreError};
-use crate::domain::{KeyId, ResourceKey, TouchedRows};
+use crate::domain::{KeyId, ResourceKey, SessionId, TouchedRows};
 
 /// The one table whose changes leave the version.
 const RESOURCES: &str = "resources";
@@ -25,6 +25,8 @@ pub struct Change {
 pub enum Changed {
     /// These keys were created or revoked.
     Keys(Vec<KeyId>),
+    /// These sessions ended.
+    Sessions(Vec<SessionId>),
     /// These rows of what the role table is made of.
     Policy(TouchedRows),
     /// Objects of backends were recorded, changed or forgotten. The version stays.
@@ -115,6 +117,7 @@ impl Changed {
         let ids = payload.ids.as_deref();
         let parsed = match payload.table.as_str() {
             "api_keys" => ids.and_then(all).map(Self::Keys),
+            "sessions" => ids.and_then(all).map(Self::Sessions),
             "tenants" => ids
                 .and_then(all)
                 .map(TouchedRows::Tenants)
@@ -190,7 +193,8 @@ mod tests {
             "{}",
             r#"{"version": 7, "table": "api_keys", "ids": null}"#,
             r#"{"version": 7, "table": "api_keys", "ids": ["too short"]}"#,
-            r#"{"version": 7, "table": "sessions", "ids": []}"#,
+            r#"{"version": 7, "table": "sessions", "ids": ["no uuid"]}"#,
+            r#"{"version": 7, "table": "strangers", "ids": []}"#,
             r#"{"table": "bindings", "ids": []}"#,
         ] {
             assert_eq!(what(payload), Changed::Everything, "{payload}");

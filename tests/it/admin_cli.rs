@@ -19,7 +19,7 @@ impl Cli {
             postgres: TestPostgres::start().await,
         };
         let migrated = cli.json(&format!("migrate --url {}", cli.postgres.owner_url()));
-        assert_eq!(migrated["applied"].as_array().unwrap().len(), 8);
+        assert_eq!(migrated["applied"].as_array().unwrap().len(), 9);
         cli
     }
 

@@ -17,6 +17,7 @@ mod path;
 mod reload;
 mod state;
 mod streams;
+mod unheard;
 mod upgrade;
 mod wire;
 
@@ -77,6 +78,13 @@ impl Bench {
     /// With more top-level keys.
     async fn with(more: &str) -> Self {
         let upstream = Upstream::ok();
+        let text = format!("{}{more}", yaml(upstream.address(), ROUTES));
+        let gateway = TestGateway::start(&text).await;
+        Self::around(upstream, gateway)
+    }
+
+    /// Before this backend.
+    async fn before(upstream: Upstream, more: &str) -> Self {
         let text = format!("{}{more}", yaml(upstream.address(), ROUTES));
         let gateway = TestGateway::start(&text).await;
         Self::around(upstream, gateway)

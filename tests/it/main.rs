@@ -27,6 +27,7 @@ mod readme;
 mod reload;
 mod request_way;
 mod revocation;
+mod sign_in;
 mod soak;
 mod store_append_only;
 mod store_keys;

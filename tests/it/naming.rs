@@ -116,6 +116,7 @@ impl Asked {
             authentication: &Authentication::NotPresented,
             table: &RoleTable::build(PolicyRows::default(), catalogue).0,
             circumstances: Circumstances {
+                scheme: "https",
                 ip: None,
                 at: DateTime::UNIX_EPOCH,
             },

@@ -201,6 +201,7 @@ fn allowed(table: &RoleTable, routes: &RouteMap, permission: &Permission, place:
         authentication: &Authentication::Authenticated(subject),
         table,
         circumstances: Circumstances {
+            scheme: "https",
             ip: None,
             at: DateTime::UNIX_EPOCH,
         },

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use chrono::TimeDelta;
 use portcullis::domain::{KeyId, KeyToken};
-use portcullis::store::{KeyUse, NewKey, StoreError};
+use portcullis::store::{CredentialUse, NewKey, StoreError};
 use secrecy::ExposeSecret;
 
 use crate::support::store::{TestStore, catalogue, noon};
@@ -121,13 +121,13 @@ async fn a_key_is_revoked_for_good() {
 async fn the_last_use_of_a_key_only_moves_forward() {
     let mut store = TestStore::with_names().await;
     let id = key(&mut store, &new_key("ann@example.com")).await.key.id;
-    let used = |seconds, ip: &str| KeyUse {
-        key: id.clone(),
+    let used = |seconds, ip: &str| CredentialUse {
+        id: id.clone(),
         at: noon() + TimeDelta::seconds(seconds),
         ip: Some(ip.parse().unwrap()),
     };
-    let unknown = KeyUse {
-        key: "000000000000".parse().unwrap(),
+    let unknown = CredentialUse {
+        id: "000000000000".parse().unwrap(),
         at: noon(),
         ip: None,
     };

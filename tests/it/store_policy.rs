@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portcullis::domain::{PrincipalKind, Scope, TouchedRows};
-use portcullis::store::{Change, ChangeListener, Changed, KeyUse, NewKey, StoreError};
+use portcullis::store::{Change, ChangeListener, Changed, CredentialUse, NewKey, StoreError};
 
 use crate::support::store::{TestStore, catalogue, noon, refusal, run};
 
@@ -66,8 +66,8 @@ async fn a_change_of_nothing_and_the_use_of_a_key_leave_the_version() {
     run(&mut owner, "UPDATE tenants SET name = 'x' WHERE false")
         .await
         .unwrap();
-    let used = KeyUse {
-        key,
+    let used = CredentialUse {
+        id: key,
         at: noon(),
         ip: None,
     };

@@ -4,18 +4,15 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, header};
-use chrono::DateTime;
+use axum::http::{HeaderMap, HeaderName};
 
 use super::Api;
 use super::problem::Problem;
 use crate::cache::{CachedKey, KeyEntry};
+use crate::control::told;
 use crate::domain::{Actor, ControlHeaders, KeyId, Principal};
 use crate::policy::CredentialLimits;
 use crate::store::api::ApiRequest;
-
-/// Longest user agent that is recorded, in bytes.
-const MAX_USER_AGENT: usize = 512;
 
 /// A principal whose request was permitted, and what its credential is limited to.
 #[derive(Debug, Clone)]
@@ -36,9 +33,15 @@ impl FromRequestParts<Api> for Caller {
         let table = api.tables.current();
         let principal = id.parse().ok().and_then(|id| table.principal(id));
         let principal = principal.ok_or_else(|| Problem::internal("no such caller"))?;
+        let actor = Actor {
+            kind: principal.kind.as_str(),
+            id: Some(principal.id.to_string()),
+            email: principal.email.clone(),
+        };
+        let request = told::request(parts, actor);
         Ok(Self {
             limits,
-            request: request(parts, principal)?,
+            request: request.ok_or_else(|| Problem::internal("something was not told"))?,
             principal: Arc::clone(principal),
         })
     }
@@ -46,12 +49,15 @@ impl FromRequestParts<Api> for Caller {
 
 /// What the data plane always tells.
 pub(super) fn told<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h str, Problem> {
-    let value = headers.get(name).and_then(|value| value.to_str().ok());
-    value.ok_or_else(|| Problem::internal("something was not told"))
+    told::told(headers, name).ok_or_else(|| Problem::internal("something was not told"))
 }
 
-/// The key was used a moment ago, so it is in memory, unless something was just changed.
+/// A key was used a moment ago, so it is in memory, unless something was just changed. A
+/// session narrows nothing.
 async fn limits(api: &Api, headers: &HeaderMap) -> Result<Arc<CredentialLimits>, Problem> {
+    if told::session(headers).is_some() {
+        return Ok(CredentialLimits::none().into());
+    }
     let id = told(headers, &ControlHeaders::CREDENTIAL)?.parse::<KeyId>();
     let id = id.map_err(|_| Problem::internal("no credential"))?;
     if let Some(KeyEntry::Found(found)) = api.keys.get(&id) {
@@ -61,30 +67,4 @@ async fn limits(api: &Api, headers: &HeaderMap) -> Result<Arc<CredentialLimits>,
     let key = key.ok_or_else(|| Problem::internal("no such credential"))?;
     let catalogue = api.tables.catalogue();
     Ok(Arc::clone(&CachedKey::new(key, &catalogue).limits))
-}
-
-fn request(parts: &Parts, principal: &Principal) -> Result<ApiRequest, Problem> {
-    let headers = &parts.headers;
-    let optional = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let event = told(headers, &ControlHeaders::EVENT)?.parse().ok();
-    let arrived = told(headers, &ControlHeaders::ARRIVED)?.parse().ok();
-    let arrived = arrived.and_then(DateTime::from_timestamp_micros);
-    let agent = optional(&header::USER_AGENT);
-    Ok(ApiRequest {
-        event: event.ok_or_else(|| Problem::internal("no event"))?,
-        arrived: arrived.ok_or_else(|| Problem::internal("no time"))?,
-        actor: Actor {
-            kind: principal.kind.as_str(),
-            id: Some(principal.id.to_string()),
-            email: principal.email.clone(),
-        },
-        credential: optional(&ControlHeaders::CREDENTIAL).map(str::to_owned),
-        ip: optional(&HeaderName::from_static("x-forwarded-for")).and_then(|ip| ip.parse().ok()),
-        // Visible ASCII, so it may be cut anywhere.
-        user_agent: agent.map(|agent| agent[..agent.len().min(MAX_USER_AGENT)].to_owned()),
-        method: parts.method.to_string(),
-        route: told(headers, &ControlHeaders::ROUTE)?.to_owned(),
-        request_id: told(headers, &HeaderName::from_static("x-request-id"))?.to_owned(),
-        path: parts.uri.path().to_owned(),
-    })
 }

@@ -82,6 +82,7 @@ fn on(thing: Thing<'_>, condition: &Condition, target: &str, agent: &str) -> Res
             ip: Some([192, 0, 2, 1].into()),
             // A Wednesday, 15:30 UTC.
             at: DateTime::from_timestamp(1_767_800_000 - 46_400 + 25_800, 0).unwrap(),
+            scheme: "https",
         },
         objects: None,
     };

@@ -123,6 +123,7 @@ impl World {
         CredentialLimits {
             id: None,
             permissions: permissions.map(|p| self.catalogue.expand(p.iter().copied()).0),
+            sign_in: None,
             projects: projects.map(|p| p.iter().map(|n| ProjectId(id(*n))).collect()),
         }
     }
@@ -226,6 +227,7 @@ impl Asking<'_> {
             circumstances: Circumstances {
                 ip: None,
                 at: DateTime::UNIX_EPOCH,
+                scheme: "https",
             },
             objects: objects.map(|(named, owners)| NamedObjects {
                 named,

@@ -14,7 +14,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::task::unconstrained;
 use tokio::time::Instant;
 
-use crate::domain::{KeyId, PrincipalId};
+use crate::domain::{CredentialId, PrincipalId};
 use crate::policy::Permit;
 
 /// Connections kept to all addresses of an upstream together, for known clients. A backend
@@ -28,8 +28,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Whom a kept connection serves: what a backend sends too late reaches nobody else.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(in crate::proxy) enum Holder {
-    /// Whoever presents this key.
-    Key(KeyId),
+    /// Whoever presents this credential.
+    Credential(CredentialId),
     /// A principal known otherwise.
     Principal(PrincipalId),
     /// Strangers at this address, on public routes.
@@ -43,7 +43,7 @@ impl Holder {
         match permit.subject() {
             None => Self::Stranger(ip),
             Some(subject) => match &subject.credential.id {
-                Some(key) => Self::Key(key.clone()),
+                Some(id) => Self::Credential(id.clone()),
                 None => Self::Principal(subject.principal.id),
             },
         }
@@ -130,7 +130,7 @@ impl Pool {
 
     fn kept(&self, holder: &Holder) -> MutexGuard<'_, Kept> {
         match holder {
-            Holder::Key(_) | Holder::Principal(_) | Holder::Gateway => lock(&self.known),
+            Holder::Credential(_) | Holder::Principal(_) | Holder::Gateway => lock(&self.known),
             Holder::Stranger(_) => lock(&self.strangers),
         }
     }

@@ -37,7 +37,7 @@ use super::rescue::Failure;
 use crate::policy::json_text::Unreadable;
 
 pub(super) use pages::Wanted;
-pub use token::PageTokens;
+pub use token::{Page, PageTokens};
 
 /// A whole answer of the backend.
 struct Captured {

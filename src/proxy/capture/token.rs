@@ -15,11 +15,11 @@ const BLOCK: usize = 512;
 
 /// Where a page begins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Page {
+pub struct Page {
     /// The backend's token of its own page, as JSON; `None`: its first.
-    pub(super) token: Option<String>,
+    pub token: Option<String>,
     /// So many items of that were looked at already.
-    pub(super) consumed: u32,
+    pub consumed: u32,
 }
 
 /// Seals and opens tokens.
@@ -37,7 +37,8 @@ impl PageTokens {
     }
 
     /// A token for whoever `context` names; `None` only if the library fails.
-    pub(super) fn seal(&self, context: &[u8], page: &Page) -> Option<String> {
+    #[must_use]
+    pub fn seal(&self, context: &[u8], page: &Page) -> Option<String> {
         let mut nonce = [0; NONCE];
         rand::rng().fill_bytes(&mut nonce);
         let mut tag = [0; TAG];
@@ -48,7 +49,8 @@ impl PageTokens {
     }
 
     /// What was sealed for the same context.
-    pub(super) fn open(&self, context: &[u8], token: &str) -> Option<Page> {
+    #[must_use]
+    pub fn open(&self, context: &[u8], token: &str) -> Option<Page> {
         let token = URL_SAFE_NO_PAD.decode(token).ok()?;
         let (nonce, rest) = token.split_at_checked(NONCE)?;
         let (tag, sealed) = rest.split_at_checked(TAG)?;

@@ -29,6 +29,10 @@ pub(in crate::proxy) struct Connection {
     pub(super) told_by: Option<IpAddr>,
     /// Requests that Pingora understood.
     exchanges: AtomicU64,
+    /// Requests that have come over HTTP/2, whoever answers them.
+    come: AtomicU64,
+    /// Those of them that the library refused for their number.
+    refused: AtomicU64,
     /// Whether the stream became something else than HTTP.
     tunnel: AtomicBool,
     /// Whether the body that is being read was found to be malformed.
@@ -47,6 +51,8 @@ impl Connection {
             redirect: None,
             told_by: None,
             exchanges: AtomicU64::new(0),
+            come: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
             tunnel: AtomicBool::new(false),
             malformed: AtomicBool::new(false),
             abuse: OnceLock::new(),
@@ -68,6 +74,24 @@ impl Connection {
 
     pub(super) fn exchanges(&self) -> u64 {
         self.exchanges.load(Ordering::Relaxed)
+    }
+
+    /// So many requests have come over HTTP/2, and were read.
+    pub(super) fn have_come(&self, requests: u64) {
+        self.come.store(requests, Ordering::Relaxed);
+    }
+
+    pub(super) fn come(&self) -> u64 {
+        self.come.load(Ordering::Relaxed)
+    }
+
+    /// So many more were refused for their number.
+    pub(super) fn have_been_refused(&self, requests: u64) {
+        self.refused.fetch_add(requests, Ordering::Relaxed);
+    }
+
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// The backend agreed to an upgrade: from here on bytes pass as they are.

@@ -126,7 +126,12 @@ impl Gate {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         self.span.poll_deadline(cx, &self.connection)?;
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if buf.filled().len() == before {
+            // More is asked for when all else was understood, and there is none (yet).
+            self.span.settle(&self.connection);
+        }
+        ready!(polled)?;
         if self.connection.is_tunnel() {
             return Poll::Ready(Ok(()));
         }
@@ -162,8 +167,9 @@ impl AsyncWrite for Gate {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, buf))?;
-        self.span.follow_sent(&buf[..written]);
+        let gate = &mut *self;
+        let written = ready!(Pin::new(&mut gate.stream).poll_write(cx, buf))?;
+        gate.span.follow_sent(&buf[..written], &gate.connection);
         Poll::Ready(Ok(written))
     }
 
@@ -180,11 +186,12 @@ impl AsyncWrite for Gate {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, bufs))?;
+        let gate = &mut *self;
+        let written = ready!(Pin::new(&mut gate.stream).poll_write_vectored(cx, bufs))?;
         let mut left = written;
         for buf in bufs {
             let part = left.min(buf.len());
-            self.span.follow_sent(&buf[..part]);
+            gate.span.follow_sent(&buf[..part], &gate.connection);
             left -= part;
         }
         Poll::Ready(Ok(written))

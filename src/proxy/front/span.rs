@@ -62,10 +62,17 @@ impl Span {
         }
     }
 
-    /// What goes out allows a client of HTTP/2 more.
-    pub(super) fn follow_sent(&mut self, bytes: &[u8]) {
+    /// All that came was read by whoever reads here.
+    pub(super) fn settle(&self, connection: &Connection) {
         if let Self::Frames(frames) = self {
-            frames.follow_sent(bytes);
+            connection.have_come(frames.requests());
+        }
+    }
+
+    /// What goes out allows a client of HTTP/2 more.
+    pub(super) fn follow_sent(&mut self, bytes: &[u8], connection: &Connection) {
+        if let Self::Frames(frames) = self {
+            connection.have_been_refused(frames.follow_sent(bytes));
         }
     }
 

@@ -200,6 +200,7 @@ impl World {
             circumstances: Circumstances {
                 ip: None,
                 at: Clock::system().now(),
+                scheme: "https",
             },
             objects: None,
         });

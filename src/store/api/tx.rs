@@ -62,6 +62,26 @@ impl Db {
         Ok(ReadTx(self.claiming(claims).read_planned().await?))
     }
 
+    /// A transaction of one change that needs no turn: what it looks at, nobody else changes.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn act_for(
+        &self,
+        claims: Claims,
+        request: ApiRequest,
+        now: DateTime<Utc>,
+    ) -> Result<ApiTx> {
+        let tx = self.claiming(claims).begin().await?;
+        Ok(ApiTx {
+            tx,
+            request,
+            now,
+            rng: StdRng::from_os_rng(),
+        })
+    }
+
     /// A transaction of one change. It waits until no other one is under way.
     ///
     /// # Errors
@@ -73,16 +93,11 @@ impl Db {
         request: ApiRequest,
         now: DateTime<Utc>,
     ) -> Result<ApiTx> {
-        let mut tx = self.claiming(claims).begin().await?;
+        let mut change = self.act_for(claims, request, now).await?;
         sqlx::query!("SELECT pg_advisory_xact_lock(hashtext('portcullis.api')) AS \"done: ()\"")
-            .fetch_one(&mut *tx)
+            .fetch_one(&mut *change.tx)
             .await?;
-        Ok(ApiTx {
-            tx,
-            request,
-            now,
-            rng: StdRng::from_os_rng(),
-        })
+        Ok(change)
     }
 }
 
@@ -94,7 +109,7 @@ impl ApiTx {
     }
 
     /// The same view as a reader has, within the change.
-    pub(super) fn connection(&mut self) -> &mut PgConnection {
+    pub(in crate::store) fn connection(&mut self) -> &mut PgConnection {
         &mut self.tx
     }
 
@@ -140,9 +155,11 @@ impl ApiTx {
         sqlx::query!(
             "INSERT INTO audit_events (id, occurred_at, event, result, tenant, project, tenant_id,
                  project_id, actor_type, actor_id, actor_email, credential_id, ip, user_agent,
-                 resource_type, resource_id, method, route, status, latency, request_id, details)
-             VALUES ($1, $2, $3, 'success', $4, $5, $6, $7, $8, $9, $10, $11, $12::text::inet, $13,
-                 $14, $15, $16, $17, $18, $19, $20, $21)",
+                 resource_type, resource_id, method, route, status, latency, request_id, details,
+                 reason)
+             VALUES ($1, $2, $3, CASE WHEN $22::text IS NULL THEN 'success' ELSE 'denied' END, $4,
+                 $5, $6, $7, $8, $9, $10, $11, $12::text::inet, $13, $14, $15, $16, $17, $18, $19,
+                 $20, $21, $22)",
             request.event.0,
             request.arrived,
             done.event,
@@ -164,6 +181,7 @@ impl ApiTx {
             spent.unwrap_or_default().max(0),
             request.request_id,
             Value::Object(details),
+            done.refused,
         )
         .execute(&mut *self.tx)
         .await?;

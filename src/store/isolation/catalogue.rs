@@ -101,6 +101,43 @@ pub(super) const TABLES: &[Table] = &[
     },
 ];
 
+const OF_THE_PLATFORM: &[&str] = &[
+    "platform_delete DELETE",
+    "platform_insert INSERT",
+    "platform_select SELECT",
+    "platform_update UPDATE",
+];
+
+/// What belongs to people, who belong to no tenant.
+pub(super) const PEOPLE: &[Table] = &[
+    Table {
+        name: "passwords",
+        policies: OF_THE_PLATFORM,
+        grants: &[
+            "DELETE",
+            "INSERT",
+            "SELECT",
+            "UPDATE (changed_at)",
+            "UPDATE (hash)",
+        ],
+    },
+    Table {
+        name: "sessions",
+        policies: OF_THE_PLATFORM,
+        grants: &["DELETE", "INSERT", "SELECT", "UPDATE (revoked_at)"],
+    },
+    Table {
+        name: "session_activity",
+        policies: OF_THE_PLATFORM,
+        grants: &["DELETE", "INSERT", "SELECT", "UPDATE"],
+    },
+    Table {
+        name: "sign_in_failures",
+        policies: OF_THE_PLATFORM,
+        grants: &["DELETE", "INSERT", "SELECT", "UPDATE"],
+    },
+];
+
 pub(super) async fn roles(connection: &mut PgConnection, report: &mut Report) -> Result<()> {
     let powers = "SELECT power FROM pg_roles r, LATERAL (VALUES
             ('superuser', r.rolsuper), ('BYPASSRLS', r.rolbypassrls), ('CREATEROLE', r.rolcreaterole),
@@ -132,11 +169,11 @@ pub(super) async fn roles(connection: &mut PgConnection, report: &mut Report) ->
     Ok(())
 }
 
-/// Tables of tenants by what they have, partitions included: a new one is not forgotten.
+/// Tables of tenants and people by what they have, partitions included: a new one is not forgotten.
 const SHARED: &str = "
     SELECT c.oid, c.relname::text AS name FROM pg_class c
     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
-      AND (c.relname IN ('tenants', 'api_key_usage')
+      AND (c.relname IN ('tenants', 'api_key_usage', 'passwords', 'sessions', 'session_activity', 'sign_in_failures')
         OR EXISTS (SELECT FROM pg_attribute a
             WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped))";
 
@@ -146,9 +183,8 @@ pub(super) async fn tables(connection: &mut PgConnection, report: &mut Report) -
         &format!("SELECT name FROM ({SHARED}) AS t ORDER BY 1"),
     )
     .await?;
-    let missing = TABLES
-        .iter()
-        .filter(|table| !names.iter().any(|name| name == table.name));
+    let all = || TABLES.iter().chain(PEOPLE);
+    let missing = all().filter(|table| !names.iter().any(|name| name == table.name));
     for table in missing {
         report.add(table.name, "it is there", Some("missing".to_owned()));
     }
@@ -161,7 +197,7 @@ pub(super) async fn tables(connection: &mut PgConnection, report: &mut Report) -
         );
         let open = text(connection, &open).await?;
         report.compare(name, "row-level security is enabled and forced", &open, &[]);
-        let known = TABLES.iter().find(|table| table.name == name);
+        let known = all().find(|table| table.name == name);
         let (policies, grants) = known.map_or((&[][..], &[][..]), |it| (it.policies, it.grants));
         if known.is_none() && !is_partition(connection, name).await? {
             report.add(

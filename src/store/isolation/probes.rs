@@ -4,7 +4,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use uuid::Uuid;
 
 use super::super::{Claims, Result};
-use super::catalogue::TABLES;
+use super::catalogue::{PEOPLE, TABLES};
 use super::{Report, text};
 use crate::domain::TenantId;
 
@@ -13,6 +13,7 @@ const FOREIGN: &str = "a member sees no row of another tenant";
 const NOBODY: &str = "without a claim there is no row";
 const ALL: &str = "who may read all tenants sees them";
 const WRITES: &str = "a member changes nothing of another tenant";
+const PRIVATE: &str = "only the platform sees and changes what belongs to people";
 const REVIEWS: &str = "a reviewer changes nothing";
 const EXISTING: &str = "its members see its rows and no other tenant's";
 
@@ -32,6 +33,7 @@ pub(super) async fn made(connection: &mut PgConnection, report: &mut Report) -> 
     for table in TABLES {
         reads(&mut tx, report, table.name, own, other).await?;
     }
+    people(&mut tx, report, own).await?;
     claim(&mut tx, member).await?;
     let through = written(&mut tx, other).await?;
     report.add("member", WRITES, through);
@@ -39,6 +41,40 @@ pub(super) async fn made(connection: &mut PgConnection, report: &mut Report) -> 
     let through = written(&mut tx, own).await?;
     report.add("reviewer", REVIEWS, through);
     tx.rollback().await?;
+    Ok(())
+}
+
+/// A person's password, session and mistakes: nothing of it is a tenant's.
+async fn people(tx: &mut PgConnection, report: &mut Report, tenant: Uuid) -> Result<()> {
+    let person = Uuid::now_v7();
+    claim(tx, Claims::Gateway).await?;
+    for statement in rows_of_person(person) {
+        tx.execute(AssertSqlSafe(statement)).await?;
+    }
+    for table in PEOPLE {
+        let mut wrong = Vec::new();
+        claim(tx, Claims::Gateway).await?;
+        if !exists(tx, table.name, "true").await? {
+            wrong.push("the gateway sees none".to_owned());
+        }
+        for claims in [Claims::Member(TenantId(tenant)), Claims::Reviewer] {
+            claim(tx, claims).await?;
+            if exists(tx, table.name, "true").await? {
+                wrong.push(format!("{claims:?} sees some"));
+            }
+        }
+        for (role, claimed) in nobodies(tenant) {
+            set(tx, &role, &claimed).await?;
+            if exists(tx, table.name, "true").await? {
+                wrong.push(format!("role `{role}` sees some"));
+            }
+        }
+        report.add(table.name, PRIVATE, some(&wrong));
+    }
+    claim(tx, Claims::Member(TenantId(tenant))).await?;
+    let [_, changes @ ..] = rows_of_person(person);
+    let through = let_through(tx, changes).await?;
+    report.add("member", PRIVATE, through);
     Ok(())
 }
 
@@ -154,7 +190,15 @@ async fn count(connection: &mut PgConnection, table: &str, which: &str) -> Resul
 
 /// The first statement that changed a row of this tenant, if one did.
 async fn written(connection: &mut PgConnection, tenant: Uuid) -> Result<Option<String>> {
-    for statement in rows_of(tenant).into_iter().chain(changes_of(tenant)) {
+    let statements = rows_of(tenant).into_iter().chain(changes_of(tenant));
+    let_through(connection, statements).await
+}
+
+async fn let_through(
+    connection: &mut PgConnection,
+    statements: impl IntoIterator<Item = String>,
+) -> Result<Option<String>> {
+    for statement in statements {
         let mut probe = connection.begin().await?;
         let done = probe.execute(AssertSqlSafe(statement.clone())).await;
         probe.rollback().await?;
@@ -224,6 +268,29 @@ fn rows_of(tenant: Uuid) -> [String; 11] {
              VALUES (gen_random_uuid(), '{tenant}', 'gone-' || left(gen_random_uuid()::text, 8), 'x', '{tenant}')"
         ),
         format!("DELETE FROM projects WHERE tenant_id = '{tenant}' AND slug LIKE 'gone-%'"),
+    ]
+}
+
+fn rows_of_person(id: Uuid) -> [String; 5] {
+    [
+        format!(
+            "INSERT INTO principals (id, kind, email, name)
+             VALUES ('{id}', 'user', 'verify-{id}@example.invalid', 'verify')"
+        ),
+        format!(
+            "INSERT INTO passwords (principal_id, hash, changed_at)
+             VALUES ('{id}', '$argon2id$verify', now())"
+        ),
+        format!(
+            "INSERT INTO sessions (id, principal_id, secret_hash, created_at, authenticated_at,
+                 expires_at, idle_seconds, user_agent, methods)
+             VALUES ('{id}', '{id}', sha256(''), now(), now(), now() + interval '1 hour', 60, '', '{{pwd}}')"
+        ),
+        format!("INSERT INTO session_activity (session_id, last_active_at) VALUES ('{id}', now())"),
+        format!(
+            "INSERT INTO sign_in_failures (account, source, failures, last_at)
+             VALUES (sha256('{id}'), 'verify', 1, now())"
+        ),
     ]
 }
 

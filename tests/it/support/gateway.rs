@@ -393,6 +393,20 @@ impl TestGateway {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
+    /// Runs a subcommand that reads this, and must succeed.
+    pub fn cli_told(&self, args: &[&str], input: &str) -> String {
+        use std::io::Write as _;
+        let mut command = self.command();
+        command.args(args).stdin(Stdio::piped());
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(input.as_bytes()).unwrap();
+        drop(stdin);
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "portcullis {args:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
     /// Runs a subcommand and returns its exit code and standard output.
     pub fn cli_code(&self, args: &[&str]) -> (i32, String) {
         let output = self.command().args(args).output().unwrap();

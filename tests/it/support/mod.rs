@@ -1,5 +1,6 @@
 //! What several subjects need.
 
+pub mod browser;
 pub mod certificates;
 pub mod gateway;
 pub mod http2;

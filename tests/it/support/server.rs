@@ -33,6 +33,12 @@ impl Server {
         Self::mlserver_of(&[("mlserver_echo.py", model)])
     }
 
+    /// MLServer with a model `echo` of words, at once or one by one.
+    pub fn mlserver_words() -> Self {
+        let model = json!({ "name": "echo", "implementation": "mlserver_words.Echo" });
+        Self::mlserver_of(&[("mlserver_words.py", model)])
+    }
+
     /// MLServer with models that tell their name and version.
     pub fn mlserver_named(models: &[(&str, &str)]) -> Self {
         let settings = models.iter().map(|(name, version)| {
@@ -195,7 +201,7 @@ fn free_addresses() -> [SocketAddr; 2] {
 }
 
 /// The Python of the venv that `make test` installs and names.
-fn python() -> PathBuf {
+pub fn python() -> PathBuf {
     from_environment("PORTCULLIS_TEST_MODEL_SERVERS")
 }
 

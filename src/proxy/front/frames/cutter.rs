@@ -8,6 +8,9 @@ pub(super) const HEADERS: u8 = 1;
 pub(super) const RST_STREAM: u8 = 3;
 pub(super) const CONTINUATION: u8 = 9;
 
+/// `REFUSED_STREAM` (RFC 9113 §7), as the payload of a reset has it.
+pub(super) const REFUSED_STREAM: [u8; 4] = [0, 0, 0, 7];
+
 pub(super) const END_STREAM: u8 = 1;
 pub(super) const END_HEADERS: u8 = 4;
 pub(super) const PADDED: u8 = 8;
@@ -17,6 +20,7 @@ pub(super) const PADDED: u8 = 8;
 pub(super) struct Frame {
     pub(super) kind: u8,
     pub(super) flags: u8,
+    pub(super) stream: u32,
     /// Of its payload.
     pub(super) length: usize,
 }
@@ -59,12 +63,14 @@ impl Cutter {
             return None;
         }
         self.filled = 0;
-        let [a, b, c, kind, flags, ..] = self.header;
+        let [a, b, c, kind, flags, stream @ ..] = self.header;
         let length = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
         self.skip = length;
         Some(Frame {
             kind,
             flags,
+            // The highest bit means nothing.
+            stream: u32::from_be_bytes(stream) & 0x7fff_ffff,
             length,
         })
     }

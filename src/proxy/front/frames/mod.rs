@@ -8,6 +8,7 @@
 
 mod allowance;
 mod cutter;
+mod openings;
 #[cfg(test)]
 mod tests;
 
@@ -19,8 +20,10 @@ use tokio::time::Sleep;
 
 use self::allowance::Allowance;
 use self::cutter::{
-    CONTINUATION, Cutter, DATA, END_HEADERS, END_STREAM, Frame, HEADERS, PADDED, RST_STREAM,
+    CONTINUATION, Cutter, DATA, END_HEADERS, END_STREAM, Frame, HEADERS, PADDED, REFUSED_STREAM,
+    RST_STREAM,
 };
+use self::openings::Openings;
 use super::abuse::Abuse;
 use crate::clock::Clock;
 
@@ -49,6 +52,7 @@ pub(super) struct Frames {
     in_block: bool,
     /// The payload that comes belongs to the preface or to a header block.
     in_header: bool,
+    openings: Openings,
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
@@ -68,6 +72,7 @@ impl Frames {
             header_timeout: limits.header_timeout,
             in_block: false,
             in_header: true,
+            openings: Openings::default(),
             deadline: None,
         }
     }
@@ -81,17 +86,27 @@ impl Frames {
         Ok(())
     }
 
-    /// Counts what goes.
-    pub(super) fn follow_sent(&mut self, mut bytes: &[u8]) {
+    /// Counts what goes. Returns how many streams it refuses because there are too many.
+    pub(super) fn follow_sent(&mut self, mut bytes: &[u8]) -> u64 {
+        let mut refused = 0;
         while let Some(frame) = self.sent.next(&mut bytes) {
-            if frame.kind == DATA {
-                self.allowance.sent(frame.length);
+            match frame.kind {
+                DATA => self.allowance.sent(frame.length),
+                RST_STREAM if bytes.starts_with(&REFUSED_STREAM) => refused += 1,
+                _ => {}
             }
         }
+        refused
+    }
+
+    /// The requests whose header has come to its end.
+    pub(super) fn requests(&self) -> u64 {
+        self.openings.complete(self.received.is_in_payload())
     }
 
     fn frame(&mut self, frame: Frame) -> Result<(), Abuse> {
         self.in_header = matches!(frame.kind, HEADERS | CONTINUATION);
+        self.openings.note(frame);
         if !self.in_block {
             // What took its time was another frame.
             self.deadline = None;

@@ -13,11 +13,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::requests::Requests;
+use super::unheard::{Unheard, Why, beside};
 use crate::config::Limits;
 use crate::proxy::front::abuse::Abuse;
 use crate::proxy::front::accept::Front;
 use crate::proxy::front::body_watch::BodyWatch;
 use crate::proxy::front::connection::Connection;
+use crate::proxy::rescue::Failure;
 
 /// How long a client that was told of the end may take to hear it.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -33,6 +35,7 @@ pub(super) struct Conversation<'f> {
     /// Those of the handshake, which cannot be changed afterwards.
     limits: Limits,
     requests: Arc<Requests>,
+    unheard: Unheard,
     malformed: u32,
     /// Since when the client knows that it is to leave.
     leaving: Option<Instant>,
@@ -52,6 +55,7 @@ impl<'f> Conversation<'f> {
             digest: Arc::default(),
             limits,
             requests: Arc::default(),
+            unheard: Unheard::default(),
             malformed: 0,
             leaving: None,
         }
@@ -78,9 +82,10 @@ impl<'f> Conversation<'f> {
                     patience = self.patience();
                     continue;
                 }
-                accepted = HttpSession::from_h2_conn(&mut self.streams, Arc::clone(&self.digest)) => {
-                    accepted
-                }
+                accepted = beside(
+                    HttpSession::from_h2_conn(&mut self.streams, Arc::clone(&self.digest)),
+                    || self.unheard.find(&self.connection),
+                ) => accepted,
                 () = sleep_until(patience) => {
                     if self.is_out_of_patience() {
                         return Ok(());
@@ -90,10 +95,23 @@ impl<'f> Conversation<'f> {
                 }
             };
             match accepted {
-                Ok(Some(H2Accept::Session(session))) => self.serve(session, &shutdown),
-                Ok(Some(H2Accept::Rejected)) => self.rejected().await?,
-                Ok(None) => return Ok(()),
-                Err(error) => return Abuse::found_by_parser(&error),
+                // It came behind the last that the client was told of, and is sent again
+                // elsewhere.
+                Err(_) if self.leaving.is_some() => {}
+                Err(Why::Malformed) => self.rejected().await?,
+                Err(Why::TooMany) => self.front.gateway.note_refused(&self.connection).await,
+                Ok(Ok(Some(accepted))) => {
+                    self.unheard.heard();
+                    match accepted {
+                        H2Accept::Session(session) => self.serve(session, &shutdown).await,
+                        H2Accept::Rejected => self.rejected().await?,
+                    }
+                }
+                Ok(Ok(None)) => {
+                    self.abandon().await;
+                    return Ok(());
+                }
+                Ok(Err(error)) => return Abuse::found_by_parser(&error),
             }
         }
     }
@@ -144,8 +162,22 @@ impl<'f> Conversation<'f> {
         limits.is_some() && !self.leaving.is_some_and(overstays)
     }
 
-    fn serve(&self, session: HttpSession, shutdown: &ShutdownWatch) {
+    /// The client has closed the connection right behind requests.
+    async fn abandon(&mut self) {
+        while self.leaving.is_none() && self.unheard.find(&self.connection).is_some() {
+            let gateway = &self.front.gateway;
+            gateway
+                .note_unserved(&self.connection, Failure::Client)
+                .await;
+        }
+    }
+
+    async fn serve(&self, session: HttpSession, shutdown: &ShutdownWatch) {
         if !self.is_open() {
+            let gateway = &self.front.gateway;
+            gateway
+                .note_unserved(&self.connection, Failure::Interrupted)
+                .await;
             // Dropped, it is reset.
             return;
         }

@@ -2,6 +2,7 @@
 
 mod conversation;
 mod requests;
+mod unheard;
 
 use std::sync::Arc;
 

@@ -1,0 +1,113 @@
+//! Sessions of browsers.
+
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::finder::Stored;
+use super::{Authenticator, Caller};
+use crate::cache::{CachedSession, Held, SessionEntry};
+use crate::domain::{SecretHash, SessionCookie, SessionId, SessionToken};
+use crate::policy::{Authentication, Rejection};
+use crate::store::{Db, StoreError};
+
+/// Where sessions are stored.
+#[derive(Clone, Debug)]
+pub(super) struct Sessions {
+    pub(super) db: Db,
+}
+
+impl Stored for Sessions {
+    type Id = SessionId;
+    type Value = CachedSession;
+
+    async fn load(&self, id: &SessionId) -> Result<Option<CachedSession>, StoreError> {
+        let session = self.db.find_session(*id).await?;
+        Ok(session.map(CachedSession::new))
+    }
+}
+
+/// Why a session admits nobody.
+enum Refused {
+    /// It proves nothing.
+    Ended(Rejection),
+    /// Nobody could be asked.
+    Unavailable(StoreError),
+}
+
+impl From<Rejection> for Refused {
+    fn from(why: Rejection) -> Self {
+        Self::Ended(why)
+    }
+}
+
+impl Authenticator {
+    pub(super) async fn session(
+        &self,
+        cookie: SessionCookie,
+        secret: &SecretString,
+        caller: Caller,
+    ) -> Authentication {
+        if Some(cookie) != caller.cookie() {
+            return Authentication::Ended(Rejection::Misplaced);
+        }
+        let Ok(token) = secret.expose_secret().parse::<SessionToken>() else {
+            return Authentication::Ended(Rejection::Malformed);
+        };
+        if self.tables.is_stale() {
+            return Authentication::Unavailable;
+        }
+        let session = match self.living(&token).await {
+            Ok(session) => session,
+            Err(Refused::Ended(why)) => return Authentication::Ended(why),
+            Err(Refused::Unavailable(error)) => {
+                tracing::warn!(%error, session = %token.id(), "a session cannot be looked up");
+                return Authentication::Unavailable;
+            }
+        };
+        match self.admit(session.session.principal, &session.limits).await {
+            Ok(subject) => {
+                let now = self.clock.now();
+                session.touch(now);
+                self.usage.note_session(&session, now, caller.ip);
+                Authentication::Authenticated(subject)
+            }
+            Err(why) => Authentication::Ended(why),
+        }
+    }
+
+    /// One that seems to have rested too long may have been used at another gateway.
+    async fn living(&self, token: &SessionToken) -> Result<Arc<Held<CachedSession>>, Refused> {
+        let entry = self.sessions.find(&token.id()).await;
+        let session = self.valid(token, &entry.map_err(Refused::Unavailable)?)?;
+        if !session.is_idle(self.clock.now()) {
+            return Ok(session);
+        }
+        let entry = self.sessions.ask(&token.id()).await;
+        let session = self.valid(token, &entry.map_err(Refused::Unavailable)?)?;
+        if session.is_idle(self.clock.now()) {
+            return Err(Rejection::Idle.into());
+        }
+        Ok(session)
+    }
+
+    fn valid(
+        &self,
+        token: &SessionToken,
+        entry: &SessionEntry,
+    ) -> Result<Arc<Held<CachedSession>>, Rejection> {
+        let (hash, found) = match entry {
+            SessionEntry::Found(found) => (found.session.secret_hash, Some(found)),
+            SessionEntry::Missing => (SecretHash([0; 32]), None),
+        };
+        let genuine = self.pepper.verify(token.secret(), &hash);
+        let found = found.filter(|_| genuine).ok_or(Rejection::Unknown)?;
+        if found.session.revoked_at.is_some() {
+            return Err(Rejection::Revoked);
+        }
+        if found.session.expires_at <= self.clock.now() {
+            return Err(Rejection::Expired);
+        }
+        Ok(Arc::clone(found))
+    }
+}

@@ -1,0 +1,58 @@
+//! Pages for people: signing in and out, and their account.
+//!
+//! Rendered here, complete without a script. The data plane has decided who may see which; a
+//! page that changes something is asked for from a page of this site, and by a form that holds
+//! the token of its session.
+
+mod account;
+mod answer;
+mod assets;
+mod sign_in;
+mod sign_out;
+mod visitor;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+
+use super::sign_in::SignIns;
+use crate::cache::RoleTables;
+
+/// Longest form, in bytes: a password of any length that is one, and room.
+const MAX_FORM: usize = 16 * 1024;
+
+/// What the pages work with.
+#[derive(Clone, Debug)]
+pub struct Pages {
+    /// Signs people in; `None`: nobody signs in here.
+    pub sign_ins: Option<SignIns>,
+    /// Who may do what.
+    pub tables: Arc<RoleTables>,
+}
+
+/// All pages.
+pub fn router(pages: Pages) -> Router {
+    let assets = Router::new().route(
+        "/.portcullis/assets/portcullis.css",
+        get(assets::stylesheet),
+    );
+    if pages.sign_ins.is_none() {
+        return assets;
+    }
+    Router::new()
+        .route(
+            "/.portcullis/sign-in",
+            get(sign_in::form).post(sign_in::submit),
+        )
+        .route("/.portcullis/sign-out", post(sign_out::submit))
+        .route("/.portcullis/account", get(account::show))
+        .route(
+            "/.portcullis/account/sessions/{session}/end",
+            post(account::end_session),
+        )
+        .layer(DefaultBodyLimit::max(MAX_FORM))
+        .with_state(pages)
+        .merge(assets)
+}

@@ -1,0 +1,184 @@
+//! Signing in.
+
+use askama::Template;
+use axum::Form;
+use axum::extract::Query;
+use axum::extract::rejection::{FormRejection, QueryRejection};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+
+use super::answer::{message, page, see_other};
+use super::visitor::Visitor;
+use crate::control::sign_in::{Refusal, Typed};
+use crate::domain::{ReturnPath, SessionCookie, SessionToken};
+
+#[derive(Debug, Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage<'a> {
+    /// The name that was typed.
+    email: &'a str,
+    /// Where to go afterwards.
+    back: &'a ReturnPath,
+    /// What was wrong.
+    wrong: Option<&'a str>,
+}
+
+/// Where the browser came from.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct From {
+    #[serde(default, rename = "return")]
+    back: String,
+}
+
+/// What the form holds.
+#[derive(Deserialize)]
+pub(super) struct Filled {
+    email: String,
+    password: SecretString,
+    #[serde(default, rename = "return")]
+    back: String,
+}
+
+/// The form. Whoever is signed in goes on.
+pub(super) async fn form(visitor: Visitor, from: Result<Query<From>, QueryRejection>) -> Response {
+    let back = back(&from.map(|Query(from)| from.back).unwrap_or_default());
+    if visitor.person.is_some() {
+        return see_other(back.as_str());
+    }
+    if visitor.cookie.is_none() {
+        return unsafe_here(&visitor);
+    }
+    let shown = SignInPage {
+        email: "",
+        back: &back,
+        wrong: None,
+    };
+    page(StatusCode::OK, &shown)
+}
+
+/// The form, filled in.
+pub(super) async fn submit(
+    visitor: Visitor,
+    form: Result<Form<Filled>, FormRejection>,
+) -> Response {
+    let Some(cookie) = visitor.cookie else {
+        return unsafe_here(&visitor);
+    };
+    if !visitor.from_own_page {
+        let text = "The form was sent from another site. Open this page anew and try again.";
+        return message(&visitor, StatusCode::FORBIDDEN, "Not from here", text);
+    }
+    let Form(filled) = match form {
+        Ok(form) => form,
+        Err(error) => {
+            let text = "The form cannot be read.";
+            return message(&visitor, error.status(), "Not signed in", text);
+        }
+    };
+    let back = back(&filled.back);
+    let typed = Typed {
+        name: filled.email,
+        password: filled.password,
+    };
+    let signed_in = visitor
+        .sign_ins
+        .by_password(visitor.request.clone(), &typed)
+        .await;
+    match signed_in {
+        Ok(token) => with_cookie(see_other(back.as_str()), cookie, &token),
+        Err(refusal) => refused(&refusal, &typed.name, &back),
+    }
+}
+
+fn refused(refusal: &Refusal, email: &str, back: &ReturnPath) -> Response {
+    let (status, wrong, wait) = match refusal {
+        Refusal::Wrong => (
+            StatusCode::UNAUTHORIZED,
+            "The address or the password is wrong.".to_owned(),
+            None,
+        ),
+        Refusal::Throttled(wait) => (
+            StatusCode::TOO_MANY_REQUESTS,
+            format!("Too many attempts. Try again in {}.", in_words(*wait)),
+            Some(*wait),
+        ),
+        Refusal::Busy => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Too many people are signing in. Try again in a moment.".to_owned(),
+            Some(1),
+        ),
+        Refusal::Failed(error) => {
+            tracing::error!(%error, "nobody can be signed in");
+            let text = "Signing in does not work at the moment. Try again later.";
+            (StatusCode::SERVICE_UNAVAILABLE, text.to_owned(), Some(5))
+        }
+    };
+    let shown = SignInPage {
+        email,
+        back,
+        wrong: Some(&wrong),
+    };
+    let mut response = page(status, &shown);
+    if let Some(wait) = wait {
+        let headers = response.headers_mut();
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(wait));
+    }
+    response
+}
+
+fn in_words(seconds: u64) -> String {
+    match seconds {
+        1 => "a second".to_owned(),
+        2..=90 => format!("{seconds} seconds"),
+        _ => format!("{} minutes", seconds.div_ceil(60)),
+    }
+}
+
+fn back(text: &str) -> ReturnPath {
+    text.parse().unwrap_or_default()
+}
+
+fn unsafe_here(visitor: &Visitor) -> Response {
+    let text = "Nobody can be signed in over a connection that others can read. Use the address \
+                of this site that begins with https://.";
+    message(
+        visitor,
+        StatusCode::FORBIDDEN,
+        "Not over this connection",
+        text,
+    )
+}
+
+/// RFC 6265bis §4.1: sent back to this host only, over TLS only, to no script, and from other
+/// sites only by a link.
+fn with_cookie(mut response: Response, cookie: SessionCookie, token: &SessionToken) -> Response {
+    let secure = match cookie {
+        SessionCookie::Host => "; Secure",
+        SessionCookie::Dev => "",
+    };
+    let name = cookie.name();
+    let value = token.reveal();
+    let value = value.expose_secret();
+    let field = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}");
+    if let Ok(mut field) = HeaderValue::try_from(field) {
+        field.set_sensitive(true);
+        response.headers_mut().append(header::SET_COOKIE, field);
+    }
+    response
+}
+
+/// The browser forgets its session.
+pub(super) fn without_cookie(mut response: Response, cookie: SessionCookie) -> Response {
+    let secure = match cookie {
+        SessionCookie::Host => "; Secure",
+        SessionCookie::Dev => "",
+    };
+    let name = cookie.name();
+    let field = format!("{name}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax{secure}");
+    if let Ok(field) = HeaderValue::try_from(field) {
+        response.headers_mut().append(header::SET_COOKIE, field);
+    }
+    response
+}

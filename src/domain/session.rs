@@ -1,0 +1,178 @@
+//! Sessions of people: `<id><secret>`, 32 hexadecimal digits and 43 of base62.
+//!
+//! Like an API key a session has a public id, which names it in lists and audit events, and a
+//! secret of 256 bits, of which only a keyed hash is stored.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rand::{CryptoRng, Rng};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
+
+use super::base62::{SECRET_LEN, base62};
+use super::{PrincipalId, SecretHash, SessionId};
+
+const ID_LEN: usize = 32;
+
+/// The text is no session's. Says nothing of what was wrong: the answer is the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("malformed session token")]
+pub struct MalformedSession;
+
+/// A whole session token, as a browser keeps it. Redacted in `Debug`.
+#[derive(Debug)]
+pub struct SessionToken {
+    id: SessionId,
+    secret: SecretString,
+}
+
+impl SessionToken {
+    /// A fresh one.
+    pub fn generate(rng: &mut (impl Rng + CryptoRng)) -> Self {
+        Self {
+            id: SessionId(uuid::Builder::from_random_bytes(rng.random()).into_uuid()),
+            secret: base62(rng, SECRET_LEN).into(),
+        }
+    }
+
+    /// Its public id.
+    #[must_use]
+    pub const fn id(&self) -> SessionId {
+        self.id
+    }
+
+    /// The secret part, for hashing.
+    #[must_use]
+    pub fn secret(&self) -> &[u8] {
+        self.secret.expose_secret().as_bytes()
+    }
+
+    /// The whole of it, for the cookie.
+    #[must_use]
+    pub fn reveal(&self) -> SecretString {
+        format!("{}{}", self.id.0.simple(), self.secret.expose_secret()).into()
+    }
+}
+
+impl FromStr for SessionToken {
+    type Err = MalformedSession;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (id, secret) = text.split_at_checked(ID_LEN).ok_or(MalformedSession)?;
+        let is_hex = id
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        let is_secret =
+            secret.len() == SECRET_LEN && secret.bytes().all(|b| b.is_ascii_alphanumeric());
+        if !is_hex || !is_secret {
+            return Err(MalformedSession);
+        }
+        Ok(Self {
+            id: id.parse().map_err(|_| MalformedSession)?,
+            secret: secret.into(),
+        })
+    }
+}
+
+/// How a person proved who they are (RFC 8176).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// A password.
+    Pwd,
+}
+
+impl Method {
+    /// The word of RFC 8176, in SQL, headers and audit events.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pwd => "pwd",
+        }
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Method {
+    type Err = MalformedSession;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "pwd" => Ok(Self::Pwd),
+            _ => Err(MalformedSession),
+        }
+    }
+}
+
+/// What is stored of a session.
+#[derive(Clone, Debug, Serialize)]
+pub struct Session {
+    /// Public id.
+    pub id: SessionId,
+    /// Whose.
+    pub principal: PrincipalId,
+    /// Verifies the secret.
+    #[serde(skip)]
+    pub secret_hash: SecretHash,
+    /// When it began.
+    pub created_at: DateTime<Utc>,
+    /// When its holder last proved who they are.
+    pub authenticated_at: DateTime<Utc>,
+    /// When it ends, however much it is used.
+    pub expires_at: DateTime<Utc>,
+    /// How long it may rest.
+    #[serde(skip)]
+    pub idle: TimeDelta,
+    /// When it was last used; written in batches, some seconds late.
+    pub last_active_at: DateTime<Utc>,
+    /// From where it began.
+    pub address: Option<IpAddr>,
+    /// With what it began.
+    pub user_agent: String,
+    /// How its holder proved who they are.
+    pub methods: Vec<Method>,
+    /// When it was revoked.
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{SeedableRng as _, rngs::StdRng};
+
+    use super::*;
+
+    #[test]
+    fn a_token_parses_back_and_shows_nothing() {
+        let token = SessionToken::generate(&mut StdRng::seed_from_u64(7));
+        let text = token.reveal().expose_secret().to_owned();
+        let again: SessionToken = text.parse().unwrap();
+        assert_eq!(again.id(), token.id());
+        assert_eq!(again.secret(), token.secret());
+        assert!(!format!("{token:?}").contains(&text[ID_LEN..]));
+    }
+
+    #[test]
+    fn other_texts_are_no_tokens() {
+        let token = SessionToken::generate(&mut StdRng::seed_from_u64(7));
+        let text = token.reveal().expose_secret().to_owned();
+        for odd in [
+            text.to_uppercase(),
+            text[1..].to_owned(),
+            format!("{text}0"),
+            format!("{}é", &text[..text.len() - 2]),
+            format!("é{}", &text[2..]),
+            text.replacen(&text[40..41], "-", 1),
+            String::new(),
+        ] {
+            assert!(odd.parse::<SessionToken>().is_err(), "{odd}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Attempts to sign in that failed, so that guessing becomes slow.
+
+use chrono::{DateTime, Utc};
+
+use super::{Db, Result};
+
+/// An account that somebody tries to sign in to, and from where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Keyed hash of the account's name as it is understood, whether or not anybody has it.
+    pub account: [u8; 32],
+    /// The client's network.
+    pub source: String,
+}
+
+/// What was tried lately.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Failures {
+    /// On this account from here.
+    pub here: i64,
+    /// When the last of these was.
+    pub last_at: Option<DateTime<Utc>>,
+    /// From here, on any account.
+    pub source: i64,
+}
+
+impl Db {
+    /// Counts an attempt as failed, before it is known whether it is: of many at once none
+    /// goes uncounted. Those before `since` are forgotten.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn count_attempt(
+        &self,
+        attempt: &Attempt,
+        since: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        let mut tx = self.begin().await?;
+        sqlx::query!(
+            "INSERT INTO sign_in_failures AS f (account, source, failures, last_at)
+             VALUES ($1, $2, 1, $4)
+             ON CONFLICT (account, source) DO UPDATE
+             SET failures = CASE WHEN f.last_at < $3 THEN 1 ELSE f.failures + 1 END, last_at = $4",
+            &attempt.account,
+            attempt.source,
+            since,
+            now,
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query!("DELETE FROM sign_in_failures WHERE last_at < $1", since)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// What was tried since.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn failures(&self, attempt: &Attempt, since: DateTime<Utc>) -> Result<Failures> {
+        let row = sqlx::query!(
+            r#"SELECT coalesce(sum(failures) FILTER (WHERE account = $1), 0) AS "here!",
+                   max(last_at) FILTER (WHERE account = $1) AS last_at,
+                   coalesce(sum(failures), 0) AS "source!"
+               FROM sign_in_failures WHERE source = $2 AND last_at >= $3"#,
+            &attempt.account,
+            attempt.source,
+            since,
+        )
+        .fetch_one(&mut *self.read().await?)
+        .await?;
+        Ok(Failures {
+            here: row.here,
+            last_at: row.last_at,
+            source: row.source,
+        })
+    }
+}

@@ -1,0 +1,239 @@
+//! Sessions of people.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
+use sqlx::types::Uuid;
+
+use super::api::ApiTx;
+use super::author::Done;
+use super::failures::Attempt;
+use super::keys::CredentialUse;
+use super::{Db, Result, StoreError, passwords};
+use crate::domain::{Method, PrincipalId, SecretHash, Session, SessionId};
+
+struct SessionRow {
+    id: Uuid,
+    principal_id: Uuid,
+    secret_hash: Vec<u8>,
+    created_at: DateTime<Utc>,
+    authenticated_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+    idle_seconds: i32,
+    address: Option<String>,
+    user_agent: String,
+    methods: Vec<String>,
+    revoked_at: Option<DateTime<Utc>>,
+    last_active_at: DateTime<Utc>,
+}
+
+impl TryFrom<SessionRow> for Session {
+    type Error = StoreError;
+
+    fn try_from(row: SessionRow) -> Result<Self> {
+        let hash = row.secret_hash.try_into();
+        let methods = row.methods.iter().map(|word| word.parse::<Method>());
+        let address = row.address.map(|text| text.parse::<IpAddr>());
+        Ok(Self {
+            id: SessionId(row.id),
+            principal: PrincipalId(row.principal_id),
+            secret_hash: hash
+                .map(SecretHash)
+                .map_err(|_| StoreError::Corrupt("a hash that has not 32 bytes".to_owned()))?,
+            created_at: row.created_at,
+            authenticated_at: row.authenticated_at,
+            expires_at: row.expires_at,
+            idle: TimeDelta::seconds(row.idle_seconds.into()),
+            last_active_at: row.last_active_at,
+            address: address.transpose().map_err(StoreError::corrupt)?,
+            user_agent: row.user_agent,
+            methods: methods
+                .collect::<std::result::Result<_, _>>()
+                .map_err(StoreError::corrupt)?,
+            revoked_at: row.revoked_at,
+        })
+    }
+}
+
+impl Db {
+    /// The session of this id, revoked and expired ones included.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn find_session(&self, id: SessionId) -> Result<Option<Session>> {
+        let row = sqlx::query_as!(
+            SessionRow,
+            r#"SELECT s.id, s.principal_id, s.secret_hash, s.created_at, s.authenticated_at,
+                   s.expires_at, s.idle_seconds, host(s.address) AS address, s.user_agent,
+                   s.methods, s.revoked_at,
+                   coalesce(a.last_active_at, s.created_at) AS "last_active_at!"
+               FROM sessions s LEFT JOIN session_activity a ON a.session_id = s.id
+               WHERE s.id = $1"#,
+            id.0,
+        )
+        .fetch_optional(&mut *self.read().await?)
+        .await?;
+        row.map(Session::try_from).transpose()
+    }
+
+    /// The sessions of a person that go on, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn sessions_of(&self, id: PrincipalId, now: DateTime<Utc>) -> Result<Vec<Session>> {
+        let rows = sqlx::query_as!(
+            SessionRow,
+            r#"SELECT s.id, s.principal_id, s.secret_hash, s.created_at, s.authenticated_at,
+                   s.expires_at, s.idle_seconds, host(s.address) AS address, s.user_agent,
+                   s.methods, s.revoked_at,
+                   coalesce(a.last_active_at, s.created_at) AS "last_active_at!"
+               FROM sessions s LEFT JOIN session_activity a ON a.session_id = s.id
+               WHERE s.principal_id = $1 AND s.revoked_at IS NULL AND s.expires_at > $2
+                   AND coalesce(a.last_active_at, s.created_at)
+                       > $2 - make_interval(secs => s.idle_seconds)
+               ORDER BY s.created_at DESC, s.id"#,
+            id.0,
+            now,
+        )
+        .fetch_all(&mut *self.read().await?)
+        .await?;
+        rows.into_iter().map(Session::try_from).collect()
+    }
+
+    /// Records the last use of sessions: one statement a batch. A use older than the one on
+    /// record changes nothing, so replicas may report in any order.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn record_session_use(&self, uses: &[CredentialUse<SessionId>]) -> Result<()> {
+        let ids: Vec<Uuid> = uses.iter().map(|each| each.id.0).collect();
+        let times: Vec<DateTime<Utc>> = uses.iter().map(|each| each.at).collect();
+        let ips: Vec<Option<String>> = uses
+            .iter()
+            .map(|each| each.ip.map(|ip| ip.to_string()))
+            .collect();
+        let mut tx = self.begin().await?;
+        sqlx::query!(
+            r#"INSERT INTO session_activity AS a (session_id, last_active_at, last_address)
+               SELECT DISTINCT ON (given.id) given.id, given.at, given.ip::inet
+               FROM unnest($1::uuid[], $2::timestamptz[], $3::text[]) AS given (id, at, ip)
+               JOIN sessions s ON s.id = given.id
+               ORDER BY given.id, given.at DESC
+               ON CONFLICT (session_id) DO UPDATE
+               SET last_active_at = excluded.last_active_at, last_address = excluded.last_address
+               WHERE a.last_active_at < excluded.last_active_at"#,
+            &ids,
+            &times,
+            &ips as &[Option<String>],
+        )
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+/// A hash under better parameters, for the one that it takes the place of.
+#[derive(Clone, Debug)]
+pub struct Rehashed {
+    /// As it was.
+    pub former: String,
+    /// As it becomes.
+    pub hash: String,
+}
+
+impl ApiTx {
+    /// Begins a session (`session.created`): the attempt succeeded.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn begin_session(&mut self, new: &Session, attempt: &Attempt) -> Result<Done> {
+        let methods: Vec<_> = new
+            .methods
+            .iter()
+            .map(|method| method.as_str().to_owned())
+            .collect();
+        let idle = i32::try_from(new.idle.num_seconds()).unwrap_or(i32::MAX);
+        sqlx::query!(
+            "INSERT INTO sessions (id, principal_id, secret_hash, created_at, authenticated_at,
+                 expires_at, idle_seconds, address, user_agent, methods)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::inet, $9, $10)",
+            new.id.0,
+            new.principal.0,
+            &new.secret_hash.0,
+            new.created_at,
+            new.authenticated_at,
+            new.expires_at,
+            idle,
+            new.address.map(|address| address.to_string()),
+            new.user_agent,
+            &methods,
+        )
+        .execute(self.connection())
+        .await?;
+        sqlx::query!(
+            "DELETE FROM sign_in_failures WHERE account = $1 AND source = $2",
+            &attempt.account,
+            attempt.source,
+        )
+        .execute(self.connection())
+        .await?;
+        let done = Done::new("session.created", "session", &new.id);
+        Ok(done.detail("methods", methods))
+    }
+
+    /// Puts a better hash of the same password on record.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn rehash(&mut self, of: PrincipalId, rehashed: &Rehashed) -> Result<()> {
+        passwords::rehash(self.connection(), of, &rehashed.former, &rehashed.hash).await
+    }
+
+    /// Ends a session of this person (`session.revoked`).
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, also for one that has ended already and for somebody else's.
+    pub async fn end_session(&mut self, of: PrincipalId, id: SessionId) -> Result<Done> {
+        let now = self.now();
+        let ended = sqlx::query!(
+            "UPDATE sessions SET revoked_at = $3
+             WHERE id = $1 AND principal_id = $2 AND revoked_at IS NULL",
+            id.0,
+            of.0,
+            now,
+        )
+        .execute(self.connection())
+        .await?;
+        if ended.rows_affected() == 0 {
+            return Err(StoreError::not_found("session", &id));
+        }
+        Ok(Done::new("session.revoked", "session", &id))
+    }
+}
+
+/// Ends all sessions of a person but one; returns how many.
+pub(super) async fn end_all(
+    connection: &mut PgConnection,
+    of: PrincipalId,
+    but: Option<SessionId>,
+    now: DateTime<Utc>,
+) -> Result<u64> {
+    let ended = sqlx::query!(
+        "UPDATE sessions SET revoked_at = $3
+         WHERE principal_id = $1 AND id IS DISTINCT FROM $2 AND revoked_at IS NULL",
+        of.0,
+        but.map(|id| id.0),
+        now,
+    )
+    .execute(connection)
+    .await?;
+    Ok(ended.rows_affected())
+}
