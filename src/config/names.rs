@@ -58,7 +58,8 @@ fn tells_projects_apart(text: &str, template: &Template) -> Result<(), String> {
             other.as_str()
         ));
     }
-    if !named(Field::ProjectId) && !(named(Field::TenantSlug) && named(Field::ProjectSlug)) {
+    let both = named(Field::TenantSlug) && named(Field::ProjectSlug);
+    if !(named(Field::ProjectId) || both) {
         return Err(format!(
             "`{text}` is not one project's alone; write `{{tenant.slug}}.{{project.slug}}.`, or \
              `{{project.id}}.`"

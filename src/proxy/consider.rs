@@ -15,7 +15,7 @@ use super::inspect::{self, Unread};
 use super::rules::Rules;
 use crate::authn::Caller;
 use crate::domain::{ResourceKey, Whose};
-use crate::policy::namespace::{Choice, NameTest, Sought, chosen, lookups};
+use crate::policy::namespace::{Choice, Sought, chosen, lookups};
 use crate::policy::{
     Authentication, Body, CanonicalRequest, Checked, Circumstances, Decision, Denial, Facts,
     LabelPairs, LabelSource, Lookup, Named, NamedObjects, Names, PathRef, Question, RoleTable,
@@ -33,8 +33,6 @@ pub(super) struct Learnt {
     pub(super) labels: Vec<BTreeMap<String, String>>,
     /// What the names in it mean.
     pub(super) names: Choice,
-    /// What is asked of the names in the answer's list.
-    pub(super) name_tests: Vec<NameTest>,
 }
 
 /// A request on its way, without its header fields.
@@ -182,7 +180,7 @@ impl Gateway {
             },
             denied @ Decision::Denied(..) => denied,
         };
-        exchange.learnt = learnt;
+        *exchange.learnt = learnt;
         Ok(decision)
     }
 
@@ -224,7 +222,6 @@ impl Gateway {
             doomed: keys.into_iter().take(doomed).collect(),
             labels: labels.into_iter().map(texts).collect(),
             names: choice,
-            name_tests: Vec::new(),
         };
         let mut objects = objects(names, owners);
         objects.made = told(route, &learnt.labels);

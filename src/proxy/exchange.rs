@@ -42,7 +42,7 @@ pub struct Exchange {
     pub(super) request: Option<CanonicalRequest>,
     pub(super) outcome: Outcome,
     /// What was learnt of it before that.
-    pub(super) learnt: Learnt,
+    pub(super) learnt: Box<Learnt>,
     /// What goes upstream besides what was sent.
     pub(super) forwarded: Forwarded,
     /// The page that is asked for, on a route with pages.
@@ -109,7 +109,7 @@ impl Exchange {
             client: None,
             request: None,
             outcome: Outcome::Open,
-            learnt: Learnt::default(),
+            learnt: Box::default(),
             forwarded: Forwarded::default(),
             wanted: None,
             made: Vec::new(),

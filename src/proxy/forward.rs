@@ -35,7 +35,7 @@ impl Exchange {
         let body = self.learnt.body.as_mut();
         let names = &self.learnt.names;
         let tests = write_names(permit.route(), names, home.as_ref(), request, body)?;
-        self.learnt.name_tests = tests;
+        self.learnt.names.tests = tests;
         let body = self.learnt.body.as_mut();
         let headers = write_set(objects, request, body, &|field| value_of(permit, field))?;
         let body = self

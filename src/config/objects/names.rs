@@ -136,8 +136,11 @@ fn report(context: Context<'_>, objects: &Objects) {
     let names = &objects.names;
     let rules = context.resource.into_iter().chain(&objects.references);
     for rule in rules {
-        let is_apart =
-            rule.forms.is_empty() && names.namespace(&rule.kind).is_some_and(|it| it.are_ids);
+        let of_ids = |kind: &Arc<str>| names.namespace(kind).is_some_and(|it| it.are_ids);
+        let is_apart = match rule.forms.as_slice() {
+            [] => of_ids(&rule.kind),
+            forms => forms.iter().any(|form| of_ids(&form.kind)),
+        };
         let mut ids = rule.ids.iter().filter(|at| !is_written(at));
         if let Some(at) = ids.next().filter(|_| is_apart) {
             let problem = format!(

@@ -15,7 +15,7 @@ use super::super::{
     Authentication, Body, Denial, DenialReason, Lookup, Malformed, Question, RoleTable, Subject,
 };
 use super::NamePlaces;
-use super::filter::Search;
+use super::filter::{NameTest, Search};
 use crate::domain::{Project, ProjectId, Scope, Tenant, Whose};
 
 /// Projects of a caller in which a name is looked for, where none is named.
@@ -71,6 +71,8 @@ pub struct Choice {
     pub others: Vec<Home>,
     /// Whether they are many.
     pub crowded: bool,
+    /// What is asked of the names in the answer's list.
+    pub tests: Vec<NameTest>,
     /// The id of each name's object.
     ids: HashMap<(Arc<str>, String), String>,
     /// Objects whose ids are names as the client writes them, and whose they are.
@@ -265,13 +267,9 @@ impl Sought {
         if let Some(home) = &self.home {
             let own = bare == Some(home.project.id);
             let prefixed = open.get(1).is_some_and(Option::is_some);
-            return match (own, prefixed, bare) {
-                (true, _, _) => id(0),
-                (false, true, _) => id(1),
-                (false, false, Some(_)) => id(0),
-                // One that is not there: named as it would be.
-                (false, false, None) => id(1),
-            };
+            // One that is not there at all is named as it would be.
+            let as_written = own || (!prefixed && bare.is_some());
+            return id(usize::from(!as_written));
         }
         if bare.is_some() {
             return id(0);

@@ -156,9 +156,8 @@ impl Reader {
 
     /// `left sign right`; `None` if it is not about a name.
     fn comparison(&mut self) -> Result<Option<Clause>, Malformed> {
-        let left = match self.next()?.kind {
-            Kind::Word(word) | Kind::Text('"', word) => word,
-            _ => return Err(Malformed::Filter),
+        let (Kind::Word(left) | Kind::Text('"', left)) = self.next()?.kind else {
+            return Err(Malformed::Filter);
         };
         let sign = self.next()?;
         let start = sign.range.start;

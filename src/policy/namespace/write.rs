@@ -20,7 +20,7 @@ pub fn write_names(
     choice: &Choice,
     home: Option<&Home>,
     request: &mut CanonicalRequest,
-    mut body: Option<&mut Body>,
+    body: Option<&mut Body>,
 ) -> Result<Vec<NameTest>, Denial> {
     let objects = &route.objects;
     if objects.names.is_empty() {
@@ -29,7 +29,7 @@ pub fn write_names(
     let mut scribe = Scribe {
         objects,
         request,
-        body: body.as_deref_mut(),
+        body,
     };
     for rule in route.resource.iter().chain(&objects.references) {
         scribe.ids(rule, choice)?;

@@ -127,7 +127,7 @@ fn sought_after(
     listing: &Listing<'_>,
     visible: Vec<bool>,
 ) -> Result<Vec<bool>, Unreadable> {
-    let (names, tests) = (&route.objects.names, &exchange.learnt.name_tests);
+    let (names, tests) = (&route.objects.names, &exchange.learnt.names.tests);
     let searched = names.filters.iter().any(|place| place.kind == rule.kind);
     let Some(home) = exchange.home().filter(|_| searched && !tests.is_empty()) else {
         return Ok(visible);

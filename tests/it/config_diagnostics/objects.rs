@@ -404,6 +404,10 @@ routes:
                 "  permission: runs:update\n  resource: { type: named, id: path.id }",
             ),
             (
+                "forms with names",
+                "  permission: runs:update\n  references: [{ type: run, id: header.X-A, forms: [{ form: 'n:{id}', type: named }] }]",
+            ),
+            (
                 "sought",
                 "  permission: runs:update\n  names: [{ type: named, at: query.a, use: seek }, { type: named, at: query.b, use: seek }]",
             ),

@@ -76,9 +76,9 @@ impl State {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
         let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
         match (method, path) {
-            ("POST", "/models") => self.make_model(text("name")),
+            ("POST", "/models") => self.make_model(&text("name")),
             ("POST", "/models/rename") => {
-                let made = self.make_model(text("new_name"));
+                let made = self.make_model(&text("new_name"));
                 if made.0 == "200 OK" {
                     self.models.retain(|model| *model != text("name"));
                 }
@@ -120,11 +120,11 @@ impl State {
         }
     }
 
-    fn make_model(&mut self, name: String) -> (&'static str, Value) {
-        if self.models.contains(&name) {
-            return taken(&name);
+    fn make_model(&mut self, name: &str) -> (&'static str, Value) {
+        if self.models.iter().any(|it| it == name) {
+            return taken(name);
         }
-        self.models.push(name.clone());
+        self.models.push(name.to_owned());
         ("200 OK", json!({ "model": { "name": name } }))
     }
 }
