@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::role_tables::GRACE;
 use super::{KeyCache, OwnerCache, RoleTables, SessionCache};
 use crate::domain::TouchedRows;
 use crate::store::{Change, ChangeListener, Changed, Db, StoreError, TouchedResources};
@@ -28,20 +27,28 @@ pub struct Refresh {
 impl Refresh {
     /// Runs for ever.
     pub async fn run(&self) -> ! {
+        // The table that it begins with was loaded a moment ago.
+        let mut lost = false;
         loop {
-            if let Err(error) = self.follow().await {
+            if let Err(error) = self.follow(lost).await {
                 tracing::warn!(%error, "the database is away; the caches go on with what they have");
             }
+            lost = true;
             tokio::time::sleep(self.poll).await;
         }
     }
 
-    /// Listens until the connection breaks.
-    async fn follow(&self) -> Result<(), StoreError> {
+    /// Listens until the connection breaks. After one that did, the database may be another
+    /// one, with other contents under the same version.
+    async fn follow(&self, lost: bool) -> Result<(), StoreError> {
         let mut listener = self.db.listen().await?;
         // What was notified while nobody listened is unknown.
         self.forget_all();
-        self.tables.reload().await?;
+        if lost {
+            self.tables.reload().await?;
+        } else {
+            self.tables.catch_up().await?;
+        }
         let mut seen = self.version();
         let mut ticks = tokio::time::interval(self.poll);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -104,7 +111,7 @@ impl Refresh {
             return Ok(());
         };
         // Its notification may be on the way.
-        let heard = tokio::time::timeout(GRACE, async {
+        let heard = tokio::time::timeout(self.tables.grace(), async {
             while self.version() < version {
                 self.apply(&listener.next().await?).await?;
             }

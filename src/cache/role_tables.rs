@@ -13,8 +13,10 @@ use crate::policy::RoleTable;
 use crate::store::{Db, StoreError};
 
 /// How long a version that moved may stay unexplained: notifications come within some
-/// milliseconds, and loading everything costs seconds where there is much.
-pub(super) const GRACE: Duration = Duration::from_millis(100);
+/// milliseconds.
+const GRACE: Duration = Duration::from_millis(100);
+/// As much where everything takes long to load, which holds up all changes.
+const LONGEST_GRACE: Duration = Duration::from_secs(1);
 
 /// Holds the role table and knows how old its truth is.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub struct RoleTables {
     /// plus one; 0 is never.
     confirmed: AtomicU64,
     max_staleness: Duration,
+    /// How long the last load took, in milliseconds.
+    load_took: AtomicU64,
 }
 
 impl RoleTables {
@@ -49,6 +53,7 @@ impl RoleTables {
             origin,
             confirmed: AtomicU64::new(0),
             max_staleness,
+            load_took: AtomicU64::new(0),
         }
     }
 
@@ -86,9 +91,11 @@ impl RoleTables {
         let Some(version) = self.newer_version().await? else {
             return Ok(());
         };
+        // A load holds up whoever follows the changes.
+        drop(self.reload.lock().await);
         let mut reached = self.reached.subscribe();
         let followed = reached.wait_for(|reached| *reached >= version);
-        if self.is_loaded() && tokio::time::timeout(GRACE, followed).await.is_ok() {
+        if self.is_loaded() && tokio::time::timeout(self.grace(), followed).await.is_ok() {
             return Ok(());
         }
         self.catch_up().await
@@ -161,7 +168,15 @@ impl RoleTables {
         let rows = self.db.load_policy().await?;
         self.install(rows);
         self.confirm(asked);
+        let took = self.since_origin().saturating_sub(asked);
+        self.load_took.store(took, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// How long a version that moved may stay unexplained.
+    pub(super) fn grace(&self) -> Duration {
+        let took = Duration::from_millis(self.load_took.load(Ordering::Relaxed));
+        (took / 4).clamp(GRACE, LONGEST_GRACE)
     }
 
     /// Adds permissions to those that exist, and builds the table anew if there are any;

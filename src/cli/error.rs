@@ -47,7 +47,10 @@ impl CliError {
             Self::Config(_) => 3,
             Self::NoDatabase(_) => 4,
             Self::Store(error) => match error {
-                StoreError::Refused(_) | StoreError::Corrupt(_) | StoreError::UnfitLogin(_) => 1,
+                StoreError::Refused(_)
+                | StoreError::Forbidden(_)
+                | StoreError::Corrupt(_)
+                | StoreError::UnfitLogin(_) => 1,
                 StoreError::Unavailable(_) => 4,
                 StoreError::NotFound { .. } => 5,
                 StoreError::Conflict(_) => 6,

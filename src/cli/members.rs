@@ -138,9 +138,20 @@ impl Membership {
 }
 
 const COLUMNS: &[Column<Member>] = &[
-    ("SCOPE", |member| member.scope.to_string()),
+    ("SCOPE", |member| match &member.resource {
+        Some(it) => format!("{} {}/{}/{}", member.scope, it.upstream, it.kind, it.id),
+        None => member.scope.to_string(),
+    }),
     ("PRINCIPAL", |member| member.principal.clone()),
-    ("ROLE", |member| member.role.clone()),
+    ("ROLE", |member| {
+        let denied = match member.effect {
+            Effect::Allow => "",
+            Effect::Deny => "denied ",
+        };
+        let when = member.condition.as_ref();
+        let when = when.map_or_else(String::new, |when| format!(" when {when}"));
+        format!("{denied}{}{when}", member.role)
+    }),
     ("STATE", |member| {
         let state = if member.disabled {
             "disabled"

@@ -7,12 +7,13 @@ use super::reader::{Fields, Reader};
 use super::settings::Limits;
 use crate::policy::HeadLimits;
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "request_line",
     "header_bytes",
     "header_count",
     "header_timeout",
     "body",
+    "answer",
     "idle",
     "streams",
     "resets",
@@ -22,6 +23,7 @@ const KEYS: [&str; 11] = [
 ];
 const KIBIBYTE: u64 = 1 << 10;
 const MEBIBYTE: u64 = 1 << 20;
+const GIBIBYTE: u64 = 1 << 30;
 
 /// Pingora's parser takes no more header bytes.
 const MOST_HEADER_BYTES: u64 = MEBIBYTE;
@@ -39,6 +41,7 @@ impl Default for Limits {
             },
             header_timeout: Duration::from_secs(10),
             body: 64 * MEBIBYTE,
+            answer: 8 << 20,
             idle: Duration::from_mins(1),
             streams: 100,
             resets: 200,
@@ -89,6 +92,7 @@ pub(super) fn read(reader: Reader<'_>, parent: &Fields<'_>) -> Option<Limits> {
         body: fields
             .get("body")
             .map_or(Some(default.body), |node| body(reader, node))?,
+        answer: bytes("answer", KIBIBYTE, GIBIBYTE, default.answer),
         idle: fields.duration("idle", &(SECOND..=Duration::from_hours(24)), default.idle),
         streams: count(reader, &fields, "streams", 1..=10_000).unwrap_or(default.streams),
         resets: count(reader, &fields, "resets", 1..=1_000_000).unwrap_or(default.resets),

@@ -187,6 +187,8 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// Longest body in bytes, where the route says nothing.
     pub body: u64,
+    /// Longest answer in bytes that is understood before it is passed on.
+    pub answer: usize,
     /// How long a client may send nothing and take nothing.
     pub idle: Duration,
     /// Requests of an HTTP/2 connection at once.

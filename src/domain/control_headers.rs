@@ -1,5 +1,5 @@
-//! What the data plane tells the control plane of a request. No client can set any of it: all
-//! names begin with what only the gateway sets, and the socket between the two takes
+//! What the two planes tell each other of a request. No client can set any of it, and none sees
+//! any: all names begin with what only the gateway sets, and the socket between the two takes
 //! connections of this process only.
 
 use http::HeaderName;
@@ -28,4 +28,6 @@ impl ControlHeaders {
     pub const ARRIVED: HeaderName = HeaderName::from_static("x-portcullis-arrived");
     /// The route as written.
     pub const ROUTE: HeaderName = HeaderName::from_static("x-portcullis-route");
+    /// The one that comes back: why it was not carried out, as a word for the audit event.
+    pub const REFUSED: HeaderName = HeaderName::from_static("x-portcullis-refused");
 }

@@ -74,8 +74,6 @@ pub enum DenialReason {
     OwnerUnavailable,
     /// The body is larger than the route allows.
     BodyTooLarge,
-    /// The body is read before it is forwarded, and long, and its length was not announced.
-    LengthRequired,
     /// The body did not come in time.
     BodyTimeout,
     /// The body is of a type that the route does not read, or compressed.
@@ -141,12 +139,6 @@ impl Denial {
     #[must_use]
     pub const fn body_too_large() -> Self {
         Self::new(DenialReason::BodyTooLarge)
-    }
-
-    /// Refuses because a long body came without its length.
-    #[must_use]
-    pub const fn length_required() -> Self {
-        Self::new(DenialReason::LengthRequired)
     }
 
     /// Refuses because the body did not come in time.
@@ -218,7 +210,6 @@ impl Denial {
             DenialReason::AuditFull => "audit_spool_full",
             DenialReason::OwnerUnavailable => "owner_unavailable",
             DenialReason::BodyTooLarge => "body_too_large",
-            DenialReason::LengthRequired => "length_required",
             DenialReason::BodyTimeout => "body_timeout",
             DenialReason::BodyType => "body_type",
             DenialReason::Content(_) => "content_refused",
@@ -291,9 +282,6 @@ impl Denial {
             DenialReason::AuditFull => "The audit log cannot take more; try again.".to_owned(),
             DenialReason::OwnerUnavailable => {
                 "The backend does not tell whose this is; try again.".to_owned()
-            }
-            DenialReason::LengthRequired => {
-                "A body of this length must come with Content-Length.".to_owned()
             }
             DenialReason::BodyTimeout => "The body did not come in time.".to_owned(),
             DenialReason::BodyTooLarge => "The body is larger than this route allows.".to_owned(),

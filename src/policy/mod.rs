@@ -13,6 +13,7 @@ mod header_name;
 mod held_role;
 mod host;
 mod http1;
+mod inquiry;
 pub mod json_text;
 pub mod namespace;
 mod naming;
@@ -50,8 +51,10 @@ pub use http1::{
     AnswerBody, AnswerHead, AnswerReader, BodySpan, Chunked, Framing, Head, HeadLimits, HeadReader,
     MalformedAnswer,
 };
+pub use inquiry::{Inquiry, KnownObjects};
 pub use naming::{
-    Checked, LabelPairs, Names, check_content, named, request_labels, request_params, write_set,
+    AskedFor, Checked, LabelPairs, Names, check_content, named, request_labels, request_params,
+    write_set,
 };
 pub use objects::{
     AnswerRule, Asking, BodyFormat, BodyRule, BodyTemplate, BulkLookup, CreateRule, FilterRule,

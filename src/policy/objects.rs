@@ -70,9 +70,20 @@ pub struct ResourceRule {
     /// Whether the backend keeps the owners of this type: then it is named in the audit and
     /// not checked.
     pub backend: bool,
+    /// Of a type whose owners the backend keeps: how it is asked, in the caller's project,
+    /// whether it shows the object there.
+    pub visible: Option<Arc<OwnRequest>>,
     /// What the value looks like if it is more than an id, as in `runs:/{id}/*`; the first
     /// that fits is taken. Empty: the value is the id.
     pub forms: Vec<Form>,
+}
+
+impl ResourceRule {
+    /// Whether a request that does not name it is refused.
+    #[must_use]
+    pub const fn must_be_named(&self) -> bool {
+        !self.optional && (!self.backend || self.visible.is_some())
+    }
 }
 
 /// A text that holds an id: a literal, the id, and a literal or the beginning of a rest.
@@ -370,7 +381,7 @@ pub struct Asking {
 }
 
 /// A request of the gateway's own.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnRequest {
     /// Its method.
     pub method: Method,

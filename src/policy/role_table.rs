@@ -95,10 +95,7 @@ impl RoleTable {
     /// Every role that the principal holds at exactly this scope.
     #[must_use]
     pub fn grants_at(&self, principal: PrincipalId, scope: Scope) -> &[Grant] {
-        let grants = self.grants(principal);
-        let start = grants.partition_point(|grant| grant.scope < scope);
-        let len = grants[start..].partition_point(|grant| grant.scope == scope);
-        &grants[start..start + len]
+        at(self.grants(principal), scope)
     }
 
     /// Every role that the principal holds anywhere.
@@ -127,10 +124,11 @@ impl RoleTable {
             project.map(Scope::Project),
             resource,
         ];
+        let grants = self.grants(principal);
         around
             .into_iter()
             .flatten()
-            .flat_map(move |scope| self.grants_at(principal, scope))
+            .flat_map(move |scope| at(grants, scope))
     }
 
     /// Whether the principal holds some role that counts at this scope.
@@ -178,6 +176,14 @@ impl RoleTable {
             _ => None,
         })
     }
+}
+
+/// Those at exactly this scope, of some that are sorted by scope.
+fn at(grants: &[Grant], scope: Scope) -> &[Grant] {
+    let start = grants.partition_point(|grant| grant.scope < scope);
+    let rest = &grants[start..];
+    let end = rest.iter().position(|grant| grant.scope != scope);
+    &rest[..end.unwrap_or(rest.len())]
 }
 
 impl Holder {

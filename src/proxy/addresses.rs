@@ -122,14 +122,6 @@ impl Addresses {
         self.balancer.select_with(b"", MAX_TRIES, accept)
     }
 
-    /// The next healthy one in turn, left alone or not.
-    pub(super) fn next_healthy(&self) -> pingora::Result<Backend> {
-        self.balancer.select(b"", MAX_TRIES).ok_or_else(|| {
-            let why = "no healthy address of the upstream";
-            Error::explain(ErrorType::ConnectError, why).into_up()
-        })
-    }
-
     /// Seconds until one may be tried that is left alone now.
     pub(super) fn retry_after(&self) -> u64 {
         let circuits = self.circuits.as_ref();

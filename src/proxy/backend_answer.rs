@@ -6,6 +6,7 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
 use super::client::X_REQUEST_ID;
+use super::control_plane;
 use super::exchange::Exchange;
 use super::gateway::Gateway;
 use super::stages::content_length;
@@ -62,8 +63,9 @@ impl Gateway {
             // It knows no chunks (RFC 9112 §6.1): the connection's end is the body's.
             response.remove_header(&header::TRANSFER_ENCODING);
         }
-        let is_own = exchange.upstream.as_ref().is_some_and(|it| it.is_own());
-        if !is_own {
+        if exchange.upstream.as_ref().is_some_and(|it| it.is_own()) {
+            exchange.refused = control_plane::take_refusal(response);
+        } else {
             strip_own(response)?;
         }
         response.insert_header(X_REQUEST_ID, exchange.request_id())?;
@@ -87,6 +89,13 @@ impl Gateway {
             self.record(exchange);
         }
     }
+
+    /// Trailers come last: as the last byte of a body, they wait for the event.
+    pub(super) fn pass_trailers(&self, trailers: &mut HeaderMap, exchange: &mut Exchange) {
+        exchange.grpc_status = grpc::outcome(trailers).or(exchange.grpc_status);
+        keep_trailers(trailers);
+        self.record(exchange);
+    }
 }
 
 /// An answer follows: 100, 103 and the like.
@@ -109,7 +118,7 @@ fn strip_framing(method: &Method, response: &mut ResponseHeader) {
 
 /// Of an answer's trailers: what must be said in its head (RFC 9110 §6.5.1), or by the gateway
 /// alone, is not believed behind it either.
-pub(super) fn keep_trailers(trailers: &mut HeaderMap) {
+fn keep_trailers(trailers: &mut HeaderMap) {
     let heads = |name: &HeaderName| HEADS.contains(name) || is_own(name);
     let dropped: Vec<_> = trailers.keys().filter(|it| heads(it)).cloned().collect();
     for name in dropped {

@@ -12,14 +12,15 @@ use super::asking::Unresolved;
 use super::exchange::Exchange;
 use super::gateway::Gateway;
 use super::inspect::{self, Unread};
+use super::rescue::Failure;
 use super::rules::Rules;
 use crate::authn::Caller;
 use crate::domain::{ResourceKey, Whose};
-use crate::policy::namespace::{Choice, Sought, chosen, lookups};
+use crate::policy::namespace::Choice;
 use crate::policy::{
-    Authentication, Body, CanonicalRequest, Checked, Circumstances, Decision, Denial, Facts,
-    LabelPairs, LabelSource, Lookup, Named, NamedObjects, Names, PathRef, Question, RoleTable,
-    Route, check_content, decide, named, request_labels, request_params, screen,
+    AskedFor, Authentication, Body, CanonicalRequest, Circumstances, Decision, Denial, Facts,
+    Inquiry, KnownObjects, Lookup, PathRef, Question, RoleTable, Route, check_content, decide,
+    screen,
 };
 
 /// What was learnt of a request besides its head.
@@ -44,23 +45,12 @@ struct Case<'c> {
     circumstances: Circumstances,
 }
 
-/// The objects that it names.
-#[derive(Default)]
-struct Objects {
-    named: Vec<Named>,
-    owners: Vec<Whose>,
-    /// What the request tells of the object that it is to make.
-    made: Option<BTreeMap<String, String>>,
-    /// What its route takes from it for conditions.
-    params: LabelPairs,
-}
-
 impl<'c> Case<'c> {
     fn question<'q>(
         &'q self,
         session: &'q Session,
         table: &'q RoleTable,
-        objects: Option<&'q Objects>,
+        objects: Option<&'q KnownObjects>,
     ) -> Question<'q>
     where
         'c: 'q,
@@ -73,12 +63,7 @@ impl<'c> Case<'c> {
             authentication: self.authentication,
             table,
             circumstances: self.circumstances,
-            objects: objects.map(|objects| NamedObjects {
-                named: &objects.named,
-                owners: &objects.owners,
-                made: objects.made.as_ref(),
-                params: &objects.params,
-            }),
+            objects: objects.map(KnownObjects::named),
         }
     }
 
@@ -157,16 +142,21 @@ impl Gateway {
         case: &Case<'_>,
     ) -> pingora::Result<Decision> {
         let Some(route) = case.route().filter(|route| route.is_asked_about()) else {
-            let (table, none) = (self.tables.current(), Objects::default());
+            let (table, none) = (self.tables.current(), KnownObjects::default());
             return Ok(decide(&case.question(session, &table, Some(&none))));
         };
         if let Err(refused) = screen(&case.question(session, &self.tables.current(), None)) {
             let (denial, facts) = *refused;
             return Ok(Decision::Denied(denial, facts));
         }
+        if route.objects.body.is_some()
+            && let Err(denial) = self.limit_caller(exchange, case.authentication).await
+        {
+            return Ok(Decision::Denied(denial, case.facts()));
+        }
         // Boxed: the question for owners would make all futures around it too deep to compile.
         let learnt = Box::pin(self.learn(session, exchange, case, route)).await;
-        let (objects, learnt) = match learnt {
+        let (objects, asked, learnt) = match learnt {
             Ok(learnt) => learnt,
             Err(Unread::Refused(denial)) => return Ok(Decision::Denied(denial, case.facts())),
             Err(Unread::Broken(error)) => return Err(error),
@@ -181,7 +171,32 @@ impl Gateway {
             denied @ Decision::Denied(..) => denied,
         };
         *exchange.learnt = learnt;
-        Ok(decision)
+        Ok(self.shown(exchange, decision, &asked).await)
+    }
+
+    /// A permit for what the backend does not show in the permit's project is none.
+    async fn shown(&self, exchange: &Exchange, decision: Decision, asked: &[AskedFor]) -> Decision {
+        let permit = match decision {
+            Decision::Permitted(permit) if !asked.is_empty() => permit,
+            other => return other,
+        };
+        let upstream = exchange.rules.upstreams.find(&permit.route().upstream);
+        let shown = match upstream {
+            Some(upstream) => self.lineage.asker().shows(upstream, &permit, asked).await,
+            None => Err(Failure::Internal),
+        };
+        let denial = match shown {
+            Ok(true) => return Decision::Permitted(permit),
+            Ok(false) => Denial::resource_unknown(),
+            Err(failure) => {
+                tracing::warn!(
+                    code = failure.code(),
+                    "whether an object is shown cannot be told"
+                );
+                Denial::owner_unavailable()
+            }
+        };
+        Decision::Denied(denial, permit.into_facts())
     }
 
     /// Reads the body, and asks whose the objects are that the request names.
@@ -191,57 +206,36 @@ impl Gateway {
         exchange: &Exchange,
         case: &Case<'_>,
         route: &Route,
-    ) -> Result<(Objects, Learnt), Unread> {
+    ) -> Result<(KnownObjects, Vec<AskedFor>, Learnt), Unread> {
         let rules = &exchange.rules;
         let allowed = route.max_body.unwrap_or(rules.limits.body);
         let body = match &route.objects.body {
             Some(rule) => Some(inspect::read(session, exchange, rule, allowed).await?),
             None => None,
         };
-        let (mut names, sought, labels, params) = {
+        let mut inquiry = {
             let table = self.tables.current();
-            let question = case.question(session, &table, None);
-            let names = named(&question, body.as_ref()).map_err(Denial::from)?;
-            let sought = lookups(&question, body.as_ref(), &names).map_err(Denial::from)?;
-            let rules = route.objects.creates.iter();
-            let labels = rules.map(|rule| request_labels(&question, body.as_ref(), rule));
-            let labels = labels
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(Denial::from)?;
-            let params = request_params(&question, body.as_ref(), &route.objects);
-            (names, sought, labels, params.map_err(Denial::from)?)
+            Inquiry::of(&case.question(session, &table, None), body.as_ref())?
         };
-        let choice = self.choose(rules, case, session, route, sought).await?;
-        names.replace(|kind, name| choice.id(kind, name).map(str::to_owned));
-        let key = |object: &Checked| key(route, &object.reference.kind, &object.reference.id);
-        let keys: Vec<_> = names.checked.iter().map(key).collect();
-        let owners = self.owners(rules, &keys).await?;
-        let doomed = if route.objects.deletes { names.own } else { 0 };
+        let named = self.owners(rules, inquiry.name_keys()).await?;
+        let choice = {
+            let table = self.tables.current();
+            inquiry.choose(&case.question(session, &table, None), &named)?
+        };
+        let owners = self.owners(rules, inquiry.keys()).await?;
+        let doomed = if route.objects.deletes {
+            inquiry.own_keys().to_vec()
+        } else {
+            Vec::new()
+        };
         let learnt = Learnt {
             body,
-            doomed: keys.into_iter().take(doomed).collect(),
-            labels: labels.into_iter().map(texts).collect(),
+            doomed,
+            labels: inquiry.labels().to_vec(),
             names: choice,
         };
-        let mut objects = objects(names, owners);
-        objects.made = told(route, &learnt.labels);
-        objects.params = params;
-        Ok((objects, learnt))
-    }
-
-    /// Which objects the names in the request mean.
-    async fn choose(
-        &self,
-        rules: &Rules,
-        case: &Case<'_>,
-        session: &Session,
-        route: &Route,
-        sought: Sought,
-    ) -> Result<Choice, Denial> {
-        let keys = sought.keys().map(|(kind, id)| key(route, kind, id));
-        let owners = self.owners(rules, &keys.collect::<Vec<_>>()).await?;
-        let table = self.tables.current();
-        chosen(&case.question(session, &table, None), sought, &owners)
+        let asked = inquiry.take_asked();
+        Ok((inquiry.answered(owners), asked, learnt))
     }
 
     pub(super) async fn owners(
@@ -261,51 +255,4 @@ impl Gateway {
             }
         })
     }
-}
-
-fn key(route: &Route, kind: &Arc<str>, id: &str) -> ResourceKey {
-    ResourceKey {
-        upstream: Arc::clone(route.recorded_at()),
-        kind: Arc::clone(kind),
-        id: id.into(),
-    }
-}
-
-/// What the request tells of what it makes; `None` if the answer is to tell some of it.
-fn told(route: &Route, labels: &[BTreeMap<String, String>]) -> Option<BTreeMap<String, String>> {
-    let rules = &route.objects.creates;
-    let mut sources = rules.iter().flat_map(|rule| &rule.labels);
-    let by_request = |(_, from): &(_, LabelSource)| matches!(from, LabelSource::Request(_));
-    (!rules.is_empty() && sources.all(by_request))
-        .then(|| labels.iter().flat_map(BTreeMap::clone).collect())
-}
-
-fn texts(labels: Vec<(Arc<str>, String)>) -> BTreeMap<String, String> {
-    let labels = labels.into_iter();
-    labels
-        .map(|(name, text)| (name.to_string(), text))
-        .collect()
-}
-
-/// What is not checked is named first, where it is what the request is about.
-fn objects(names: Names, mut owners: Vec<Whose>) -> Objects {
-    let mut objects = Objects::default();
-    if let Some(label) = names.label.filter(|_| names.own == 0) {
-        objects.named.push(Named {
-            kind: label.kind,
-            id: label.id.into(),
-            enforced: false,
-            may_be_absent: false,
-        });
-        owners.insert(0, Whose::Nobodys);
-    }
-    let checked = names.checked.into_iter().map(|object| Named {
-        kind: object.reference.kind,
-        id: object.reference.id.into(),
-        enforced: true,
-        may_be_absent: object.may_be_absent,
-    });
-    objects.named.extend(checked);
-    objects.owners = owners;
-    objects
 }

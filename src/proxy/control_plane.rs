@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
-use pingora::http::RequestHeader;
+use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::exchange::Exchange;
 use super::upstream::Upstream;
@@ -93,4 +93,10 @@ pub(super) fn put_caller(
     let arrived = exchange.occurred_at.timestamp_micros();
     put(ControlHeaders::ARRIVED, Some(arrived.to_string()))?;
     put(ControlHeaders::ROUTE, Some(route.label.to_string()))
+}
+
+/// Why it has not carried out a request: told to us, and to no client.
+pub(super) fn take_refusal(response: &mut ResponseHeader) -> Option<String> {
+    let word = response.remove_header(&ControlHeaders::REFUSED)?;
+    word.to_str().ok().map(str::to_owned)
 }

@@ -65,6 +65,8 @@ pub struct Exchange {
     /// What a gRPC call came to at the backend.
     pub(super) grpc_status: Option<u16>,
     pub(super) failure: Option<Failure>,
+    /// Why our own control plane has not carried it out.
+    pub(super) refused: Option<String>,
     /// What the rate limits say.
     pub(super) rate: RateState,
     pub(super) connection: Option<Arc<Connection>>,
@@ -124,6 +126,7 @@ impl Exchange {
             ends_with_head: false,
             grpc_status: None,
             failure: None,
+            refused: None,
             rate: RateState::default(),
             connection,
             body_watch: BodyWatch::current(),

@@ -8,6 +8,7 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
 use super::consider::Learnt;
+use super::control_plane::put_caller;
 use super::exchange::{Exchange, Outcome};
 use super::gateway::Gateway;
 use super::headers::{put_te, upstream_request, value_of};
@@ -70,10 +71,21 @@ impl Exchange {
 
 impl Gateway {
     /// The head that goes upstream.
-    pub(super) fn rebuilt(
+    pub(super) fn upstream_head(
+        &self,
         session: &Session,
         exchange: &mut Exchange,
     ) -> pingora::Result<RequestHeader> {
+        let mut built = Self::rebuilt(session, exchange)?;
+        if let Outcome::Permitted(permit) = &exchange.outcome
+            && self.control_plane.named(&permit.route().upstream).is_some()
+        {
+            put_caller(&mut built, permit, exchange)?;
+        }
+        Ok(built)
+    }
+
+    fn rebuilt(session: &Session, exchange: &mut Exchange) -> pingora::Result<RequestHeader> {
         let (Outcome::Permitted(permit), Some(upstream), Some(request), Some(client)) = (
             &exchange.outcome,
             &exchange.upstream,

@@ -15,12 +15,11 @@ use pingora::{Error, ErrorType};
 
 use super::answer::Answer;
 use super::asking::Lineage;
-use super::backend_answer::{is_interim, keep_trailers};
+use super::backend_answer::is_interim;
 use super::capture::PageTokens;
-use super::control_plane::{ControlPlane, put_caller};
-use super::exchange::{Exchange, InFlight, Outcome};
+use super::control_plane::ControlPlane;
+use super::exchange::{Exchange, InFlight};
 use super::front::Connection;
-use super::grpc;
 use super::rescue::Failure;
 use super::rules::LiveRules;
 use crate::audit::Spool;
@@ -174,13 +173,7 @@ impl ProxyHttp for Gateway {
             let problem = Error::explain(ErrorType::H2Error, "the backend speaks no HTTP/2");
             return Err(problem.into_up());
         }
-        let mut built = Self::rebuilt(session, exchange)?;
-        if let Outcome::Permitted(permit) = &exchange.outcome
-            && self.control_plane.named(&permit.route().upstream).is_some()
-        {
-            put_caller(&mut built, permit, exchange)?;
-        }
-        *upstream_request_header = built;
+        *upstream_request_header = self.upstream_head(session, exchange)?;
         Ok(())
     }
 
@@ -204,10 +197,6 @@ impl ProxyHttp for Gateway {
         end_of_stream: bool,
         exchange: &mut Exchange,
     ) -> pingora::Result<()> {
-        if let Some(whole) = &exchange.forwarded.body {
-            *body = (!whole.is_empty()).then(|| whole.clone());
-            return Ok(());
-        }
         exchange.body_came(end_of_stream);
         exchange.count_body(body.as_ref().map_or(0, Bytes::len))
     }
@@ -236,16 +225,13 @@ impl ProxyHttp for Gateway {
         Ok(None)
     }
 
-    /// Trailers come last: as the last byte of a body, they wait for the event.
     async fn response_trailer_filter(
         &self,
         _: &mut Session,
         trailers: &mut HeaderMap,
         exchange: &mut Exchange,
     ) -> pingora::Result<Option<Bytes>> {
-        exchange.grpc_status = grpc::outcome(trailers).or(exchange.grpc_status);
-        keep_trailers(trailers);
-        self.record(exchange);
+        self.pass_trailers(trailers, exchange);
         Ok(None)
     }
 

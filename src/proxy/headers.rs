@@ -222,7 +222,7 @@ fn put_forwarded(
     built.insert_header(X_REQUEST_ID, client.request_id.as_str())
 }
 
-fn put_identity(
+pub(super) fn put_identity(
     built: &mut RequestHeader,
     permit: &Permit,
     identity: &[(HeaderName, Template)],

@@ -1,10 +1,7 @@
 //! Bodies that are read before anything is decided.
 //!
 //! The backend gets none of it before the verdict, and then what was understood, not what
-//! was sent. Pingora hands a body on only as it reads it, or out of what it keeps for another
-//! attempt: 64 KiB, for want of which nothing of the body would be handed on at all. So no
-//! more than that is read while it keeps: the last part of the body, whose place the whole
-//! takes on its way. Of a body without a length nobody knows where the last part begins.
+//! was sent ([`relay`](super::relay)).
 
 use std::time::Duration;
 
@@ -16,8 +13,6 @@ use super::exchange::Exchange;
 use super::stages::content_length;
 use crate::policy::{Body, BodyRule, Denial, has_no_body};
 
-/// What Pingora keeps of a body.
-const KEPT: u64 = 64 << 10;
 /// How long all of a body may take.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -56,7 +51,7 @@ pub(super) async fn read(
         let told = session.as_downstream_mut().write_continue_response().await;
         told.map_err(|error| Unread::Broken(error.into_down()))?;
     }
-    let whole = tokio::time::timeout(PATIENCE, collect(session, exchange, announced, most)).await;
+    let whole = tokio::time::timeout(PATIENCE, collect(session, exchange, most)).await;
     let whole = whole.unwrap_or_else(|_| Err(Denial::body_timeout().into()))?;
     Ok(understood(session, rule, whole)?)
 }
@@ -65,37 +60,21 @@ fn understood(session: &Session, rule: &BodyRule, whole: Bytes) -> Result<Body, 
     Body::read(rule, &session.req_header().headers, whole)
 }
 
-async fn collect(
-    session: &mut Session,
-    exchange: &Exchange,
-    announced: Option<u64>,
-    most: u64,
-) -> Result<Bytes, Unread> {
+async fn collect(session: &mut Session, exchange: &Exchange, most: u64) -> Result<Bytes, Unread> {
     exchange.await_body();
     let mut whole = BytesMut::new();
-    loop {
-        let read = whole.len() as u64;
-        if announced.is_none_or(|length| length.saturating_sub(read) <= KEPT) {
-            session.as_mut().enable_retry_buffering();
-        }
-        let bytes = session.as_downstream_mut().read_request_body().await;
-        let Some(bytes) = bytes.map_err(|error| Unread::Broken(error.into_down()))? else {
-            break;
-        };
-        let length = read + bytes.len() as u64;
-        if length > most {
+    while let Some(bytes) = next(session).await? {
+        if (whole.len() + bytes.len()) as u64 > most {
             return Err(Denial::body_too_large().into());
-        }
-        if announced.is_none() && length > KEPT {
-            return Err(Denial::length_required().into());
         }
         exchange.body_came(false);
         whole.extend_from_slice(&bytes);
     }
     exchange.body_came(true);
-    // Then Pingora would hand nothing on, not even the end.
-    if session.as_ref().get_retry_buffer().is_none() {
-        return Err(Denial::length_required().into());
-    }
     Ok(whole.freeze())
+}
+
+async fn next(session: &mut Session) -> Result<Option<Bytes>, Unread> {
+    let read = session.as_downstream_mut().read_request_body().await;
+    read.map_err(|error| Unread::Broken(error.into_down()))
 }

@@ -9,6 +9,8 @@
 //! | `stages.rs` | canonical request, verdict, refusal |
 //! | `consider.rs`, `inspect.rs` | verdict, with the body and the owners it needs |
 //! | `asking/` | the gateway's own questions to a backend: whose an object is |
+//! | `call.rs` | an exchange with a backend that is the gateway's own |
+//! | `relay.rs` | one whose body was read before the verdict |
 //! | `capture/` | answers that are understood before they are passed on |
 //! | `forward.rs` | what goes upstream besides what came |
 //! | `redirect.rs` | the way to TLS, where nothing else is told |
@@ -33,6 +35,7 @@ mod asking;
 mod attempt;
 mod back;
 mod backend_answer;
+mod call;
 mod capture;
 mod circuit;
 mod client;
@@ -53,13 +56,16 @@ mod provision;
 mod rate;
 mod record;
 mod redirect;
+mod relay;
 mod rescue;
 mod rules;
 mod stages;
 mod target;
 mod upstream;
 
-pub use asking::{Asker, Lineage, ListedObject, ListingError, Listings};
+pub use asking::{
+    Asker, Lineage, ListedObject, ListingError, Listings, OwnerSearch, OwnersUnknown,
+};
 pub use capture::{Page, PageTokens};
 pub use control_plane::ControlPlane;
 pub use exchange::InFlight;

@@ -10,16 +10,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header;
-use pingora::connectors::http::Connector;
-use pingora::http::RequestHeader;
-use pingora::{Error, ErrorType};
 
-use super::asking::wire;
+use super::asking::{Asker, Question, Reply};
+use super::rescue::Failure;
 use super::rules::{LiveRules, Rules};
 use super::upstream::Upstream;
 use crate::cache::RoleTables;
-use crate::config::{HostRewrite, Provision};
+use crate::config::Provision;
 use crate::domain::{Project, ProjectId, Tenant};
 use crate::policy::Field;
 
@@ -27,15 +24,26 @@ use crate::policy::Field;
 const EVERY: Duration = Duration::from_millis(200);
 /// Pause after a failure.
 const RETRY: Duration = Duration::from_secs(2);
-/// Longest answer that is read, in bytes.
-const MAX_ANSWER: usize = 64 * 1024;
-/// Of one request.
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// So much of an answer is told if it is a refusal, in bytes.
+const TOLD: usize = 300;
+
+/// Why a project has not what it needs.
+#[derive(Debug, thiserror::Error)]
+enum Unprovided {
+    #[error("there is no such upstream")]
+    NoUpstream,
+    #[error("what is to be sent names something that a project has not")]
+    Field,
+    #[error("no answer: {}", .0.code())]
+    Unanswered(Failure),
+    #[error("status {status}: {answer}")]
+    Refused { status: u16, answer: String },
+}
 
 /// Provisions projects in the backends.
 pub struct Provisioner {
     rules: LiveRules,
-    connector: Connector,
+    asker: Asker,
     /// By (index of the provision, project).
     done: Mutex<HashSet<(usize, ProjectId)>>,
 }
@@ -46,7 +54,7 @@ impl Provisioner {
     pub fn new(rules: LiveRules) -> Self {
         Self {
             rules,
-            connector: Connector::new(None),
+            asker: Asker::default(),
             done: Mutex::default(),
         }
     }
@@ -103,7 +111,7 @@ impl Provisioner {
             let (upstream, project_name) = (&provision.upstream, &project.slug);
             let asked = match rules.upstreams.find(upstream) {
                 Some(upstream) => self.ask(provision, upstream, tenant, project).await,
-                None => Err(Error::new(ErrorType::InternalError)),
+                None => Err(Unprovided::NoUpstream),
             };
             match asked {
                 Ok(()) => {
@@ -129,39 +137,24 @@ impl Provisioner {
         upstream: &Upstream,
         tenant: &Tenant,
         project: &Project,
-    ) -> pingora::Result<()> {
-        let body = body(rule, tenant, project)?;
-        let asked = tokio::time::timeout(TIMEOUT, self.send(rule, upstream, body)).await;
-        let (status, answer) =
-            asked.unwrap_or_else(|_| Err(Error::new(ErrorType::ReadTimedout)))?;
-        if (200..300).contains(&status) || exists(rule, status, &answer) {
+    ) -> Result<(), Unprovided> {
+        let question = Question {
+            method: rule.method.clone(),
+            target: rule.path.clone(),
+            body: Some(body(rule, tenant, project)?),
+        };
+        let reply = self.asker.ask(upstream, &question).await;
+        let Reply { status, body } = reply.map_err(Unprovided::Unanswered)?;
+        if (200..300).contains(&status) || exists(rule, status, &body) {
             return Ok(());
         }
-        Error::e_explain(
-            ErrorType::HTTPStatus(status),
-            String::from_utf8_lossy(&answer[..answer.len().min(300)]).into_owned(),
-        )
-    }
-
-    /// Status and body of the answer.
-    async fn send(
-        &self,
-        rule: &Provision,
-        upstream: &Upstream,
-        body: Bytes,
-    ) -> pingora::Result<(u16, Bytes)> {
-        let peer = upstream.any_peer()?;
-        let (mut session, _) = self.connector.get_http_session(&*peer).await?;
-        let request = request(rule, upstream, body.len())?;
-        wire::write_head(&mut session, request, upstream).await?;
-        wire::write_body(&mut session, body).await?;
-        let head = wire::read_head(&mut session, &peer).await?;
-        let answer = wire::read_body(&mut session, MAX_ANSWER, &peer).await?;
-        Ok((head.status.as_u16(), answer))
+        let told = &body[..body.len().min(TOLD)];
+        let answer = String::from_utf8_lossy(told).into_owned();
+        Err(Unprovided::Refused { status, answer })
     }
 }
 
-fn body(rule: &Provision, tenant: &Tenant, project: &Project) -> pingora::Result<Bytes> {
+fn body(rule: &Provision, tenant: &Tenant, project: &Project) -> Result<Bytes, Unprovided> {
     let fields = |field| {
         Some(match field {
             Field::TenantId => tenant.id.to_string().into(),
@@ -171,19 +164,8 @@ fn body(rule: &Provision, tenant: &Tenant, project: &Project) -> pingora::Result
             _ => return None,
         })
     };
-    let body = rule.body.render(&fields);
-    let body = body.ok_or_else(|| Error::new(ErrorType::InternalError))?;
+    let body = rule.body.render(&fields).ok_or(Unprovided::Field)?;
     Ok(body.to_string().into())
-}
-
-fn request(rule: &Provision, upstream: &Upstream, length: usize) -> pingora::Result<RequestHeader> {
-    let mut request = RequestHeader::build(rule.method.clone(), rule.path.as_bytes(), Some(3))?;
-    if let HostRewrite::Upstream(host) | HostRewrite::Literal(host) = &upstream.host {
-        request.insert_header(header::HOST, &**host)?;
-    }
-    request.insert_header(header::CONTENT_TYPE, "application/json")?;
-    request.insert_header(header::CONTENT_LENGTH, length.to_string())?;
-    Ok(request)
 }
 
 fn exists(rule: &Provision, status: u16, answer: &[u8]) -> bool {

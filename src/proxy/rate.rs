@@ -4,6 +4,7 @@
 //!    so that guessing keys is bounded.
 //! 2. Its `principal`, `key` and `tenant` count what a known principal sends, permitted or
 //!    not.
+//!    Where a body is read before the decision, `principal` and `key` count before that.
 //! 3. The limits of a route, `address` included, count what is permitted there: they say
 //!    how much the backend gets.
 //!
@@ -17,7 +18,7 @@ use super::exchange::Exchange;
 use super::gateway::Gateway;
 use super::rules::Rules;
 use crate::domain::{Dimension, RateRule};
-use crate::policy::{Decision, Denial, DenialReason, Facts};
+use crate::policy::{Authentication, Decision, Denial, DenialReason, Facts};
 use crate::rate::{Charge, Refusal, Standings, Subject, Taken};
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -28,6 +29,8 @@ const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 pub(super) struct RateState {
     taken: Taken,
     standings: Standings,
+    /// Whether the top level has counted principal and key already.
+    caller_counted: bool,
 }
 
 impl RateState {
@@ -58,6 +61,35 @@ impl Gateway {
         Ok(())
     }
 
+    /// Before a body is read for a known caller, who may send any number of them otherwise.
+    pub(super) async fn limit_caller(
+        &self,
+        exchange: &mut Exchange,
+        authentication: &Authentication,
+    ) -> Result<(), Denial> {
+        let Authentication::Authenticated(subject) = authentication else {
+            return Ok(());
+        };
+        let facts = Facts {
+            subject: Some(subject.clone()),
+            ..Facts::default()
+        };
+        let rules = std::sync::Arc::clone(&exchange.rules);
+        let charges = charges(
+            rules.rate.iter().filter(|rule| is_of_caller(rule)),
+            &facts,
+            exchange,
+        );
+        let state = &mut exchange.rate;
+        state.caller_counted = true;
+        let taken = std::mem::take(&mut state.taken);
+        let held = self
+            .limiter
+            .hold_more(&charges, taken, &mut state.standings);
+        state.taken = held.await.map_err(denial)?;
+        Ok(())
+    }
+
     /// After the decision, before anybody hears of it.
     pub(super) async fn limit_known(
         &self,
@@ -65,7 +97,10 @@ impl Gateway {
         exchange: &mut Exchange,
         decision: Decision,
     ) -> Decision {
-        let by_credential = |rule: &&RateRule| rule.dimension != Dimension::Address;
+        let counted = exchange.rate.caller_counted;
+        let by_credential = |rule: &&RateRule| {
+            rule.dimension != Dimension::Address && !(counted && is_of_caller(rule))
+        };
         let of_all = rules.rate.iter().filter(by_credential);
         let charged = match &decision {
             Decision::Permitted(permit) => {
@@ -100,6 +135,10 @@ impl Gateway {
         let passed = self.limiter.charge(&charges, taken, &mut state.standings);
         passed.await.map_err(denial)
     }
+}
+
+const fn is_of_caller(rule: &RateRule) -> bool {
+    matches!(rule.dimension, Dimension::Principal | Dimension::Key)
 }
 
 const fn is_malformed(denial: &Denial) -> bool {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::Method;
+use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::exchange::{Exchange, Outcome};
@@ -51,6 +51,7 @@ pub(super) fn event(exchange: &Exchange, now: Instant) -> AuditEvent {
 
 fn name(exchange: &Exchange) -> Arc<str> {
     match &exchange.outcome {
+        Outcome::Permitted(_) if refused_by_us(exchange).is_some() => DENIED.into(),
         Outcome::Permitted(permit) => Arc::clone(&permit.route().event),
         Outcome::Denied(denial, _) => match denial.reason() {
             DenialReason::Malformed(_) => MALFORMED.into(),
@@ -64,7 +65,16 @@ fn name(exchange: &Exchange) -> Arc<str> {
     }
 }
 
+/// Why our own control plane has denied it, after the route was permitted.
+fn refused_by_us(exchange: &Exchange) -> Option<&String> {
+    let is_denial = exchange.status == Some(StatusCode::FORBIDDEN);
+    exchange.refused.as_ref().filter(|_| is_denial)
+}
+
 fn result(exchange: &Exchange) -> (AuditResult, Option<String>) {
+    if let Some(word) = refused_by_us(exchange) {
+        return (AuditResult::Denied, Some(word.clone()));
+    }
     if let Outcome::Denied(denial, _) = &exchange.outcome {
         return (AuditResult::Denied, Some(denial.code().to_owned()));
     }
@@ -74,7 +84,10 @@ fn result(exchange: &Exchange) -> (AuditResult, Option<String>) {
     match exchange.status {
         Some(status) if status.is_client_error() || status.is_server_error() => (
             AuditResult::Failed,
-            Some(format!("upstream_{}", status.as_u16())),
+            Some(match &exchange.refused {
+                Some(word) => word.clone(),
+                None => format!("upstream_{}", status.as_u16()),
+            }),
         ),
         Some(_) => match exchange.grpc_status {
             None | Some(0) => (AuditResult::Success, None),
@@ -116,6 +129,10 @@ fn details(exchange: &Exchange) -> Map<String, Value> {
     if let Some(request) = &exchange.request {
         details.insert("path".to_owned(), request.path().encoded().into());
         details.insert("host".to_owned(), request.host().into());
+    }
+    if let (Outcome::Permitted(permit), Some(_)) = (&exchange.outcome, refused_by_us(exchange)) {
+        let intended = &permit.route().event;
+        details.insert("intended".to_owned(), (&**intended).into());
     }
     if let Outcome::Denied(denial, facts) = &exchange.outcome {
         if let Some(route) = &facts.route {

@@ -27,7 +27,6 @@ pub(super) fn status(reason: &DenialReason) -> StatusCode {
         | DenialReason::ConditionUnmet
         | DenialReason::CredentialPermission { .. } => StatusCode::FORBIDDEN,
         DenialReason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        DenialReason::LengthRequired => StatusCode::LENGTH_REQUIRED,
         DenialReason::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
         DenialReason::BodyType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         DenialReason::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,

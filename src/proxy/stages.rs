@@ -143,11 +143,15 @@ impl Gateway {
         if exchange.forwarded.body.is_none() && streams_body(session) {
             exchange.await_body();
         }
-        let captures = exchange.route().is_some_and(|route| route.captures());
-        if captures {
+        if exchange.route().is_some_and(|route| route.captures()) {
+            // Apart from what every request needs: they are large.
             Box::pin(self.capture(session, exchange)).await?;
+        } else if exchange.forwarded.body.is_some() {
+            Box::pin(self.relay(session, exchange)).await?;
+        } else {
+            return Ok(false);
         }
-        Ok(captures)
+        Ok(true)
     }
 
     /// Completes a permitted request, and leaves its intent.

@@ -225,18 +225,6 @@ impl Upstream {
         Dial::new(connector, pool, place, peer, idle)
     }
 
-    /// The next healthy address in turn, for a request of the gateway's own.
-    pub(super) fn any_peer(&self) -> pingora::Result<Box<HttpPeer>> {
-        let peer = self.peer_of(self.addresses.next_healthy()?);
-        let address = peer.address().as_inet().copied();
-        let Some(address) = address.filter(|_| !self.http2) else {
-            return Ok(peer);
-        };
-        let holder = Holder::Gateway;
-        let dial = Arc::new(self.dial(Place { address, holder }, *peer));
-        Ok(Box::new(dial.peer()))
-    }
-
     fn peer_at(&self, socket: &str) -> pingora::Result<Box<HttpPeer>> {
         let mut peer = HttpPeer::new_uds(socket, false, String::new())?;
         peer.options = self.options.clone();

@@ -94,9 +94,26 @@ impl RateLimiter {
         asked: &[Charge],
         standings: &mut Standings,
     ) -> Result<Taken, Refusal> {
-        let at = self.count(asked, &Taken::default(), standings).await?;
-        let charges = asked.into();
-        Ok(Taken { charges, at })
+        self.hold_more(asked, Taken::default(), standings).await
+    }
+
+    /// As [`Self::hold`], of a request that has `taken` something before.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]: it must not go on, and what it has taken is given back.
+    pub async fn hold_more(
+        &self,
+        asked: &[Charge],
+        mut taken: Taken,
+        standings: &mut Standings,
+    ) -> Result<Taken, Refusal> {
+        let at = self.count(asked, &taken, standings).await?;
+        if taken.charges.is_empty() {
+            taken.at = at;
+        }
+        taken.charges.extend_from_slice(asked);
+        Ok(taken)
     }
 
     /// Counts a request by all of `asked`. If one of them refuses it, none has counted it,

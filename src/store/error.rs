@@ -22,6 +22,9 @@ pub enum StoreError {
     /// A rule forbids it.
     #[error("{0}")]
     Refused(String),
+    /// The database refuses it to whoever it is done for: a missing right, or row-level security.
+    #[error("the database refuses it: {0}")]
+    Forbidden(String),
     /// The database login could get around row-level security.
     #[error("{0}")]
     UnfitLogin(String),
@@ -84,7 +87,7 @@ fn from_sqlstate(cause: &dyn DatabaseError) -> StoreError {
         Some("42P01" | "42703" | "42883" | "22023") => {
             StoreError::Unavailable(format!("{}; run `portcullis migrate`", cause.message()))
         }
-        Some("42501") => StoreError::Refused(cause.message().to_owned()),
+        Some("42501") => StoreError::Forbidden(cause.message().to_owned()),
         _ => StoreError::Unavailable(cause.message().to_owned()),
     }
 }

@@ -1,8 +1,12 @@
 //! Passwords of people.
 
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 use sqlx::types::Uuid;
 
+use super::api::ApiTx;
 use super::author::Done;
+use super::sessions::end_all;
 use super::{Author, Db, Result};
 use crate::domain::{Email, PrincipalId, PrincipalName};
 
@@ -27,7 +31,7 @@ impl Db {
         let row = sqlx::query!(
             r#"SELECT p.id, p.disabled_at IS NOT NULL AS "disabled!", w.hash AS "hash?"
                FROM principals p LEFT JOIN passwords w ON w.principal_id = p.id
-               WHERE p.kind = 'user' AND lower(p.email) = $1"#,
+               WHERE p.kind = 'user' AND p.email = $1"#,
             email.as_str(),
         )
         .fetch_optional(&mut *self.read().await?)
@@ -49,26 +53,61 @@ impl Db {
         let name = PrincipalName::Email(email.clone());
         let person = super::principals::principal(&mut change.tx, &name).await?;
         let now = change.author.now();
-        sqlx::query!(
-            "INSERT INTO passwords (principal_id, hash, changed_at) VALUES ($1, $2, $3)
-             ON CONFLICT (principal_id) DO UPDATE
-             SET hash = excluded.hash, changed_at = excluded.changed_at",
-            person.id.0,
-            hash,
-            now,
-        )
-        .execute(&mut *change.tx)
-        .await?;
-        let ended = super::sessions::end_all(&mut change.tx, person.id, None, now).await?;
-        let done = Done::new("password.changed", "user", &person.id);
-        let done = done.detail("principal", person.label());
-        change.commit(done.detail("sessions_ended", ended)).await
+        let done = put(&mut change.tx, person.id, hash, now).await?;
+        change
+            .commit(done.detail("principal", person.label()))
+            .await
     }
+
+    /// What the person of this id signs in with.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn password_of(&self, id: PrincipalId) -> Result<Option<String>> {
+        let found = sqlx::query_scalar!("SELECT hash FROM passwords WHERE principal_id = $1", id.0)
+            .fetch_optional(&mut *self.read().await?)
+            .await?;
+        Ok(found)
+    }
+}
+
+impl ApiTx {
+    /// Gives a person another password (`password.changed`), and ends all their sessions.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn change_password(&mut self, of: PrincipalId, hash: &str) -> Result<Done> {
+        let now = self.now();
+        put(self.connection(), of, hash, now).await
+    }
+}
+
+async fn put(
+    connection: &mut PgConnection,
+    of: PrincipalId,
+    hash: &str,
+    now: DateTime<Utc>,
+) -> Result<Done> {
+    sqlx::query!(
+        "INSERT INTO passwords (principal_id, hash, changed_at) VALUES ($1, $2, $3)
+         ON CONFLICT (principal_id) DO UPDATE
+         SET hash = excluded.hash, changed_at = excluded.changed_at",
+        of.0,
+        hash,
+        now,
+    )
+    .execute(&mut *connection)
+    .await?;
+    let ended = end_all(connection, of, now).await?;
+    let done = Done::new("password.changed", "user", &of);
+    Ok(done.detail("sessions_ended", ended))
 }
 
 /// Puts a hash under better parameters in the place of another, unless that was changed.
 pub(super) async fn rehash(
-    connection: &mut sqlx::PgConnection,
+    connection: &mut PgConnection,
     of: PrincipalId,
     former: &str,
     hash: &str,

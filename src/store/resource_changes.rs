@@ -39,7 +39,7 @@ impl Db {
         Ok(ids)
     }
 
-    /// Forgets an object, whatever the backend does with it (`resource.forgotten`), and the
+    /// Forgets an object, whatever the backend does with it (`resource.released`), and the
     /// bindings on it (`member.removed`).
     ///
     /// # Errors
@@ -50,7 +50,7 @@ impl Db {
         let (found, home, project) = found(&mut change, key).await?;
         remove_bindings(&mut change.tx, change.author, &[found.id.0]).await?;
         delete(&mut change.tx, &[found.id.0]).await?;
-        let done = done("resource.forgotten", &found, &home, &project);
+        let done = done("resource.released", &found, &home, &project);
         change.commit(done).await
     }
 

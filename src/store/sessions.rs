@@ -147,12 +147,12 @@ pub struct Rehashed {
 }
 
 impl ApiTx {
-    /// Begins a session (`session.created`): the attempt succeeded.
+    /// Begins a session (`session.created`).
     ///
     /// # Errors
     ///
     /// `Unavailable`.
-    pub async fn begin_session(&mut self, new: &Session, attempt: &Attempt) -> Result<Done> {
+    pub async fn begin_session(&mut self, new: &Session) -> Result<Done> {
         let methods: Vec<_> = new
             .methods
             .iter()
@@ -176,6 +176,16 @@ impl ApiTx {
         )
         .execute(self.connection())
         .await?;
+        let done = Done::new("session.created", "session", &new.id);
+        Ok(done.detail("methods", methods))
+    }
+
+    /// An attempt that counted as failed was none.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn forgive(&mut self, attempt: &Attempt) -> Result<()> {
         sqlx::query!(
             "DELETE FROM sign_in_failures WHERE account = $1 AND source = $2",
             &attempt.account,
@@ -183,8 +193,7 @@ impl ApiTx {
         )
         .execute(self.connection())
         .await?;
-        let done = Done::new("session.created", "session", &new.id);
-        Ok(done.detail("methods", methods))
+        Ok(())
     }
 
     /// Puts a better hash of the same password on record.
@@ -219,18 +228,15 @@ impl ApiTx {
     }
 }
 
-/// Ends all sessions of a person but one; returns how many.
+/// Ends all sessions of a person; returns how many.
 pub(super) async fn end_all(
     connection: &mut PgConnection,
     of: PrincipalId,
-    but: Option<SessionId>,
     now: DateTime<Utc>,
 ) -> Result<u64> {
     let ended = sqlx::query!(
-        "UPDATE sessions SET revoked_at = $3
-         WHERE principal_id = $1 AND id IS DISTINCT FROM $2 AND revoked_at IS NULL",
+        "UPDATE sessions SET revoked_at = $2 WHERE principal_id = $1 AND revoked_at IS NULL",
         of.0,
-        but.map(|id| id.0),
         now,
     )
     .execute(connection)

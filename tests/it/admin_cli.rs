@@ -19,7 +19,7 @@ impl Cli {
             postgres: TestPostgres::start().await,
         };
         let migrated = cli.json(&format!("migrate --url {}", cli.postgres.owner_url()));
-        assert_eq!(migrated["applied"].as_array().unwrap().len(), 9);
+        assert_eq!(migrated["applied"].as_array().unwrap().len(), 10);
         cli
     }
 
@@ -338,6 +338,74 @@ routes: []
     };
     insta::assert_snapshot!(failure(&run(None)), @"3: portcullis.yaml:3:18: variable `SOME_URL` is not set; set it, or write `${SOME_URL:-default}`");
     assert!(run(Some(cli.postgres.gateway_url())).status.success());
+}
+
+#[tokio::test]
+async fn a_binding_is_on_an_object_denies_or_has_a_condition_and_goes_as_it_was_made() {
+    let cli = Cli::with_names().await;
+    cli.text("users create bob@example.com");
+    cli.text("resources adopt app thing 7/a --project acme/fraud");
+    let bob = "--principal bob@example.com";
+    let on = format!("--on-resource app/thing/7/a {bob} --role editor");
+    let denied = format!("--scope acme/fraud {bob} --role viewer --deny");
+    let when = format!("--scope acme/fraud {bob} --role viewer --when resource.environment=='dev'");
+    let told = [&on, &denied, &when].map(|it| cli.text(&format!("members add {it}")));
+    let listed = |scope: &str| {
+        let list = cli.text(&format!("members list{scope}"));
+        let lines = list.lines().filter(|line| line.contains("bob@"));
+        let words = lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+        words.collect::<Vec<_>>().join("\n")
+    };
+    let list = listed("");
+    assert!(!listed(" --scope acme/fraud").contains("thing"));
+    let members = cli.json("members list");
+    let of_bob = members.as_array().unwrap().iter();
+    let of_bob = of_bob.filter(|it| it["principal"] == "bob@example.com");
+    let kinds: Vec<_> = of_bob
+        .map(|it| {
+            format!(
+                "{} {} {}",
+                it["effect"], it["condition"], it["resource"]["id"]
+            )
+        })
+        .collect();
+    let kinds = kinds.join("\n");
+    insta::assert_snapshot!(format!("{}\n{list}\n\n{kinds}", told.concat()));
+    // One is not taken for another.
+    let plain = format!("members remove --scope acme/fraud {bob} --role viewer");
+    assert!(
+        cli.failure(&plain).starts_with("5: "),
+        "{}",
+        cli.failure(&plain)
+    );
+    let again = format!("members add {denied}");
+    assert!(cli.failure(&again).starts_with("6: "));
+    for binding in [&on, &denied, &when] {
+        cli.text(&format!("members remove {binding}"));
+    }
+    assert_eq!(listed(""), "");
+    let events = cli.events();
+    let count = |name: &str| events.iter().filter(|it| *it == name).count();
+    assert_eq!(count("member.removed"), 3);
+}
+
+#[tokio::test]
+async fn what_a_binding_cannot_mean_is_told() {
+    let cli = Cli::with_names().await;
+    let add = |rest: &str| cli.failure(&format!("members add --principal ann@example.com {rest}"));
+    let told = [
+        "--scope acme/fraud --role viewer --when resource.environment==",
+        "--scope acme/fraud --role viewer --when resources.id=='x'",
+        "--scope acme/fraud --role viewer --when resource.colour=='x'",
+        "--scope acme/fraud --role viewer --when [1,2].all(i,i>0)",
+        "--on-resource app/thing --role viewer",
+        "--on-resource app/thing/8 --role viewer",
+        "--on-resource app/thing/8 --scope acme/fraud --role viewer",
+        "--role viewer",
+        "--scope acme/fraud --role client_admin --deny",
+    ]
+    .map(|rest| format!("{rest}\n{}", add(rest)));
+    insta::assert_snapshot!(told.join("\n\n"));
 }
 
 #[tokio::test]

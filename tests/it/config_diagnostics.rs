@@ -181,6 +181,8 @@ fn limits() {
             ("too patient", "header_timeout: 1h"),
             ("an unknown word for a size", "body: infinite"),
             ("a negative number", "streams: -1"),
+            ("no answer", "answer: 1B"),
+            ("too long an answer", "answer: 2GiB"),
         ],
     );
     insta::assert_snapshot!(shown);

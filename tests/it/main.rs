@@ -22,6 +22,7 @@ mod permission_matrix;
 mod preset_mlflow;
 mod presets;
 mod private_postgres;
+mod propagation;
 mod rate_limits;
 mod readme;
 mod reload;

@@ -1,5 +1,6 @@
 //! The preset `mlflow-workspaces` before a real MLflow.
 
+mod advisories;
 mod clients;
 mod holes;
 mod identity;
@@ -89,15 +90,19 @@ async fn rest_without_workspaces() {
     isolation::another_project_changes_nothing(gateway, keys, &work, &requests);
     traces::a_trace_cannot_be_taken_over(gateway, keys, &work);
     traces::no_trace_shows_another_projects_files(gateway, keys, &work);
-    otlp::spans_join_only_traces_of_their_project(gateway, keys, &work);
+    otlp::spans_join_only_traces_of_their_project(gateway, keys, &work, Tenancy::Gateway);
     holes::nobody_chooses_where_artifacts_lie(gateway, keys, &work);
     holes::a_version_comes_from_its_own_project(gateway, keys, &work);
-    holes::what_is_attached_is_of_the_same_project(gateway, keys, &work);
+    holes::what_is_attached_is_of_the_same_project(gateway, keys, &work, Tenancy::Gateway);
     holes::each_of_many_ids_is_checked(gateway, keys, &work);
     holes::no_search_goes_without_what_it_is_about(gateway, keys);
     holes::only_the_uis_questions_pass(gateway, keys, &work);
     holes::what_was_there_before_is_nobodys(gateway, keys);
     pages::are_full_and_tell_nothing(gateway, keys);
+    advisories::a_location_has_no_fragment(gateway, keys);
+    advisories::one_request_asks_once(gateway, keys, &work);
+    advisories::jobs_are_nobodys(gateway, keys);
+    advisories::no_path_leads_out(gateway, keys, &work);
     isolation::the_project_itself_changes_it_all(gateway, keys, &work, &requests);
 }
 
@@ -133,6 +138,13 @@ async fn rest() {
     isolation::another_project_changes_nothing(&gateway, &keys, &work, &requests);
     traces::a_trace_cannot_be_taken_over(&gateway, &keys, &work);
     traces::no_trace_shows_another_projects_files(&gateway, &keys, &work);
+    let tenancy = Tenancy::Workspaces;
+    otlp::spans_join_only_traces_of_their_project(&gateway, &keys, &work, tenancy);
+    holes::what_is_attached_is_of_the_same_project(&gateway, &keys, &work, tenancy);
+    advisories::a_location_has_no_fragment(&gateway, &keys);
+    advisories::one_request_asks_once(&gateway, &keys, &work);
+    advisories::jobs_are_nobodys(&gateway, &keys);
+    advisories::no_path_leads_out(&gateway, &keys, &work);
     refusals::a_viewer_changes_nothing(&gateway, &keys);
     refusals::denied_routes_are_closed_to_all(&gateway, &keys);
     refusals::the_platforms_routes_are_closed_to_projects(&gateway, &keys);

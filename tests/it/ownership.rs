@@ -68,6 +68,10 @@ const ROUTES: &str = "
     references: [{ type: run, id: body./runs/*, optional: true }]
     forbid: [{ at: body./tags/*, values: [secret], reason: \"it is reserved\" }]
     set: [{ at: body./project, value: \"{project.slug}\" }, { at: header.X-Team, value: \"{tenant.slug}\" }]
+  - route: POST /note
+    upstream: app
+    permission: datasets:update
+    set: [{ at: body./project, value: \"{project.slug}\" }]
   - route: GET /runs/{id}
     upstream: app
     permission: datasets:read

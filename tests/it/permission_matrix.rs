@@ -60,7 +60,7 @@ const fn place(
     }
 }
 
-fn id(n: u128) -> Uuid {
+const fn id(n: u128) -> Uuid {
     Uuid::from_u128(n)
 }
 
@@ -91,14 +91,25 @@ fn routes(catalogue: &Catalogue) -> RouteMap {
         .routes
 }
 
+/// What somebody holds: roles by their names, each somewhere, given or denied, perhaps under a
+/// condition.
+type Holds<'h> = &'h [(&'h str, Scope, Effect, Option<&'h str>)];
+
+const ACME: TenantId = TenantId(id(1));
+const FRAUD: ProjectId = ProjectId(id(10));
+
 /// A world in which one principal holds one role, where it can be held.
-fn table(role: &BuiltInRole, catalogue: &Catalogue) -> RoleTable {
-    let (acme, fraud) = (TenantId(id(1)), ProjectId(id(10)));
+fn table(role: &BuiltInRole, settings: &Settings) -> RoleTable {
     let scope = match role.scope {
         RoleScope::Platform => Scope::Platform,
-        RoleScope::Tenant => Scope::Tenant(acme),
-        RoleScope::Project => Scope::Project(fraud),
+        RoleScope::Tenant => Scope::Tenant(ACME),
+        RoleScope::Project => Scope::Project(FRAUD),
     };
+    world(settings, &[(&role.name, scope, Effect::Allow, None)], 199)
+}
+
+/// A world in which one principal holds this, and somebody owns the project.
+fn world(settings: &Settings, holds: Holds<'_>, owner: u128) -> RoleTable {
     let tenant = |n, slug: &str| Tenant {
         id: TenantId(id(n)),
         slug: slug.parse().unwrap(),
@@ -109,8 +120,27 @@ fn table(role: &BuiltInRole, catalogue: &Catalogue) -> RoleTable {
         tenant: TenantId(id(tenant)),
         slug: slug.parse().unwrap(),
         name: slug.to_owned(),
-        owner: PrincipalId(id(199)),
+        owner: PrincipalId(id(if n == 10 { owner } else { 199 })),
     };
+    let roles = settings.roles.iter().zip(30..);
+    let roles: Vec<_> = roles
+        .map(|(role, n)| Role {
+            id: RoleId(id(n)),
+            tenant: None,
+            name: role.name.clone(),
+            scope: role.scope,
+            permissions: role.permissions.clone(),
+        })
+        .collect();
+    let bindings = holds.iter().zip(400..);
+    let bindings = bindings.map(|((role, scope, effect, condition), n)| Binding {
+        id: BindingId(id(n)),
+        principal: principal().id,
+        role: roles.iter().find(|it| it.name == *role).unwrap().id,
+        scope: *scope,
+        effect: *effect,
+        condition: condition.map(str::to_owned),
+    });
     let rows = PolicyRows {
         version: 1,
         tenants: vec![tenant(1, "acme"), tenant(2, "globex")],
@@ -120,23 +150,10 @@ fn table(role: &BuiltInRole, catalogue: &Catalogue) -> RoleTable {
             project(20, 2, "churn"),
         ],
         principals: vec![principal()],
-        roles: vec![Role {
-            id: RoleId(id(30)),
-            tenant: None,
-            name: role.name.clone(),
-            scope: role.scope,
-            permissions: role.permissions.clone(),
-        }],
-        bindings: vec![Binding {
-            id: BindingId(id(40)),
-            principal: principal().id,
-            role: RoleId(id(30)),
-            scope,
-            effect: Effect::Allow,
-            condition: None,
-        }],
+        bindings: bindings.collect(),
+        roles,
     };
-    let (table, unknown) = RoleTable::build(rows, catalogue);
+    let (table, unknown) = RoleTable::build(rows, &settings.catalogue);
     assert_eq!(unknown, Vec::new());
     table
 }
@@ -152,7 +169,12 @@ fn principal() -> Principal {
     }
 }
 
-fn allowed(table: &RoleTable, routes: &RouteMap, permission: &Permission, place: &Place) -> bool {
+fn allowed(
+    (table, limits): (&RoleTable, &Arc<CredentialLimits>),
+    routes: &RouteMap,
+    permission: &Permission,
+    place: &Place,
+) -> bool {
     let mut headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("gw"))]);
     if let Some(project) = place.project {
         headers.insert(X_PORTCULLIS_PROJECT, HeaderValue::from_static(project));
@@ -191,7 +213,7 @@ fn allowed(table: &RoleTable, routes: &RouteMap, permission: &Permission, place:
     let (named, owners): (Vec<_>, Vec<_>) = object.into_iter().unzip();
     let subject = Subject {
         principal: principal().into(),
-        credential: CredentialLimits::none().into(),
+        credential: Arc::clone(limits),
     };
     let decision = decide(&Question {
         request: &request,
@@ -215,15 +237,26 @@ fn allowed(table: &RoleTable, routes: &RouteMap, permission: &Permission, place:
     matches!(decision, Decision::Permitted(_))
 }
 
-fn matrix(role: &BuiltInRole, catalogue: &Catalogue, routes: &RouteMap) -> String {
-    let table = table(role, catalogue);
-    let mut text = format!("## {} (on a {})\n\n", role.name, role.scope.as_str());
+fn matrix(role: &BuiltInRole, settings: &Settings, routes: &RouteMap) -> String {
+    let title = format!("{} (on a {})", role.name, role.scope.as_str());
+    let (table, limits) = (table(role, settings), Arc::new(CredentialLimits::none()));
+    rows(&title, (&table, &limits), settings, routes)
+}
+
+/// A line for each permission that is held somewhere, and the others in one.
+fn rows(
+    title: &str,
+    holder: (&RoleTable, &Arc<CredentialLimits>),
+    settings: &Settings,
+    routes: &RouteMap,
+) -> String {
+    let mut text = format!("## {title}\n\n");
     let mut never = Vec::new();
     let titles = PLACES.map(|place| place.title).join(" | ");
     let _ = writeln!(text, "{:<30} | {titles}", "permission");
-    for permission in catalogue.iter() {
+    for permission in settings.catalogue.iter() {
         let held = PLACES.map(|place| {
-            let mark = if allowed(&table, routes, permission, &place) {
+            let mark = if allowed(holder, routes, permission, &place) {
                 "yes"
             } else {
                 "-"
@@ -245,8 +278,96 @@ fn every_builtin_role_holds_what_it_should_and_where() {
     let settings = settings();
     let routes = routes(&settings.catalogue);
     let roles = settings.roles.iter();
-    let all: Vec<_> = roles
-        .map(|role| matrix(role, &settings.catalogue, &routes))
+    let all: Vec<_> = roles.map(|role| matrix(role, &settings, &routes)).collect();
+    insta::assert_snapshot!(all.join("\n"));
+}
+
+/// What else a principal may be than the bearer of one role: the project's owner, somebody with
+/// a role on one object or under a condition, somebody to whom something is denied, the bearer
+/// of a narrower key.
+#[test]
+fn every_kind_of_principal_holds_what_it_should_and_where() {
+    use Effect::{Allow, Deny};
+    let settings = settings();
+    let routes = routes(&settings.catalogue);
+    let project = Scope::Project(FRAUD);
+    let object = Scope::Resource {
+        project: FRAUD,
+        id: ResourceId(id(1000)),
+    };
+    let outside = Some("resource.environment != \"production\"");
+    let unclear = Some("resource.labels[\"none\"] == \"x\"");
+    let principals: [(&str, Holds<'_>, u128); 8] = [
+        ("owner of the project, without a binding", &[], 100),
+        ("nobody in particular", &[], 199),
+        (
+            "editor of one object",
+            &[("editor", object, Allow, None)],
+            199,
+        ),
+        (
+            "viewer, editor outside production",
+            &[
+                ("viewer", project, Allow, None),
+                ("editor", project, Allow, outside),
+            ],
+            199,
+        ),
+        (
+            "editor, denied in production",
+            &[
+                ("editor", project, Allow, None),
+                (
+                    "editor",
+                    project,
+                    Deny,
+                    Some("resource.environment == \"production\""),
+                ),
+            ],
+            199,
+        ),
+        (
+            "editor under a condition that cannot be evaluated",
+            &[("editor", project, Allow, unclear)],
+            199,
+        ),
+        (
+            "editor, denied under a condition that cannot be evaluated",
+            &[
+                ("editor", project, Allow, None),
+                ("editor", project, Deny, unclear),
+            ],
+            199,
+        ),
+        (
+            "superadmin, denied in the tenant",
+            &[
+                ("superadmin", Scope::Platform, Allow, None),
+                ("client_admin", Scope::Tenant(ACME), Deny, None),
+            ],
+            199,
+        ),
+    ];
+    let unlimited = Arc::new(CredentialLimits::none());
+    let mut all: Vec<_> = principals
+        .iter()
+        .map(|(title, holds, owner)| {
+            let table = world(&settings, holds, *owner);
+            rows(title, (&table, &unlimited), &settings, &routes)
+        })
         .collect();
+    let (readable, _) = settings.catalogue.expand(["models:*"]);
+    let limits = Arc::new(CredentialLimits {
+        projects: Some(vec![FRAUD]),
+        permissions: Some(readable),
+        ..CredentialLimits::none()
+    });
+    let table = world(
+        &settings,
+        &[("superadmin", Scope::Platform, Allow, None)],
+        199,
+    );
+    let title = "superadmin by a key for models in one project";
+    all.push(rows(title, (&table, &limits), &settings, &routes));
     insta::assert_snapshot!(all.join("\n"));
 }

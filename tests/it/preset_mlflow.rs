@@ -21,8 +21,8 @@ use table::Row;
 const NAME: &str = "mlflow-workspaces";
 
 /// Rows denied though the table would let a caller pass who may see the object: the
-/// table's gateway looks into bodies and asks MLflow who owns what, this preset does neither.
-const STRICTER: [&str; 14] = [
+/// table's gateway asks MLflow who owns what, this preset does not.
+const STRICTER: [&str; 10] = [
     // Parts and presigned URLs pass by the gateway.
     "POST /{ajax-api|api}/2.0/mlflow-artifacts/mpu/abort/{artifact_path...}",
     "POST /{ajax-api|api}/2.0/mlflow-artifacts/mpu/complete/{artifact_path...}",
@@ -30,11 +30,6 @@ const STRICTER: [&str; 14] = [
     "GET /{ajax-api|api}/2.0/mlflow-artifacts/presigned/{artifact_path...}",
     "POST /{ajax-api|api}/2.0/mlflow/artifacts/presigned-download-url",
     "POST /{ajax-api|api}/2.0/mlflow/artifacts/presigned-upload-url",
-    // Lets a trace's spans be read from another workspace.
-    "PATCH /{ajax-api|api}/2.0/mlflow/traces/{request_id}",
-    "PATCH /{ajax-api|api}/2.0/mlflow/traces/{request_id}/tags",
-    "PATCH /{ajax-api|api}/3.0/mlflow/traces/{trace_id}/tags",
-    "POST /v1/traces",
     // Reads wherever the caller let the version point.
     "GET /model-versions/get-artifact",
     // Work that MLflow does under its own name.

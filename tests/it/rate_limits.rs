@@ -16,6 +16,10 @@ const ROUTES: &str = r#"
   - route: POST /things
     upstream: app
     permission: datasets:create
+  - route: POST /inspected
+    upstream: app
+    permission: datasets:create
+    forbid: [{ at: body./secret, reason: "it is one" }]
   - route: GET /few
     upstream: app
     permission: datasets:read

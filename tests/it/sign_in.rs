@@ -361,3 +361,66 @@ async fn class_40_the_sign_in_form_is_ours() {
     let answer = browser.send("POST /.portcullis/sign-in", foreign, &form);
     assert_eq!((answer.status, browser.cookie), (403, None));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn class_39_another_password_ends_every_other_session() {
+    let bench = Bench::start().await;
+    let mut here = bench.signed_in("viewer");
+    let mut there = bench.signed_in("viewer");
+    let token = token_of(&here.go("/.portcullis/account"));
+    let path = "/.portcullis/account/password";
+    let change = |current: &str, new: &str, again: &str| {
+        format!("csrf_token={token}&current={current}&new={new}&again={again}")
+    };
+    let new = "another+good+password";
+    for (status, form) in [
+        (403, change(TYPED, new, new).replace(&token, "0")),
+        (422, change(TYPED, new, "another+good+passwort")),
+        (422, change(TYPED, "short", "short")),
+        (401, change("wrong+horse+battery", new, new)),
+    ] {
+        assert_eq!(here.submit(path, &form).status, status, "{form}");
+        assert_eq!(there.go("/things").status, 200, "{form}");
+    }
+    let before = here.cookie.clone();
+    let changed = here.submit(path, &change(TYPED, new, new));
+    assert_eq!(changed.status, 303, "{changed:?}");
+    assert_ne!(here.cookie, before);
+    assert_eq!(here.go("/things").status, 200);
+    until("the end of the others", || {
+        there.go("/things").status == 303
+    });
+    let mut kept = bench.with(before);
+    until("the end of the former cookie", || {
+        kept.go("/things").status == 303
+    });
+    assert_eq!(
+        bench
+            .browser()
+            .sign_in("viewer%40example.com", TYPED)
+            .status,
+        401
+    );
+    assert_eq!(
+        bench.browser().sign_in("viewer%40example.com", new).status,
+        303
+    );
+    let event = bench.event("password.changed").await;
+    assert_eq!(event["result"], "success");
+    assert_eq!(event["details"]["sessions_ended"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn class_38_a_password_has_a_bound() {
+    let bench = Bench::start().await;
+    let long = "x".repeat(1 << 20);
+    let answer = bench.browser().sign_in("viewer%40example.com", &long);
+    assert_eq!(answer.status, 413);
+    let longer_than_any = "x".repeat(10_000);
+    let answer = bench
+        .browser()
+        .sign_in("viewer%40example.com", &longer_than_any);
+    assert_eq!(answer.status, 401);
+    // The twin.
+    bench.signed_in("viewer");
+}

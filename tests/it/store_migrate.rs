@@ -20,7 +20,7 @@ async fn several_at_once_and_once_more_do_no_harm() {
         migrate(&url, &mut other, &roles)
     );
     let (first, second) = (first.unwrap(), second.unwrap());
-    assert_eq!(first.applied.len() + second.applied.len(), 9);
+    assert_eq!(first.applied.len() + second.applied.len(), 10);
     assert_eq!(first.roles_written.len() + second.roles_written.len(), 5);
     let third = migrate(&url, &mut one, &roles).await.unwrap();
     assert_eq!(third, portcullis::store::Migrated::default());
@@ -51,8 +51,8 @@ async fn two_databases_of_one_cluster_migrate_at_once() {
         migrate(&first, &mut one, &roles),
         migrate(&second, &mut other, &roles)
     );
-    assert_eq!(first.unwrap().applied.len(), 9);
-    assert_eq!(second.unwrap().applied.len(), 9);
+    assert_eq!(first.unwrap().applied.len(), 10);
+    assert_eq!(second.unwrap().applied.len(), 10);
 }
 
 #[tokio::test]

@@ -158,7 +158,7 @@ async fn a_forgotten_object_takes_its_bindings_along() {
     let times = |event: &str| told.iter().filter(|each| *each == event).count();
     assert_eq!(times("member.removed"), 3);
     assert_eq!(
-        times("resource.forgotten"),
+        times("resource.released"),
         1,
         "the other was the request's to tell"
     );

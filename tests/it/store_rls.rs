@@ -343,7 +343,7 @@ async fn a_reviewer_writes_nothing() {
     let third = reviewer
         .create_tenant(&mut author, &"third".parse().unwrap(), "x")
         .await;
-    assert!(matches!(third, Err(StoreError::Refused(_))), "{third:?}");
+    assert!(matches!(third, Err(StoreError::Forbidden(_))), "{third:?}");
     assert_eq!(reviewer.tenants().await.unwrap().len(), 2);
 }
 
@@ -496,7 +496,7 @@ async fn a_connection_that_is_used_again_knows_nothing_of_before() {
     let slug = "third".parse().unwrap();
     let refused = member.create_tenant(&mut author, &slug, "x").await;
     assert!(
-        matches!(refused, Err(StoreError::Refused(_))),
+        matches!(refused, Err(StoreError::Forbidden(_))),
         "{refused:?}"
     );
     assert_eq!(nobody.tenants().await.unwrap().len(), 0);

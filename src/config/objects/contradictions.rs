@@ -98,6 +98,10 @@ fn answers(context: Context<'_>, objects: &Objects) {
     if context.has("pages") && objects.filters.is_empty() && !context.has("filter") {
         context.report_at("pages", "`pages` without `filter`: pages are not touched");
     }
+    if objects.filters.len() > 1 {
+        let problem = "`pages` with several `filter`s: a page is filled with the items of one list";
+        context.report_at("pages", problem);
+    }
     if context.has("hide") && objects.filters.is_empty() && !context.has("filter") {
         context.report_at("hide", "`hide` without `filter`: nothing is taken out");
     }

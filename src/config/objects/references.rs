@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::super::node::Node;
+use super::super::own_request::{self, Placeholder};
 use super::super::reader::{Fields, Reader};
 use super::super::resources::{self, Types};
 use super::super::source;
 use super::Context;
-use crate::policy::{Form, Pattern, ResourceRule, Source};
+use crate::policy::{Form, OwnRequest, Pattern, ResourceRule, Source};
 
 /// Whether an id may be one that the backend does not know yet.
 const ABSENT: [(&str, bool); 2] = [("refused", false), ("allowed", true)];
@@ -62,7 +63,10 @@ pub(super) fn reference(context: Context<'_>, node: &Node) -> Option<ResourceRul
 
 fn rule(scene: Scene<'_>, node: &Node) -> Option<ResourceRule> {
     let reader = scene.reader;
-    let fields = reader.fields(node, &["type", "id", "optional", "absent", "forms"])?;
+    let fields = reader.fields(
+        node,
+        &["type", "id", "optional", "absent", "visible", "forms"],
+    )?;
     let kind = fields.get("type");
     let kind = kind.map(|node| resources::kind(reader, node));
     let ids = fields.required("id");
@@ -79,14 +83,30 @@ fn rule(scene: Scene<'_>, node: &Node) -> Option<ResourceRule> {
         None => fields.required("type").and(None),
     };
     let kind = kind?;
+    let backend = scene.is_backends(&kind) && forms.iter().all(|form| form.backend);
     Some(ResourceRule {
-        backend: scene.is_backends(&kind) && forms.iter().all(|form| form.backend),
+        visible: visible(reader, &fields, backend),
+        backend,
         kind,
         ids: ids?,
         optional,
         absent: absent.unwrap_or_default(),
         forms,
     })
+}
+
+/// `{ request: "GET /things/{id}" }`, asked in the name of the caller's project.
+fn visible(reader: Reader<'_>, fields: &Fields<'_>, backend: bool) -> Option<Arc<OwnRequest>> {
+    let node = fields.get("visible")?;
+    let place = fields.key_place("visible");
+    if !backend {
+        let problem = "`visible` is for types with `owner: backend`: whose others are is known";
+        reader.report(place, problem);
+    } else if fields.get("forms").is_some() {
+        reader.report(place, "`visible` besides `forms`: there the value is no id");
+    }
+    let fields = reader.fields(node, &["request", "body"])?;
+    own_request::read(reader, &fields, Placeholder::One).map(Arc::new)
 }
 
 impl Scene<'_> {

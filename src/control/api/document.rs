@@ -85,6 +85,7 @@ const UNMATCHED: [&str; 2] = ["delete_binding", "revoke_key"];
         keys::list::handle,
         keys::create::handle,
         keys::revoke::handle,
+        events::of_all::handle,
         events::of_tenant::handle,
         events::of_project::handle,
     ),

@@ -1,12 +1,14 @@
 //! Pages of lists, by cursor: what is added or removed meanwhile neither repeats an item nor
 //! hides one.
 
+use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::problem::Problem;
+use super::work::listed;
 use crate::store::api::PageRequest;
 
 /// Items of a page if nothing is said.
@@ -51,23 +53,32 @@ impl PageQuery {
     }
 }
 
-impl<T> Page<T> {
-    /// Of rows that are one more than wanted if there are more; `key` is what they are sorted
-    /// by.
-    pub(super) fn of<R>(
+/// The answer to a list.
+pub(super) trait Pages {
+    /// A page of rows that are one more than wanted if there are more; `key` is what they are
+    /// sorted by.
+    fn answer<T, R>(&self, rows: Vec<R>, key: impl Fn(&R) -> String) -> Result<Response, Problem>
+    where
+        T: From<R> + Serialize;
+}
+
+impl Pages for PageRequest {
+    fn answer<T, R>(
+        &self,
         mut rows: Vec<R>,
-        request: &PageRequest,
         key: impl Fn(&R) -> String,
-        show: impl Fn(R) -> T,
-    ) -> Self {
-        let limit = request.limit as usize;
+    ) -> Result<Response, Problem>
+    where
+        T: From<R> + Serialize,
+    {
+        let limit = self.limit as usize;
         let more = rows.len() > limit;
         rows.truncate(limit);
         let next_cursor = rows.last().filter(|_| more).map(|last| write(&key(last)));
-        Self {
-            items: rows.into_iter().map(show).collect(),
+        listed(&Page {
+            items: rows.into_iter().map(T::from).collect(),
             next_cursor,
-        }
+        })
     }
 }
 

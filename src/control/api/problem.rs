@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::domain::ControlHeaders;
 use crate::store::StoreError;
 
 /// A refusal or a failure.
@@ -84,6 +85,11 @@ impl From<StoreError> for Problem {
             StoreError::NotFound { .. } => Self::not_found(error.to_string()),
             StoreError::Conflict(why) => Self::conflict("conflict", why),
             StoreError::Refused(why) => Self::refused("refused", why),
+            StoreError::Forbidden(why) => {
+                tracing::error!(why, "the database refuses what the API would have done");
+                let detail = "The database refuses it.";
+                Self::new(StatusCode::FORBIDDEN, "database_refused", detail)
+            }
             StoreError::Unavailable(why) | StoreError::UnfitLogin(why) => {
                 tracing::warn!(why, "the administration API cannot ask the database");
                 let status = StatusCode::SERVICE_UNAVAILABLE;
@@ -109,7 +115,11 @@ impl IntoResponse for Problem {
             request_id: None,
         };
         let body = serde_json::to_vec(&body).unwrap_or_default();
-        let kind = HeaderValue::from_static("application/problem+json");
-        (self.status, [(header::CONTENT_TYPE, kind)], body).into_response()
+        let headers = [
+            (header::CONTENT_TYPE, "application/problem+json"),
+            (ControlHeaders::REFUSED, self.code),
+        ];
+        let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));
+        (self.status, headers, body).into_response()
     }
 }

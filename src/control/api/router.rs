@@ -19,6 +19,7 @@ use super::problem::Problem;
 pub fn router(api: Api) -> Router {
     let v1 = Router::new()
         .route("/me", get(me::handle))
+        .route("/events", get(events::of_all::handle))
         .nest("/tenants", tenants_router())
         .nest("/tenants/{tenant}", in_tenant())
         .nest("/tenants/{tenant}/projects/{project}", in_project());

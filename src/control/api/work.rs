@@ -34,13 +34,28 @@ pub(super) struct Work<'a> {
     keep: Option<(KeptFor, Seal)>,
 }
 
-/// What there is to do for a request that may be one sent again.
+/// Why a request that may be one sent again is not carried out.
 #[derive(Debug)]
-pub(super) enum Todo<'a> {
-    /// Nothing: this is what it got.
-    Done(Response),
-    /// All of it.
-    Work(Box<Work<'a>>),
+pub(super) enum Stop {
+    /// It was sent before: this is what it got.
+    Replayed(Response),
+    /// It is refused.
+    Refused(Problem),
+}
+
+impl<E: Into<Problem>> From<E> for Stop {
+    fn from(refused: E) -> Self {
+        Self::Refused(refused.into())
+    }
+}
+
+impl IntoResponse for Stop {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Replayed(response) => response,
+            Self::Refused(problem) => problem.into_response(),
+        }
+    }
 }
 
 impl Api {
@@ -64,7 +79,7 @@ impl Api {
         site: &Site,
         once: &Once,
         body: &[u8],
-    ) -> Result<Todo<'_>, Problem> {
+    ) -> Result<Work<'_>, Stop> {
         let mut work = self.work(caller, site).await?;
         let (method, path) = (&caller.request.method, &caller.request.path);
         let keep = once.kept_for(caller.principal.id, method, path, body);
@@ -77,10 +92,10 @@ impl Api {
                 done = done.tenant(*id, slug);
             }
             work.tx.commit(done, answer.status().as_u16()).await?;
-            return Ok(Todo::Done(answer));
+            return Err(Stop::Replayed(answer));
         }
         work.keep = keep;
-        Ok(Todo::Work(Box::new(work)))
+        Ok(work)
     }
 }
 

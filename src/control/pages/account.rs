@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::answer::{message, page, see_other};
+use super::sign_in::Told;
 use super::sign_out::{OwnForm, foreign_form};
 use super::visitor::{SignedIn, Visitor};
 use crate::domain::{Session, SessionId};
@@ -19,6 +20,7 @@ struct AccountPage<'a> {
     email: &'a str,
     sessions: Vec<Row>,
     token: String,
+    wrong: Option<&'a str>,
 }
 
 #[derive(Debug)]
@@ -33,10 +35,15 @@ struct Row {
 
 /// The account of who is signed in.
 pub(super) async fn show(signed_in: SignedIn) -> Response {
+    with(&signed_in, None).await
+}
+
+/// The same, and what was wrong with what they asked for.
+pub(super) async fn with(signed_in: &SignedIn, wrong: Option<&Told>) -> Response {
     let SignedIn { visitor, person } = signed_in;
     let sessions = match visitor.sign_ins.sessions(person.principal.id).await {
         Ok(sessions) => sessions,
-        Err(error) => return unavailable(&visitor, &error),
+        Err(error) => return unavailable(visitor, &error),
     };
     let row = |session: Session| Row {
         id: session.id,
@@ -53,8 +60,9 @@ pub(super) async fn show(signed_in: SignedIn) -> Response {
         email: person.principal.email.as_deref().unwrap_or_default(),
         sessions: sessions.into_iter().map(row).collect(),
         token: visitor.sign_ins.form_token(person.session),
+        wrong: wrong.map(|wrong| &*wrong.text),
     };
-    page(StatusCode::OK, &shown)
+    page(wrong.map_or(StatusCode::OK, |wrong| wrong.status), &shown)
 }
 
 /// Ends one of one's own sessions.

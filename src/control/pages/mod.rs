@@ -7,6 +7,8 @@
 mod account;
 mod answer;
 mod assets;
+mod cookie;
+mod password;
 mod sign_in;
 mod sign_out;
 mod visitor;
@@ -48,6 +50,7 @@ pub fn router(pages: Pages) -> Router {
         )
         .route("/.portcullis/sign-out", post(sign_out::submit))
         .route("/.portcullis/account", get(account::show))
+        .route("/.portcullis/account/password", post(password::submit))
         .route(
             "/.portcullis/account/sessions/{session}/end",
             post(account::end_session),

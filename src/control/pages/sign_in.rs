@@ -6,13 +6,14 @@ use axum::extract::Query;
 use axum::extract::rejection::{FormRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::answer::{message, page, see_other};
+use super::cookie::with_cookie;
 use super::visitor::Visitor;
 use crate::control::sign_in::{Refusal, Typed};
-use crate::domain::{ReturnPath, SessionCookie, SessionToken};
+use crate::domain::ReturnPath;
 
 #[derive(Debug, Template)]
 #[template(path = "sign_in.html")]
@@ -93,12 +94,26 @@ pub(super) async fn submit(
 }
 
 fn refused(refusal: &Refusal, email: &str, back: &ReturnPath) -> Response {
-    let (status, wrong, wait) = match refusal {
-        Refusal::Wrong => (
-            StatusCode::UNAUTHORIZED,
-            "The address or the password is wrong.".to_owned(),
-            None,
-        ),
+    let Told { status, text, wait } = told(refusal, "The address or the password is wrong.");
+    let shown = SignInPage {
+        email,
+        back,
+        wrong: Some(&text),
+    };
+    waiting(page(status, &shown), wait)
+}
+
+/// What somebody hears who is not signed in.
+pub(super) struct Told {
+    pub(super) status: StatusCode,
+    pub(super) text: String,
+    /// Seconds until they may try again.
+    pub(super) wait: Option<u64>,
+}
+
+pub(super) fn told(refusal: &Refusal, wrong: &str) -> Told {
+    let (status, text, wait) = match refusal {
+        Refusal::Wrong => (StatusCode::UNAUTHORIZED, wrong.to_owned(), None),
         Refusal::Throttled(wait) => (
             StatusCode::TOO_MANY_REQUESTS,
             format!("Too many attempts. Try again in {}.", in_words(*wait)),
@@ -115,12 +130,10 @@ fn refused(refusal: &Refusal, email: &str, back: &ReturnPath) -> Response {
             (StatusCode::SERVICE_UNAVAILABLE, text.to_owned(), Some(5))
         }
     };
-    let shown = SignInPage {
-        email,
-        back,
-        wrong: Some(&wrong),
-    };
-    let mut response = page(status, &shown);
+    Told { status, text, wait }
+}
+
+pub(super) fn waiting(mut response: Response, wait: Option<u64>) -> Response {
     if let Some(wait) = wait {
         let headers = response.headers_mut();
         headers.insert(header::RETRY_AFTER, HeaderValue::from(wait));
@@ -149,36 +162,4 @@ fn unsafe_here(visitor: &Visitor) -> Response {
         "Not over this connection",
         text,
     )
-}
-
-/// RFC 6265bis §4.1: sent back to this host only, over TLS only, to no script, and from other
-/// sites only by a link.
-fn with_cookie(mut response: Response, cookie: SessionCookie, token: &SessionToken) -> Response {
-    let secure = match cookie {
-        SessionCookie::Host => "; Secure",
-        SessionCookie::Dev => "",
-    };
-    let name = cookie.name();
-    let value = token.reveal();
-    let value = value.expose_secret();
-    let field = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}");
-    if let Ok(mut field) = HeaderValue::try_from(field) {
-        field.set_sensitive(true);
-        response.headers_mut().append(header::SET_COOKIE, field);
-    }
-    response
-}
-
-/// The browser forgets its session.
-pub(super) fn without_cookie(mut response: Response, cookie: SessionCookie) -> Response {
-    let secure = match cookie {
-        SessionCookie::Host => "; Secure",
-        SessionCookie::Dev => "",
-    };
-    let name = cookie.name();
-    let field = format!("{name}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax{secure}");
-    if let Ok(field) = HeaderValue::try_from(field) {
-        response.headers_mut().append(header::SET_COOKIE, field);
-    }
-    response
 }

@@ -6,7 +6,7 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::answer::{message, see_other};
-use super::sign_in::without_cookie;
+use super::cookie::without_cookie;
 use super::visitor::SignedIn;
 use crate::store::StoreError;
 

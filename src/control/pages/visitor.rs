@@ -9,7 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::Pages;
 use crate::authn::Caller;
-use crate::control::sign_in::SignIns;
+use crate::control::sign_in::{SignIns, is_from_own_page};
 use crate::control::told;
 use crate::domain::{Actor, ControlHeaders, Principal, SessionCookie, SessionId};
 use crate::store::api::ApiRequest;
@@ -74,7 +74,7 @@ impl FromRequestParts<Pages> for Visitor {
         };
         Ok(Self {
             cookie: caller.cookie(),
-            from_own_page: SignIns::is_from_own_page(&parts.headers),
+            from_own_page: is_from_own_page(&parts.headers),
             request,
             person,
             sign_ins,

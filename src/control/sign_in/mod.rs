@@ -1,25 +1,25 @@
-//! From a name and a password to a session.
+//! From a name and a password to a session, and to its end.
 
+mod by_password;
+mod change_password;
+mod forms;
 mod throttle;
 
-use std::sync::Arc;
-
-use axum::http::HeaderMap;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use secrecy::SecretString;
-use sha2::Sha256;
-use unicode_normalization::UnicodeNormalization as _;
 
-use self::throttle::Throttle;
-use crate::authn::{Checked, HashError, Password, Passwords};
+pub(super) use self::by_password::Typed;
+pub(super) use self::change_password::{Change, Changed};
+pub(super) use self::forms::is_from_own_page;
+use crate::authn::{HashError, Passwords};
 use crate::clock::Clock;
 use crate::config::SignIn as Settings;
-use crate::domain::{Actor, Email, Method, Pepper, PrincipalId, Session, SessionId, SessionToken};
-use crate::policy::is_same_origin;
+use crate::domain::{Actor, Method, Pepper, PrincipalId, Session, SessionId, SessionToken};
 use crate::store::api::ApiRequest;
-use crate::store::{Account, Attempt, Claims, Db, Done, Rehashed, StoreError};
+use crate::store::{Attempt, Claims, Db, Rehashed, StoreError};
+
+/// The status of what leads on to another page.
+const SEE_OTHER: u16 = 303;
 
 /// Signs people in.
 #[derive(Clone, Debug)]
@@ -29,7 +29,6 @@ pub struct SignIns {
     pepper: Pepper,
     clock: Clock,
     settings: Settings,
-    accounts: Arc<[u8; 32]>,
 }
 
 /// Why somebody is not signed in.
@@ -60,11 +59,12 @@ impl From<HashError> for Refusal {
     }
 }
 
-/// What somebody typed.
-#[derive(Debug)]
-pub(super) struct Typed {
-    pub(super) name: String,
-    pub(super) password: SecretString,
+/// Somebody who has proved who they are.
+struct Proven {
+    id: PrincipalId,
+    email: String,
+    /// What they proved it by, if it is to be hashed anew.
+    rehashed: Option<Rehashed>,
 }
 
 impl SignIns {
@@ -74,78 +74,34 @@ impl SignIns {
         Self {
             db,
             passwords: Passwords::new(cores),
-            accounts: Arc::new(pepper.derive(b"accounts of sign-in attempts")),
             pepper,
             clock,
             settings,
         }
     }
 
-    /// Signs somebody in by password. Whatever is wrong, it takes the same work to say so.
-    pub(super) async fn by_password(
-        &self,
-        request: ApiRequest,
-        typed: &Typed,
-    ) -> Result<SessionToken, Refusal> {
-        let email = normal(&typed.name).parse::<Email>().ok();
-        let attempt = self.attempt(&typed.name, &request);
-        let throttle = Throttle::at(self.clock.now());
-        let failures = self.db.failures(&attempt, throttle.since()).await?;
-        if let Some(wait) = throttle.wait(&failures) {
-            self.refused(request, email.as_ref(), "throttled").await?;
-            return Err(Refusal::Throttled(wait));
-        }
-        self.db
-            .count_attempt(&attempt, throttle.since(), self.clock.now())
-            .await?;
-        let account = match &email {
-            Some(email) => self.db.account(email).await?,
-            None => None,
-        };
-        let password = Password::parse(&typed.password).ok();
-        let hash = account.as_ref().and_then(|account| account.hash.clone());
-        let checked = self.passwords.check(password.clone(), hash.clone()).await?;
-        let (Checked::Right { outdated }, Some(account)) =
-            (checked, account.filter(|account| !account.disabled))
-        else {
-            let reason = "credentials_wrong";
-            self.refused(request, email.as_ref(), reason).await?;
-            return Err(Refusal::Wrong);
-        };
-        let rehashed = match (password, hash) {
-            (Some(password), Some(former)) if outdated => {
-                let mut rng = StdRng::from_os_rng();
-                let hash = self.passwords.hash(password, &mut rng).await?;
-                Some(Rehashed { former, hash })
-            }
-            _ => None,
-        };
-        let begun = self.begin(request, &account, email, &attempt, rehashed);
-        Ok(begun.await?)
-    }
-
+    /// Begins a session; the attempt does not count as failed any more.
     async fn begin(
         &self,
         mut request: ApiRequest,
-        account: &Account,
-        email: Option<Email>,
+        proven: Proven,
         attempt: &Attempt,
-        rehashed: Option<Rehashed>,
     ) -> Result<SessionToken, StoreError> {
         request.actor = Actor {
             kind: "user",
-            id: Some(account.id.to_string()),
-            email: email.map(|email| email.as_str().to_owned()),
+            id: Some(proven.id.to_string()),
+            email: Some(proven.email),
         };
         let token = SessionToken::generate(&mut StdRng::from_os_rng());
         request.credential = Some(token.id().to_string());
-        let session = self.session(&token, account.id, &request);
+        let session = self.session(&token, proven.id, &request);
         let now = self.clock.now();
         let mut change = self.db.act_for(Claims::Gateway, request, now).await?;
-        if let Some(rehashed) = rehashed {
-            change.rehash(account.id, &rehashed).await?;
+        if let Some(rehashed) = proven.rehashed {
+            change.rehash(proven.id, &rehashed).await?;
         }
-        let done = change.begin_session(&session, attempt).await?;
+        change.forgive(attempt).await?;
+        let done = change.begin_session(&session).await?;
         change.commit(done, SEE_OTHER).await?;
         Ok(token)
     }
@@ -168,7 +124,11 @@ impl SignIns {
         }
     }
 
-    /// Ends the session that a request came with.
+    /// Ends a session of this person.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` for one that has ended, and for somebody else's.
     pub(super) async fn end(
         &self,
         request: ApiRequest,
@@ -185,80 +145,4 @@ impl SignIns {
     pub(super) async fn sessions(&self, of: PrincipalId) -> Result<Vec<Session>, StoreError> {
         self.db.sessions_of(of, self.clock.now()).await
     }
-
-    async fn refused(
-        &self,
-        request: ApiRequest,
-        email: Option<&Email>,
-        reason: &'static str,
-    ) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        let change = self.db.act_for(Claims::Gateway, request, now).await?;
-        // Only what looks like an address is kept: people type passwords in the wrong field.
-        let name = email.map_or("", Email::as_str);
-        let done = Done::new("session.refused", "account", name).refused(reason);
-        change.commit(done, UNAUTHORIZED).await
-    }
-
-    fn attempt(&self, name: &str, request: &ApiRequest) -> Attempt {
-        let mac = Hmac::<Sha256>::new_from_slice(&*self.accounts);
-        let account = mac.map_or([0; 32], |mac| {
-            let name = normal(name);
-            mac.chain_update(name.as_bytes())
-                .finalize()
-                .into_bytes()
-                .into()
-        });
-        Attempt {
-            account,
-            source: throttle::source(request.ip),
-        }
-    }
-
-    /// What a form of a signed-in person must hold besides their cookie.
-    pub(super) fn form_token(&self, session: SessionId) -> String {
-        let key = self.pepper.derive(b"form tokens");
-        let mac = Hmac::<Sha256>::new_from_slice(&key);
-        let mac = mac.map(|mac| {
-            mac.chain_update(session.0.as_bytes())
-                .finalize()
-                .into_bytes()
-        });
-        mac.map_or_else(|_| String::new(), |mac| hex(&mac))
-    }
-
-    /// Whether a form holds it.
-    pub(super) fn is_own_form(&self, session: SessionId, sent: &str) -> bool {
-        let own = self.form_token(session);
-        !own.is_empty()
-            && own.len() == sent.len()
-            && openssl::memcmp::eq(own.as_bytes(), sent.as_bytes())
-    }
-
-    /// Whether the browser says that a request is from a page of ours.
-    pub(super) fn is_from_own_page(headers: &HeaderMap) -> bool {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let (scheme, host) = (text("x-forwarded-proto"), text("host"));
-        is_same_origin(
-            headers,
-            scheme.unwrap_or_default(),
-            host.unwrap_or_default(),
-        )
-    }
-}
-
-const SEE_OTHER: u16 = 303;
-const UNAUTHORIZED: u16 = 401;
-
-/// One spelling of a name: what looks alike counts as one.
-fn normal(name: &str) -> String {
-    name.trim().nfkc().collect::<String>().to_lowercase()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

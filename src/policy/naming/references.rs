@@ -3,13 +3,15 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::super::{Body, Form, Lookup, Malformed, Question, ResourceRule};
+use super::super::{Body, Form, Lookup, Malformed, OwnRequest, Question, ResourceRule};
 use super::id::{checked, id};
 use super::places::{Found, Places};
 use crate::domain::ResourceRef;
 
 /// How many objects one request may name.
 const MOST: usize = 1000;
+/// For how many of them the backend is asked, one by one.
+const MOST_ASKED: usize = 100;
 
 /// The objects that a request names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,6 +23,17 @@ pub struct Names {
     pub checked: Vec<Checked>,
     /// How many of them are the route's `resource`.
     pub own: usize,
+    /// Those of which the backend is asked whether it shows them, each once.
+    pub asked: Vec<AskedFor>,
+}
+
+/// An object that the backend is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AskedFor {
+    /// How.
+    pub request: Arc<OwnRequest>,
+    /// By which id.
+    pub id: String,
 }
 
 impl Names {
@@ -67,12 +80,14 @@ pub fn named(question: &Question<'_>, body: Option<&Body>) -> Result<Names, Malf
         label,
         checked: objects.checked,
         own,
+        asked: objects.asked,
     })
 }
 
 #[derive(Default)]
 struct Collected {
     checked: Vec<Checked>,
+    asked: Vec<AskedFor>,
     seen: HashMap<(Arc<str>, String), usize>,
 }
 
@@ -88,9 +103,26 @@ impl Collected {
         for Object { reference, backend } in objects {
             if !backend {
                 self.check(reference, rule.absent)?;
+            } else if let Some(request) = &rule.visible {
+                self.ask(request, reference.id)?;
             }
         }
         Ok(first)
+    }
+
+    fn ask(&mut self, request: &Arc<OwnRequest>, id: String) -> Result<(), Malformed> {
+        let asked = AskedFor {
+            request: Arc::clone(request),
+            id,
+        };
+        if self.asked.contains(&asked) {
+            return Ok(());
+        }
+        if self.asked.len() == MOST_ASKED {
+            return Err(Malformed::TooManyResources);
+        }
+        self.asked.push(asked);
+        Ok(())
     }
 
     /// Once, and as strictly as the strictest rule that finds it.
@@ -130,7 +162,7 @@ fn objects(rule: &ResourceRule, places: &Places<'_>) -> Result<Vec<Object>, Malf
             continue;
         }
         // What an element without an id is about, nobody knows.
-        if !complete && !rule.optional && !rule.backend {
+        if !complete && rule.must_be_named() {
             return Err(Malformed::ResourceRequired);
         }
         match &agreed {
@@ -140,7 +172,7 @@ fn objects(rule: &ResourceRule, places: &Places<'_>) -> Result<Vec<Object>, Malf
         }
     }
     match agreed {
-        None if !rule.optional && !rule.backend => Err(Malformed::ResourceRequired),
+        None if rule.must_be_named() => Err(Malformed::ResourceRequired),
         found => Ok(found.unwrap_or_default()),
     }
 }
@@ -151,6 +183,9 @@ fn keys(objects: &[Object]) -> BTreeSet<(&str, &str)> {
 }
 
 fn object(rule: &ResourceRule, value: Found<'_>) -> Result<Object, Malformed> {
+    if rule.visible.is_some() {
+        return Ok(Object::new(&rule.kind, id(value)?, rule.backend));
+    }
     if rule.backend && rule.forms.is_empty() {
         // The backend's own matter, which is told in the audit as it is.
         return Ok(Object::new(&rule.kind, value.text()?.into_owned(), true));

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use ahash::AHashMap;
-
 use super::super::held_role::{Conditions, Grant, HeldRole};
 use super::{Holder, KnownRole, RoleTable};
 use crate::domain::{
-    Binding, Catalogue, Effect, PolicyRows, PrincipalId, Project, Role, RoleId, RoleScope, Scope,
+    Binding, Catalogue, Effect, PolicyRows, Principal, PrincipalId, Project, Role, RoleId,
+    RoleScope, Scope,
 };
 
 /// Name of the built-in role that a project's owner holds without a binding.
@@ -30,23 +29,19 @@ impl RoleTable {
         for role in &rows.roles {
             table.add_role(role, catalogue, &mut conditions, &mut unknown);
         }
-        let mut grants: AHashMap<PrincipalId, Vec<Grant>> = AHashMap::new();
-        for binding in &rows.bindings {
+        let mut held = Vec::with_capacity(rows.bindings.len() + rows.projects.len());
+        for binding in rows.bindings {
             let role = table.roles.get(&binding.role);
-            if let Some(grant) = role.and_then(|role| bound(binding, role, &mut conditions)) {
-                grants.entry(binding.principal).or_default().push(grant);
+            if let Some(grant) = role.and_then(|role| bound(&binding, role, &mut conditions)) {
                 table.bound.insert(binding.id, binding.principal);
+                held.push((binding.principal, grant));
             }
         }
         for project in &rows.projects {
-            let owned = grants.entry(project.owner).or_default();
-            owned.extend(owned_by(project, table.owner.as_ref()));
+            let owned = owned_by(project, table.owner.as_ref());
+            held.extend(owned.map(|grant| (project.owner, grant)));
         }
-        for principal in rows.principals {
-            let held = grants.remove(&principal.id).unwrap_or_default();
-            let holder = Holder::new(Arc::new(principal), held);
-            table.holders.insert(holder.principal.id, Arc::new(holder));
-        }
+        table.add_holders(rows.principals, held);
         for tenant in rows.tenants {
             table.tenants_by_slug.insert(tenant.slug.clone(), tenant.id);
             table.tenants.insert(tenant.id, Arc::new(tenant));
@@ -55,6 +50,26 @@ impl RoleTable {
             table.add_project(project);
         }
         (table, unknown)
+    }
+
+    /// Side by side, each list as long as it will be: a million short ones that grow would
+    /// leave as many holes behind.
+    fn add_holders(&mut self, mut principals: Vec<Principal>, mut held: Vec<(PrincipalId, Grant)>) {
+        principals.sort_unstable_by_key(|principal| principal.id);
+        held.sort_unstable_by_key(|(who, grant)| (*who, grant.scope, grant.binding));
+        let mut held = held.into_iter();
+        for principal in principals {
+            let of_others = held
+                .as_slice()
+                .partition_point(|(who, _)| *who < principal.id);
+            held.by_ref().take(of_others).for_each(drop);
+            let own = held
+                .as_slice()
+                .partition_point(|(who, _)| *who == principal.id);
+            let grants = held.by_ref().take(own).map(|(_, grant)| grant).collect();
+            let holder = Holder::new(Arc::new(principal), grants);
+            self.holders.insert(holder.principal.id, Arc::new(holder));
+        }
     }
 
     pub(super) fn add_role(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::held_role::{Conditions, Grant};
 use super::build::{Unknown, bound, owned_by};
-use super::{Holder, RoleTable};
+use super::{Holder, KnownRole, RoleTable};
 use crate::domain::{
     Binding, BindingId, Catalogue, PolicyRows, Principal, PrincipalId, Project, ProjectId, Role,
     RoleId, Tenant, TenantId, TouchedRows,
@@ -93,8 +93,8 @@ impl RoleTable {
         }
     }
 
-    /// A new role changes nobody's rights; what follows from a changed one only a new table
-    /// tells.
+    /// A new role changes nobody's rights, a changed one those of all who hold it. What
+    /// follows from another role of owners only a new table tells.
     fn change_roles(
         &mut self,
         ids: &[RoleId],
@@ -102,13 +102,11 @@ impl RoleTable {
         catalogue: &Catalogue,
         unknown: &mut Unknown,
     ) -> Option<()> {
+        let former: Vec<_> = ids.iter().filter_map(|id| self.former_role(*id)).collect();
+        if former.iter().any(|(id, _)| self.is_owner(*id)) {
+            return None;
+        }
         for id in ids {
-            if rows.iter().any(|role| role.id == *id) && self.roles.get(id).is_some() {
-                return None;
-            }
-            if self.is_owner(*id) {
-                return None;
-            }
             self.roles.remove(id);
         }
         let mut conditions = Conditions::default();
@@ -117,6 +115,32 @@ impl RoleTable {
             if self.is_owner(role.id) {
                 return None;
             }
+        }
+        for (id, old) in former {
+            if let Some(new) = self.roles.get(&id).cloned() {
+                self.replace_role(&old, &new)?;
+            }
+        }
+        Some(())
+    }
+
+    fn former_role(&self, id: RoleId) -> Option<(RoleId, KnownRole)> {
+        Some((id, self.roles.get(&id)?.clone()))
+    }
+
+    fn replace_role(&mut self, old: &KnownRole, new: &KnownRole) -> Option<()> {
+        if old.scope != new.scope {
+            return None;
+        }
+        let is_old = |grant: &Grant| Arc::ptr_eq(&grant.role, &old.held);
+        let holders = self.holders.values();
+        let holders = holders.filter(|holder| holder.grants.iter().any(is_old));
+        let ids: Vec<_> = holders.map(|holder| holder.principal.id).collect();
+        for id in ids {
+            self.change_holder(id, |grants| {
+                let held = grants.iter_mut().filter(|grant| is_old(grant));
+                held.for_each(|grant| grant.role = Arc::clone(&new.held));
+            })?;
         }
         Some(())
     }

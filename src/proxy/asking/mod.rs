@@ -10,12 +10,16 @@
 //! | `wire.rs` | one request and its answer on one connection |
 //! | `parents.rs` | which object another belongs to |
 //! | `listing.rs` | all objects that a backend has |
+//! | `visible.rs` | whether a backend shows an object to a project |
 //! | `owners.rs` | whose an object is, in the end |
+//! | `search.rs` | the same, outside of a gateway |
 
 mod listing;
 mod owners;
 mod parents;
 mod question;
+mod search;
+mod visible;
 pub(super) mod wire;
 
 use std::net::SocketAddr;
@@ -34,15 +38,17 @@ pub use listing::{ListedObject, ListingError, Listings};
 pub use owners::Lineage;
 pub(super) use owners::Unresolved;
 pub(super) use question::Question;
+pub use search::{OwnerSearch, OwnersUnknown};
 
 use super::back::Holder;
+use super::headers::put_identity;
 use super::rescue::Failure;
 use super::upstream::Upstream;
 use crate::config::HostRewrite;
-use crate::policy::RouteTimeouts;
+use crate::policy::{Permit, RouteTimeouts};
 
-/// Longest answer that is read, in bytes.
-pub(super) const MAX_ANSWER: usize = 8 << 20;
+/// Longest answer to a question of the gateway's own, in bytes.
+const MAX_ANSWER: usize = 8 << 20;
 /// Attempts for one question.
 const ATTEMPTS: usize = 3;
 /// Of one question, all attempts together.
@@ -62,6 +68,7 @@ impl Default for Asker {
 }
 
 /// What a backend answered.
+#[derive(Debug)]
 pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) body: Bytes,
@@ -80,13 +87,11 @@ impl Asker {
         self.connector.get_http_session(peer).await
     }
 
-    /// Gives a connection back after a whole answer. One of HTTP/1 is a lease, which knows
-    /// by itself whether it can serve again.
+    /// Gives a connection back after a whole answer. One of HTTP/1 is a lease: offered to be
+    /// kept it ends, and knows by itself whether it can serve again.
     pub(super) async fn release(&self, http: HttpSession, peer: &HttpPeer) {
-        if http.as_http2().is_some() {
-            let idle = peer.idle_timeout();
-            self.connector.release_http_session(http, peer, idle).await;
-        }
+        let idle = peer.idle_timeout();
+        self.connector.release_http_session(http, peer, idle).await;
     }
 
     /// Asks. Another attempt is made where the last cannot have done anything.
@@ -95,11 +100,28 @@ impl Asker {
         upstream: &Upstream,
         question: &Question,
     ) -> Result<Reply, Failure> {
-        let asked = tokio::time::timeout(TIMEOUT, self.attempts(upstream, question)).await;
+        self.ask_for(upstream, question, None).await
+    }
+
+    /// Asks with the identity that a permitted request would have there.
+    pub(super) async fn ask_for(
+        &self,
+        upstream: &Upstream,
+        question: &Question,
+        permit: Option<&Permit>,
+    ) -> Result<Reply, Failure> {
+        // Many futures deep already: the compiler follows only so many.
+        let attempts = Box::pin(self.attempts(upstream, question, permit));
+        let asked = tokio::time::timeout(TIMEOUT, attempts).await;
         asked.unwrap_or(Err(Failure::UpstreamTimeout))
     }
 
-    async fn attempts(&self, upstream: &Upstream, question: &Question) -> Result<Reply, Failure> {
+    async fn attempts(
+        &self,
+        upstream: &Upstream,
+        question: &Question,
+        permit: Option<&Permit>,
+    ) -> Result<Reply, Failure> {
         let mut unreachable: SmallVec<[SocketAddr; ATTEMPTS]> = SmallVec::new();
         let mut last = None;
         for _ in 0..ATTEMPTS {
@@ -108,7 +130,7 @@ impl Asker {
                 break;
             };
             let address = way.address;
-            match self.attempt(upstream, question, &way.peer).await {
+            match self.attempt(upstream, question, permit, &way.peer).await {
                 Ok(reply) => {
                     address.inspect(|address| upstream.addresses.answered(address));
                     return Ok(reply);
@@ -134,6 +156,7 @@ impl Asker {
         &self,
         upstream: &Upstream,
         question: &Question,
+        permit: Option<&Permit>,
         peer: &HttpPeer,
     ) -> Result<Reply, Failed> {
         let (mut http, _) = self.connect(peer).await.map_err(|error| Failed {
@@ -141,7 +164,10 @@ impl Asker {
             harmless: true,
         })?;
         let sent = async {
-            let header = header(question, upstream, peer)?;
+            let mut header = header(question, upstream, peer)?;
+            if let Some(permit) = permit {
+                put_identity(&mut header, permit, &upstream.identity)?;
+            }
             wire::write_head(&mut http, header, upstream).await?;
             wire::write_body(&mut http, question.body.clone().unwrap_or_default()).await?;
             let head = wire::read_head(&mut http, peer).await?;

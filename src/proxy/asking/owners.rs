@@ -15,7 +15,7 @@ use crate::proxy::rescue::Failure;
 use crate::proxy::rules::Rules;
 
 /// Longest way from a child to the object that is owned.
-const MAX_STEPS: usize = 4;
+pub(super) const MAX_STEPS: usize = 4;
 /// Children held at most whose parents never change.
 const CAPACITY: u64 = 200_000;
 /// How long all questions for one request may take.

@@ -1,15 +1,12 @@
-//! One exchange with the backend, attempts included.
+//! A whole answer of the backend.
 
 use http::header;
 use pingora::http::RequestHeader;
-use pingora::protocols::http::client::HttpSession;
 use pingora::proxy::Session;
-use pingora::upstreams::peer::HttpPeer;
-use pingora::{Error, ErrorSource, ErrorType};
 
 use super::Captured;
-use crate::proxy::asking::{MAX_ANSWER, wire};
-use crate::proxy::attempt::Attempts;
+use crate::proxy::asking::wire;
+use crate::proxy::call::{Begun, client_gone};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::gateway::Gateway;
 
@@ -30,84 +27,45 @@ impl Gateway {
         session: &mut Session,
         exchange: &mut Exchange,
     ) -> pingora::Result<Captured> {
-        exchange.attempts = Attempts::default();
-        loop {
-            let peer = self.next_peer(exchange)?;
-            let asker = self.lineage.asker();
-            let (mut http, reused) = match asker.connect(&peer).await {
-                Ok(connected) => connected,
-                Err(mut error) => {
-                    Self::not_connected(exchange, &peer, &mut error);
-                    if error.retry() {
-                        continue;
-                    }
-                    return Err(error.into_up());
-                }
-            };
-            match self.converse(session, exchange, &mut http, &peer).await {
-                Ok(answer) => {
-                    asker.release(http, &peer).await;
-                    return Ok(answer);
-                }
-                Err(mut error) => {
-                    http.shutdown().await;
-                    self.not_answered(session, exchange, &peer, &mut error, reused);
-                    if !error.retry() {
-                        return Err(error);
-                    }
-                }
+        let begun = self.begin(session, exchange, whole_answer).await?;
+        let Begun {
+            mut http,
+            peer,
+            head,
+        } = begun;
+        let read = wire::read_body(&mut http, exchange.rules.limits.answer, &peer);
+        let read = if exchange.changes_objects() {
+            read.await
+        } else {
+            tokio::select! {
+                read = read => read,
+                gone = client_gone(session) => Err(gone),
+            }
+        };
+        match read {
+            Ok(body) => {
+                self.lineage.asker().release(http, &peer).await;
+                Ok(Captured {
+                    head,
+                    body,
+                    has_items: false,
+                })
+            }
+            Err(error) => {
+                http.shutdown().await;
+                Err(error)
             }
         }
     }
-
-    async fn converse(
-        &self,
-        session: &mut Session,
-        exchange: &mut Exchange,
-        http: &mut HttpSession,
-        peer: &HttpPeer,
-    ) -> pingora::Result<Captured> {
-        let head = whole_answer(session, exchange)?;
-        let Some(upstream) = exchange.upstream.clone() else {
-            return Error::e_explain(ErrorType::InternalError, "no upstream");
-        };
-        wire::write_head(http, head, &upstream).await?;
-        let sent = match exchange.forwarded.body.clone() {
-            Some(whole) => wire::write_body(http, whole).await,
-            None => stream(session, exchange, http).await,
-        };
-        if let Err(error) = sent
-            && (*error.esource() != ErrorSource::Upstream || exchange.failure.is_some())
-        {
-            return Err(error);
-        }
-        // A backend may have answered before it read all, and then closed.
-        if exchange.changes_objects() {
-            // Whoever asked for it may be gone: it is done all the same.
-            return receive(exchange, http, peer).await;
-        }
-        tokio::select! {
-            answer = receive(exchange, http, peer) => answer,
-            gone = client_gone(session) => Err(gone),
-        }
-    }
-}
-
-async fn receive(
-    exchange: &mut Exchange,
-    http: &mut HttpSession,
-    peer: &HttpPeer,
-) -> pingora::Result<Captured> {
-    let head = wire::read_head(http, peer).await?;
-    exchange.status = Some(head.status);
-    Gateway::answered(exchange);
-    let body = wire::read_body(http, MAX_ANSWER, peer).await?;
-    Ok(Captured { head, body })
 }
 
 /// The head that goes upstream, less what would make the answer partial or unreadable.
-fn whole_answer(session: &mut Session, exchange: &mut Exchange) -> pingora::Result<RequestHeader> {
-    let mut head = Gateway::rebuilt(session, exchange)?;
+fn whole_answer(
+    gateway: &Gateway,
+    session: &mut Session,
+    exchange: &mut Exchange,
+) -> pingora::Result<RequestHeader> {
+    let mut head = gateway.upstream_head(session, exchange)?;
     head.insert_header(header::ACCEPT_ENCODING, "identity")?;
     // The client is told to go on here.
     head.remove_header(&header::EXPECT);
@@ -125,43 +83,4 @@ fn whole_answer(session: &mut Session, exchange: &mut Exchange) -> pingora::Resu
         head.insert_header(header::TRANSFER_ENCODING, "chunked")?;
     }
     Ok(head)
-}
-
-/// Passes the client's body on as it comes.
-async fn stream(
-    session: &mut Session,
-    exchange: &mut Exchange,
-    http: &mut HttpSession,
-) -> pingora::Result<()> {
-    let waits = session.req_header().headers.contains_key(header::EXPECT);
-    if waits && !session.as_mut().is_body_empty() {
-        let told = session.as_downstream_mut().write_continue_response().await;
-        told.map_err(Error::into_down)?;
-    }
-    while !session.as_mut().is_body_done() {
-        let read = session.as_downstream_mut().read_request_body().await;
-        let Some(bytes) = read.map_err(Error::into_down)? else {
-            break;
-        };
-        exchange.body_came(false);
-        exchange.count_body(bytes.len())?;
-        if !bytes.is_empty() {
-            let written = http.write_request_body(bytes, false).await;
-            written.map_err(Error::into_up)?;
-        }
-    }
-    exchange.body_came(true);
-    let finished = http.finish_request_body().await;
-    finished.map_err(Error::into_up)
-}
-
-/// Waits for the client to go away.
-async fn client_gone(session: &mut Session) -> Box<Error> {
-    loop {
-        if let Err(error) = session.as_downstream_mut().read_body_or_idle(true).await {
-            return error.into_down();
-        }
-        // Bytes of a next request: it waits.
-        std::future::pending::<()>().await;
-    }
 }

@@ -8,7 +8,6 @@ use http::header;
 
 use super::{Captured, fail, unreadable};
 use crate::policy::json_text::Unreadable;
-use crate::proxy::asking::MAX_ANSWER;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::rescue::Failure;
 
@@ -21,7 +20,7 @@ impl Captured {
             (None, _) => return Ok(()),
             (Some(b"identity"), None) => Some(self.body.clone()),
             (Some(b"gzip" | b"x-gzip"), None) if self.body.is_empty() => Some(Bytes::new()),
-            (Some(b"gzip" | b"x-gzip"), None) => gunzip(&self.body),
+            (Some(b"gzip" | b"x-gzip"), None) => gunzip(&self.body, exchange.rules.limits.answer),
             _ => None,
         };
         self.body = plain.ok_or_else(|| fail(exchange, Failure::UpstreamBroken))?;
@@ -36,9 +35,9 @@ impl Captured {
 }
 
 /// Never more than an answer may be long, whatever it was packed into.
-fn gunzip(packed: &[u8]) -> Option<Bytes> {
+fn gunzip(packed: &[u8], most: usize) -> Option<Bytes> {
     let mut plain = Vec::new();
-    let most = MAX_ANSWER as u64;
+    let most = most as u64;
     let mut reader = MultiGzDecoder::new(packed).take(most + 1);
     let read = reader.read_to_end(&mut plain).ok()?;
     (read as u64 <= most).then(|| plain.into())

@@ -38,7 +38,7 @@ const TELL_TALES: [HeaderName; 9] = [
 
 impl Exchange {
     /// Whether an answer with this status has no body (RFC 9110 §6.4.1).
-    pub(super) fn has_no_answer_body(&self, status: StatusCode) -> bool {
+    pub(in crate::proxy) fn has_no_answer_body(&self, status: StatusCode) -> bool {
         self.method == Some(Method::HEAD)
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
     }

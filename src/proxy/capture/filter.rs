@@ -40,9 +40,12 @@ impl Gateway {
             }
             let listing = Listing::read(text, rule).map_err(unreadable(exchange))?;
             let visible = self.visible(exchange, route, rule, &listing).await?;
+            // Of several lists one may lose its items with those of another.
+            let has_items = route.objects.filters.len() == 1 && visible.contains(&true);
             let mut visible = visible.into_iter();
             let kept = listing.keep(|| visible.next().unwrap_or(false));
             answer.body = kept.map_err(unreadable(exchange))?.into();
+            answer.has_items = has_items;
         }
         Ok(())
     }

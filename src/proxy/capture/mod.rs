@@ -43,6 +43,8 @@ pub use token::{Page, PageTokens};
 struct Captured {
     head: ResponseHeader,
     body: Bytes,
+    /// Whether its lists are known to have items.
+    has_items: bool,
 }
 
 impl Gateway {
@@ -79,7 +81,9 @@ impl Gateway {
             if route.objects.pages.is_none() {
                 self.filter(exchange, &route, &mut answer).await?;
             }
-            Self::level(exchange, &route, &mut answer)?;
+            if !answer.has_items {
+                Self::level(exchange, &route, &mut answer)?;
+            }
             answer.hide(exchange, &route)?;
         }
         answer.show_names(exchange, &route)?;

@@ -239,6 +239,7 @@ impl Gateway {
             .and_then(|listing| listing.with(&items))
             .and_then(|text| set_text(&text, filling.next, token.as_deref()));
         answer.body = body.map_err(unreadable(exchange))?.into();
+        answer.has_items = !items.is_empty();
         exchange.status = Some(answer.head.status);
         Ok(answer)
     }

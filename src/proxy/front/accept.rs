@@ -118,7 +118,7 @@ impl Front {
             let established = Box::pin(front.establish(stream, peer, seat, &protocol));
             if let Some((stream, connection)) = established.await {
                 let http2 = protocol.http2;
-                front.serve(stream, connection, http2, shutdown).await;
+                Box::pin(front.serve(stream, connection, http2, shutdown)).await;
             }
         });
     }
@@ -163,18 +163,18 @@ impl Front {
         let may_begin_with_preface = http2 && !connection.tls;
         let scope = Arc::clone(&connection);
         let mut gate = Box::new(Gate::new(stream, connection));
-        scope
-            .scope(async move {
-                if may_begin_with_preface && !self.begins(&mut gate).await {
-                    return;
-                }
-                if chosen || may_begin_with_preface && self.begins_http2(&mut gate).await {
-                    self.serve_http2(gate, shutdown).await;
-                } else {
-                    self.serve_http1(gate, shutdown).await;
-                }
-            })
-            .await;
+        let served = scope.scope(async move {
+            if may_begin_with_preface && !self.begins(&mut gate).await {
+                return;
+            }
+            if chosen || may_begin_with_preface && self.begins_http2(&mut gate).await {
+                self.serve_http2(gate, shutdown).await;
+            } else {
+                self.serve_http1(gate, shutdown).await;
+            }
+        });
+        // Large: it holds a whole connection.
+        Box::pin(served).await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! The audit trail of a tenant or a project.
+//! The audit trail: of a project, of a tenant, of all.
 
 use chrono::{DateTime, Utc};
 
@@ -9,8 +9,8 @@ use crate::domain::{ProjectId, TenantId};
 /// Which events. Absent filters match everything.
 #[derive(Clone, Debug)]
 pub struct EventFilter {
-    /// Of this tenant.
-    pub tenant: TenantId,
+    /// Of this tenant; `None`: of all, and those of none.
+    pub tenant: Option<TenantId>,
     /// Of this project of it.
     pub project: Option<ProjectId>,
     /// Names of events.
@@ -40,7 +40,7 @@ impl ReadTx {
                    actor_type, actor_id, actor_email, credential_id, host(ip) AS ip, user_agent,
                    resource_type, resource_id, method, route, status, latency, request_id, details
                FROM audit_events
-               WHERE tenant_id = $1
+               WHERE ($1::uuid IS NULL OR tenant_id = $1)
                  AND ($2::uuid IS NULL OR project_id = $2)
                  AND ($3::text[] IS NULL OR event = ANY ($3))
                  AND ($4::text IS NULL OR actor_id = $4 OR actor_email = $4)
@@ -50,7 +50,7 @@ impl ReadTx {
                  AND ($8::timestamptz IS NULL OR (occurred_at, id) < ($8, $9::uuid))
                ORDER BY occurred_at DESC, id DESC
                LIMIT $10"#,
-            filter.tenant.0,
+            filter.tenant.map(|TenantId(id)| id),
             filter.project.map(|ProjectId(id)| id),
             filter.events.as_deref(),
             filter.actor,

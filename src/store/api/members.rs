@@ -103,6 +103,28 @@ impl ApiTx {
         Ok((self.member(project.id, who).await?, done))
     }
 
+    /// Names of all roles that a member has in the project: under conditions and on single
+    /// resources too.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn roles_of_member(
+        &mut self,
+        project: ProjectId,
+        who: PrincipalId,
+    ) -> Result<Vec<String>> {
+        let names = sqlx::query_scalar!(
+            "SELECT DISTINCT r.name FROM bindings b JOIN roles r ON r.id = b.role_id
+             WHERE b.project_id = $1 AND b.principal_id = $2 AND b.effect = 'allow'",
+            project.0,
+            who.0,
+        )
+        .fetch_all(self.connection())
+        .await?;
+        Ok(names)
+    }
+
     /// Takes all roles of the project from a member (`member.removed`). What forbids it
     /// something stays.
     ///

@@ -89,7 +89,7 @@ impl ApiTx {
     }
 
     /// Gives it to another project of the tenant (`resource.moved`). Bindings on it do not
-    /// follow.
+    /// follow: `details.unbound` of them.
     ///
     /// # Errors
     ///
@@ -100,7 +100,7 @@ impl ApiTx {
         resource: &ResourceView,
         to: &Project,
     ) -> Result<(ResourceView, Done)> {
-        self.unbind(resource).await?;
+        let unbound = self.unbind(resource).await?;
         sqlx::query!(
             "UPDATE resources SET project_id = $3 WHERE id = $1 AND project_id = $2",
             resource.id,
@@ -111,7 +111,8 @@ impl ApiTx {
         .await?;
         let done = done("resource.moved", tenant, project, resource)
             .detail("to_project", to.slug.as_str())
-            .detail("to_project_id", to.id.to_string());
+            .detail("to_project_id", to.id.to_string())
+            .detail("unbound", unbound);
         Ok((self.resource(to.id, ResourceId(resource.id)).await?, done))
     }
 
@@ -126,7 +127,7 @@ impl ApiTx {
         (tenant, project): (&Tenant, &Project),
         resource: &ResourceView,
     ) -> Result<Done> {
-        self.unbind(resource).await?;
+        let unbound = self.unbind(resource).await?;
         sqlx::query!(
             "DELETE FROM resources WHERE id = $1 AND project_id = $2",
             resource.id,
@@ -134,14 +135,15 @@ impl ApiTx {
         )
         .execute(self.connection())
         .await?;
-        Ok(done("resource.released", tenant, project, resource))
+        let done = done("resource.released", tenant, project, resource);
+        Ok(done.detail("unbound", unbound))
     }
 
-    async fn unbind(&mut self, resource: &ResourceView) -> Result<()> {
-        sqlx::query!("DELETE FROM bindings WHERE resource_id = $1", resource.id)
+    async fn unbind(&mut self, resource: &ResourceView) -> Result<u64> {
+        let done = sqlx::query!("DELETE FROM bindings WHERE resource_id = $1", resource.id)
             .execute(self.connection())
             .await?;
-        Ok(())
+        Ok(done.rows_affected())
     }
 
     pub(super) async fn owns_resources(&mut self, project: ProjectId) -> Result<bool> {

@@ -1,10 +1,13 @@
 //! The administration API, through the gateway, as its clients see it.
 
+mod bindings;
 mod document;
 mod plumbing;
 mod privilege;
+mod probes;
 mod races;
 mod refusals;
+mod resources;
 mod schemathesis;
 
 use std::fmt::Write as _;
@@ -15,6 +18,11 @@ use crate::support::upstream::Upstream;
 
 const V1: &str = "/.portcullis/api/v1";
 const PROJECT: &str = "/tenants/acme/projects/fraud";
+
+const THINGS: &str = "
+  - { route: 'GET /things/{id}', upstream: app, permission: datasets:read, resource: { type: thing, id: path.id } }
+  - { route: 'POST /things/{id}', upstream: app, permission: datasets:update, resource: { type: thing, id: path.id } }
+";
 
 /// A gateway with two tenants, and a key for each kind of caller.
 struct World {
@@ -43,6 +51,32 @@ impl World {
             "  - { route: 'GET /{rest...}', upstream: app, authenticated: true }\n",
         );
         Self::of(TestGateway::start(&yaml).await)
+    }
+
+    /// In front of a backend whose objects belong to projects.
+    async fn with_things() -> Self {
+        let yaml = crate::support::gateway::yaml(Upstream::ok().address(), THINGS);
+        let world = Self::of(TestGateway::start(&yaml).await);
+        let adopt = ["resources", "adopt", "app", "thing", "7", "8"];
+        let to = ["--project", "acme/fraud"];
+        world.gateway.cli(&[&adopt[..], &to].concat());
+        world
+    }
+
+    /// The path of the record of a thing, as the project's list has it.
+    fn record_of(&self, thing: &str) -> String {
+        let resources = format!("{PROJECT}/resources");
+        let list = self.get(&resources, &self.viewer).json();
+        let items = list["items"].as_array().unwrap();
+        let found = items.iter().find(|it| it["external_id"] == thing);
+        let id = found.unwrap()["id"].as_str().unwrap();
+        format!("{resources}/{id}")
+    }
+
+    /// Status of a request to the backend.
+    fn backend(&self, method: &str, thing: &str, key: &str) -> u16 {
+        let path = format!("/things/{thing}");
+        self.gateway.request(method, &path, key, "").status
     }
 
     fn of(gateway: TestGateway) -> Self {

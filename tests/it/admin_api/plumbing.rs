@@ -101,7 +101,7 @@ async fn a_change_leaves_one_event_and_so_does_a_refusal() {
         .collect();
     insta::assert_snapshot!(told.join("\n"), @"
     project.created success - acme churn boss@example.com project 201
-    project.created failed upstream_409 acme - boss@example.com - 409
+    project.created failed conflict acme - boss@example.com - 409
     authz.denied denied permission_missing acme - viewer@example.com - 403
     ");
     assert_eq!(
@@ -109,4 +109,81 @@ async fn a_change_leaves_one_event_and_so_does_a_refusal() {
         "viewer@example.com: viewer"
     );
     assert!(events[0]["latency"].as_i64().unwrap() > 0);
+}
+
+/// What happens in no tenant is asked for on the platform.
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_the_whole_platform_are_for_who_reads_all_tenants() {
+    let world = World::start().await;
+    world
+        .gateway
+        .cli(&["users", "create", "reader@example.com"]);
+    let member = [
+        "members", "add", "--scope", "platform", "--role", "reviewer",
+    ];
+    world
+        .gateway
+        .cli(&[&member[..], &["--principal", "reader@example.com"]].concat());
+    let reviewer = world.gateway.key("reader@example.com", None);
+    let tenant = world.post(
+        "/tenants",
+        &world.admin,
+        r#"{"slug": "third", "name": "T"}"#,
+    );
+    assert_eq!(tenant.status, 201, "{tenant:?}");
+    assert_eq!(world.get("/me", "").status, 401);
+    assert_eq!(world.get("/tenants/globex", &world.rival).status, 200);
+    assert_eq!(world.get(PROJECT, &world.viewer).status, 200);
+    world.gateway.wait_for_audit();
+    let events = |query: &str| {
+        let answer = world.get(&format!("/events{query}"), &reviewer);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let told = answer.json()["items"].as_array().unwrap().clone();
+        let text =
+            |it: &serde_json::Value| format!("{} {}", it["event"], it["tenant"]).replace('"', "");
+        told.iter().map(text).collect::<Vec<_>>()
+    };
+    assert_eq!(events("?result=denied"), ["authn.failed null"]);
+    let names = "?event=tenant.read,project.read,tenant.created";
+    let of_both = [
+        "project.read acme",
+        "tenant.read globex",
+        "tenant.created third",
+    ];
+    assert_eq!(&events(names)[..3], of_both);
+    assert_eq!(events(&format!("{names}&limit=1")), of_both[..1]);
+    let refused = world.send(
+        "POST",
+        "/tenants",
+        &reviewer,
+        r#"{"slug": "a", "name": "A"}"#,
+        &[],
+    );
+    assert_eq!(refusal(&refused), "403 permission_missing");
+}
+
+/// The last wall: what the API would let through by mistake, and the database does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_database_refuses_is_recorded_as_denied() {
+    let world = World::start().await;
+    let mut owner = world.gateway.postgres.owner().await;
+    let sql = "REVOKE INSERT ON roles FROM portcullis_gateway";
+    sqlx::query(sql).execute(&mut owner).await.unwrap();
+    let role = r#"{"name": "own", "scope": "project", "permissions": ["models:read"]}"#;
+    let answer = world.post("/tenants/acme/roles", &world.boss, role);
+    assert_eq!(refusal(&answer), "403 database_refused");
+    assert!(!answer.body.contains("roles"), "{answer:?}");
+    assert!(
+        answer.header("X-Portcullis-Refused").is_empty(),
+        "{answer:?}"
+    );
+    world.gateway.wait_for_audit();
+    let events = world.gateway.events().await;
+    let event = events.last().unwrap();
+    assert_eq!(
+        (&event["event"], &event["result"]),
+        (&"authz.denied".into(), &"denied".into())
+    );
+    assert_eq!(event["reason"], "database_refused");
+    assert_eq!(event["details"]["intended"], "role.created");
 }

@@ -57,6 +57,62 @@ async fn a_repeated_request_is_carried_out_once() {
     );
 }
 
+/// An answer is kept for a day.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_sent_again_after_a_day_is_a_new_one() {
+    let world = World::start().await;
+    let header = [("Idempotency-Key", KEY)];
+    let send = |slug: &str| {
+        let body = format!(r#"{{"slug": "{slug}", "name": "One"}}"#);
+        world.send(
+            "POST",
+            "/tenants/acme/projects",
+            &world.boss,
+            &body,
+            &header,
+        )
+    };
+    assert_eq!(send("one").status, 201);
+    let again = send("one");
+    assert_eq!(again.header("Idempotent-Replayed"), ["true"], "{again:?}");
+    age_answers(&world, "23 hours 59 minutes").await;
+    assert_eq!(refusal(&send("two")), "422 idempotency_key_reused");
+    age_answers(&world, "1 minute").await;
+    let new = send("two");
+    assert_eq!(new.status, 201, "{new:?}");
+    assert!(new.header("Idempotent-Replayed").is_empty());
+    // What was too old is gone, and the new answer is kept in its place.
+    assert_eq!(kept_answers(&world).await.len(), 1);
+    assert_eq!(send("two").header("Idempotent-Replayed"), ["true"]);
+}
+
+/// A refusal is no answer to keep: whoever mends the request may use the key again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_request_uses_no_key_up() {
+    let world = World::start().await;
+    let header = [("Idempotency-Key", KEY)];
+    let send = |body: &str| world.send("POST", "/tenants/acme/roles", &world.boss, body, &header);
+    let wrong = r#"{"name": "own", "scope": "project", "permissions": ["none:read"]}"#;
+    assert_eq!(refusal(&send(wrong)), "422 refused");
+    let right = r#"{"name": "own", "scope": "project", "permissions": ["models:read"]}"#;
+    let made = send(right);
+    assert_eq!(made.status, 201, "{made:?}");
+    // Nor does another path make it another key.
+    let path = "/tenants/acme/projects";
+    let body = r#"{"slug": "own", "name": "Own"}"#;
+    let other = world.send("POST", path, &world.boss, body, &header);
+    assert_eq!(refusal(&other), "422 idempotency_key_reused");
+}
+
+async fn age_answers(world: &World, by: &str) {
+    let mut owner = world.gateway.postgres.owner().await;
+    sqlx::query("UPDATE api_answers SET created_at = created_at - $1::text::interval")
+        .bind(by)
+        .execute(&mut owner)
+        .await
+        .unwrap();
+}
+
 async fn kept_answers(world: &World) -> Vec<Vec<u8>> {
     use sqlx::Connection as _;
     let url = world.gateway.postgres.owner_url();

@@ -1,205 +1,88 @@
 //! Each operation of the description is refused to whoever may not, and none is forgotten.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use portcullis::config::Settings;
+use portcullis::domain::RoleScope;
+use portcullis::policy::{Requirement, Route};
 use serde_json::Value;
 
-use self::Right::{Audit, Known, Member, Owner, Platform, PlatformChange, Tenant, TenantRead};
-use super::{PROJECT, V1, World, refusal};
+use super::probes::{Probe, Right, probes};
+use super::{V1, World, refusal};
 
-/// One request of each operation, which only its callers may make.
-struct Probe {
-    operation: &'static str,
-    method: &'static str,
-    path: String,
-    body: &'static str,
-    /// Who holds the right.
-    right: Right,
+/// The gateway's own routes, by `METHOD /path`: nothing else reaches the control plane.
+fn own_routes() -> BTreeMap<String, Arc<Route>> {
+    let text = "version: 1\nupstreams: { any: { url: \"http://127.0.0.1:1\" } }\n";
+    let settings = Settings::parse("portcullis.yaml", text, &|_| None).unwrap();
+    let routes = settings.routes.routes().iter();
+    let own = routes.filter(|it| it.label.contains("/.portcullis/"));
+    own.map(|it| (it.label.to_string(), Arc::clone(it)))
+        .collect()
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Right {
-    /// Anybody known.
-    Known,
-    /// Who reads all tenants.
-    Platform,
-    /// Who changes all tenants.
-    PlatformChange,
-    /// Client admins.
-    Tenant,
-    /// Who reads the tenant.
-    TenantRead,
-    /// The owner of the project.
-    Owner,
-    /// Auditors and the owner.
-    Audit,
-    /// Any member of the project.
-    Member,
-}
-
-fn probe(
-    operation: &'static str,
-    method: &'static str,
-    path: &str,
-    body: &'static str,
-    right: Right,
-) -> Probe {
-    Probe {
-        operation,
-        method,
-        path: path.to_owned(),
-        body,
-        right,
-    }
-}
-
-/// An id that nothing has.
-const ID: &str = "01a20424-7f4f-730b-9cb3-2278a440387d";
-const ADD: &str = r#"{"principal": "boss@example.com", "role": "viewer"}"#;
-
-/// Every operation that there is a test for.
-fn probes() -> Vec<Probe> {
-    let mut probes = of_tenants();
-    probes.extend(of_projects());
-    probes
-}
-
-/// On the platform and in a tenant.
-fn of_tenants() -> Vec<Probe> {
-    let tenant = |operation, method, path: &str, body, right| {
-        probe(
-            operation,
-            method,
-            &format!("{V1}/tenants/acme{path}"),
-            body,
-            right,
-        )
-    };
-    let binding = format!("/bindings/{ID}");
-    let slug = r#"{"slug": "new", "name": "New"}"#;
-    let role = r#"{"name": "own", "scope": "project", "permissions": ["models:read"]}"#;
-    let key = r#"{"principal": "acme/robot"}"#;
-    vec![
-        probe("describe", "GET", "/.portcullis/openapi.json", "", Known),
-        probe("me", "GET", &format!("{V1}/me"), "", Known),
-        probe(
-            "list_tenants",
-            "GET",
-            &format!("{V1}/tenants"),
-            "",
-            Platform,
-        ),
-        probe(
-            "create_tenant",
-            "POST",
-            &format!("{V1}/tenants"),
-            slug,
-            PlatformChange,
-        ),
-        tenant("read_tenant", "GET", "", "", TenantRead),
-        tenant("list_projects", "GET", "/projects", "", TenantRead),
-        tenant("create_project", "POST", "/projects", slug, Tenant),
-        tenant("list_roles", "GET", "/roles", "", TenantRead),
-        tenant("create_role", "POST", "/roles", role, Tenant),
-        tenant("read_role", "GET", "/roles/viewer", "", TenantRead),
-        tenant(
-            "update_role",
-            "PATCH",
-            "/roles/none",
-            r#"{"permissions": ["models:read"]}"#,
-            Tenant,
-        ),
-        tenant("delete_role", "DELETE", "/roles/none", "", Tenant),
-        tenant("list_bindings", "GET", "/bindings", "", TenantRead),
-        tenant("create_binding", "POST", "/bindings", ADD, Tenant),
-        tenant("delete_binding", "DELETE", &binding, "", Tenant),
-        tenant("list_keys", "GET", "/keys", "", Tenant),
-        tenant("create_key", "POST", "/keys", key, Tenant),
-        tenant("revoke_key", "DELETE", "/keys/4fT0aXq1ZbLw", "", Tenant),
-        tenant("list_events_of_tenant", "GET", "/events", "", Tenant),
-    ]
-}
-
-/// In a project.
-fn of_projects() -> Vec<Probe> {
-    let project = |operation, method, path: &str, body, right| {
-        probe(
-            operation,
-            method,
-            &format!("{V1}{PROJECT}{path}"),
-            body,
-            right,
-        )
-    };
-    let member = format!("/members/{ID}");
-    let resource = format!("/resources/{ID}");
-    let moved = format!("{resource}/project");
-    vec![
-        project("read_project", "GET", "", "", Member),
-        project("update_project", "PATCH", "", r#"{"name": "Other"}"#, Owner),
-        project(
-            "transfer_project",
-            "PUT",
-            "/owner",
-            r#"{"owner": "boss@example.com"}"#,
-            Owner,
-        ),
-        project("delete_project", "DELETE", "", "", Owner),
-        project("list_members", "GET", "/members", "", Member),
-        project("add_member", "POST", "/members", ADD, Owner),
-        project("read_member", "GET", &member, "", Member),
-        project(
-            "update_member",
-            "PATCH",
-            &member,
-            r#"{"role": "viewer"}"#,
-            Owner,
-        ),
-        project("remove_member", "DELETE", &member, "", Owner),
-        project("list_resources", "GET", "/resources", "", Member),
-        project("read_resource", "GET", &resource, "", Member),
-        project(
-            "update_resource",
-            "PATCH",
-            &resource,
-            r#"{"labels": {}}"#,
-            Owner,
-        ),
-        project(
-            "move_resource",
-            "PUT",
-            &moved,
-            r#"{"project": "other"}"#,
-            Owner,
-        ),
-        project("release_resource", "DELETE", &resource, "", Owner),
-        project("list_events_of_project", "GET", "/events", "", Audit),
-    ]
-}
-
-#[test]
-fn every_operation_has_a_test_of_its_refusals() {
+/// `METHOD /path` of each operation that is described, by its id.
+fn described() -> BTreeMap<String, String> {
     let document = serde_json::to_value(portcullis::control::api::document()).unwrap();
-    let mut described = BTreeSet::new();
+    let mut described = BTreeMap::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let id = operation["operationId"].as_str().unwrap().to_owned();
-            described.insert(format!("{id}: {} {}", method.to_uppercase(), shape(path)));
+            let line = format!("{} {path}", method.to_uppercase());
+            assert_eq!(described.insert(id, line), None, "two operations of one id");
         }
     }
-    let tested: BTreeSet<String> = probes()
-        .iter()
-        .map(|it| format!("{}: {} {}", it.operation, it.method, shape(&it.path)))
-        .collect();
-    let same = |it: &String| it.split(':').next().unwrap().to_owned();
-    let names = |set: &BTreeSet<String>| set.iter().map(same).collect::<Vec<_>>();
-    assert_eq!(names(&described), names(&tested));
-    assert_eq!(described.len(), probes().len());
+    described
 }
 
-/// How long the path is: names are filled in otherwise.
-fn shape(path: &str) -> usize {
-    path.split('/').count()
+/// Whether a probe asks what this line says.
+fn asks(probe: &Probe, line: &str) -> bool {
+    let (method, pattern) = line.split_once(' ').unwrap();
+    let steps: Vec<_> = probe.path.split('/').collect();
+    let wanted: Vec<_> = pattern.split('/').collect();
+    let fits = |(step, wanted): (&&str, &&str)| wanted.starts_with('{') || step == wanted;
+    probe.method == method && steps.len() == wanted.len() && steps.iter().zip(&wanted).all(fits)
+}
+
+/// Who passes a route, by what it requires.
+fn right(route: &Route) -> Right {
+    let Requirement::Permission { name, .. } = &route.requirement else {
+        assert!(matches!(route.requirement, Requirement::Authenticated));
+        return Right::Known;
+    };
+    let name = name.to_string();
+    let is_read = name.ends_with(":read");
+    match (route.scope, is_read) {
+        (RoleScope::Platform, true) => Right::Platform,
+        (RoleScope::Platform, _) if name == "audit:query" => Right::Platform,
+        (RoleScope::Platform, _) => Right::PlatformChange,
+        (RoleScope::Tenant, true) => Right::TenantRead,
+        (RoleScope::Tenant, false) => Right::Tenant,
+        (RoleScope::Project, true) => Right::Member,
+        (RoleScope::Project, _) if name == "audit:query" => Right::Audit,
+        (RoleScope::Project, _) => Right::Owner,
+    }
+}
+
+/// What is served, what is described and what is tested are the same, with nothing left out
+/// and nothing tested as if more were allowed.
+#[test]
+fn every_operation_has_a_test_of_its_refusals() {
+    let (routes, described) = (own_routes(), described());
+    let lines: BTreeSet<&String> = described.values().collect();
+    let served: BTreeSet<&String> = routes.keys().collect();
+    assert_eq!(served, lines, "the route map and the description");
+    let probes = probes();
+    let tested: Vec<&str> = probes.iter().map(|it| it.operation).collect();
+    let unique: BTreeSet<&str> = tested.iter().copied().collect();
+    assert_eq!(unique.len(), tested.len(), "{tested:?}");
+    let operations: BTreeSet<&str> = described.keys().map(String::as_str).collect();
+    assert_eq!(unique, operations, "the description and the tests");
+    for probe in &probes {
+        let line = &described[probe.operation];
+        assert!(asks(probe, line), "{}: {line}", probe.operation);
+        assert_eq!(probe.right, right(&routes[line]), "{line}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -296,8 +179,61 @@ async fn whoever_may_reads() {
         );
         let body: Value = answer.json();
         assert!(
-            !body.to_string().contains("globex") || path == "/tenants",
+            !body.to_string().contains("globex") || probe.right == Right::Platform,
             "{body}"
         );
     }
+}
+
+/// Whoever may is refused what cannot be read, or was not seen before.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_may_is_refused_what_has_not_the_form() {
+    let world = World::start().await;
+    let before = policy_version(&world).await;
+    for probe in probes() {
+        let name = probe.operation;
+        let Some(path) = probe.path.strip_prefix(V1) else {
+            continue;
+        };
+        let ask = |path: &str, body: &str, headers: &[(&str, &str)]| {
+            refusal(&world.send(probe.method, path, &world.admin, body, headers))
+        };
+        let any = [("If-Match", "*")];
+        if name.starts_with("list_") {
+            let unknown = ask(&format!("{path}?unknown=1"), "", &[]);
+            assert_eq!(unknown, "400 malformed", "{name}");
+        }
+        if !probe.body.is_empty() {
+            for (bad, wanted) in [("{", "400 malformed"), ("{\"none\": 1}", "422 invalid")] {
+                assert_eq!(ask(path, bad, &any), wanted, "{name}");
+            }
+        }
+        let never_changes = ["delete_binding", "revoke_key"];
+        let changes = matches!(probe.method, "PUT" | "PATCH" | "DELETE");
+        if changes && !never_changes.contains(&name) {
+            assert_eq!(
+                ask(path, probe.body, &[]),
+                "428 precondition_required",
+                "{name}"
+            );
+            let other = format!("\"{:032x}\"", 7);
+            let answer = ask(path, probe.body, &[("If-Match", &other)]);
+            let there = !path.contains("01a20424") && !path.ends_with("/none");
+            let wanted = if there {
+                "412 precondition_failed"
+            } else {
+                "404 not_found"
+            };
+            assert_eq!(answer, wanted, "{name}");
+        }
+        if probe.method == "POST" {
+            let short = [("Idempotency-Key", "short")];
+            assert_eq!(ask(path, probe.body, &short), "400 malformed", "{name}");
+        }
+    }
+    assert_eq!(
+        policy_version(&world).await,
+        before,
+        "something was changed"
+    );
 }

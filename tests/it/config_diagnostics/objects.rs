@@ -167,6 +167,22 @@ fn names_of_objects() {
             "references: [ { type: run, id: path.ip } ]",
         ),
         (
+            "visible to whom",
+            "references: [ { type: run, id: query.a, visible: { request: 'GET /{id}' } } ]",
+        ),
+        (
+            "visible without an id",
+            "references: [ { type: workspace, id: query.a, visible: { request: 'GET /x' } } ]",
+        ),
+        (
+            "visible without a request",
+            "references: [ { type: workspace, id: query.a, visible: {} } ]",
+        ),
+        (
+            "visible besides forms",
+            "references: [ { type: workspace, id: query.a, forms: [ 'w:{id}' ], visible: { request: 'GET /{id}' } } ]",
+        ),
+        (
             "form without a type",
             "references: [ { id: query.a, forms: [ 'runs:/{id}' ] } ]",
         ),
@@ -279,6 +295,10 @@ fn answers() {
         (
             "pages of nothing",
             "pages: { size: query.n, default: 10, token: query.t, next: response.body./t }",
+        ),
+        (
+            "pages of two lists",
+            "filter: [ { items: response.body./a, type: run, id: /id }, { items: response.body./b, type: run, id: /id } ]\n  pages: { size: query.n, default: 10, token: query.t, next: response.body./t }",
         ),
         (
             "pages",
@@ -442,4 +462,50 @@ routes:
         ],
     );
     insta::assert_snapshot!("names_on_routes", on_routes);
+}
+
+#[test]
+fn conditions() {
+    insta::assert_snapshot!(on_a_route(&[
+        ("not closed", "when: 'resource.environment == \"dev'"),
+        ("half of one", "when: 'resource.environment =='"),
+        ("no text", "when: [a]"),
+        ("nothing", "when: ''"),
+        (
+            "unknown variable",
+            "when: 'resources.environment == \"dev\"'"
+        ),
+        ("unknown field", "when: 'resource.colour == \"red\"'"),
+        ("unknown function", "when: 'matches(resource.id, \".*\")'"),
+        ("a loop", "when: '[1, 2].all(i, i > 0)'"),
+        (
+            "on the second line",
+            "when: |\n    resource.id != \"a\" &&\n    resource.none == \"b\""
+        ),
+    ]));
+}
+
+#[test]
+fn a_condition_without_anybody_to_hold_it_against() {
+    let head = format!("{HEAD}routes:\n");
+    insta::assert_snapshot!(with_head(
+        &head,
+        &[
+            (
+                "public",
+                "- { route: GET /a, upstream: m, public: for all, when: 'request.ip == \"::1\"' }"
+            ),
+            (
+                "denied",
+                "- { route: GET /a, upstream: m, deny: never, when: 'request.ip == \"::1\"' }"
+            ),
+            (
+                "too long",
+                &format!(
+                    "- {{ route: GET /a, upstream: m, authenticated: true, when: '{}' }}",
+                    "true && ".repeat(130) + "true"
+                )
+            ),
+        ]
+    ));
 }

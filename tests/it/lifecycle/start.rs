@@ -113,3 +113,33 @@ async fn two_gateways_cannot_share_a_spool() {
         gateway.private_get("/readyz").status == 200
     });
 }
+
+/// A login that row-level security does not hold is no login to serve under: waiting would
+/// not mend it, and the message says what would.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_could_get_around_row_level_security_serves_nobody() {
+    let upstream = Upstream::ok();
+    let mut gateway = TestGateway::prepare(&yaml(upstream.address(), ROUTES)).await;
+    let sound = std::fs::read_to_string(gateway.config()).unwrap();
+    let unfit = sound.replace(
+        &gateway.postgres.gateway_url(),
+        &gateway.postgres.owner_url(),
+    );
+    assert_ne!(sound, unfit);
+    std::fs::write(gateway.config(), unfit).unwrap();
+    let (code, told) = gateway.fails_to_start();
+    assert_eq!(code, 1, "{told}");
+    for word in [
+        "row-level security does not hold it",
+        "CREATE ROLE portcullis LOGIN IN ROLE portcullis_gateway",
+        "database.migrate_url",
+    ] {
+        assert!(told.contains(word), "{told}");
+    }
+    assert!(!told.contains("\"listener\":\"public\""), "{told}");
+    // The commands say the same, and the sound login serves.
+    let (code, _) = gateway.cli_code(&["tenants", "list"]);
+    assert_eq!(code, 1);
+    std::fs::write(gateway.config(), sound).unwrap();
+    gateway.launch();
+}

@@ -2,12 +2,18 @@
 
 use std::fmt::Write as _;
 
+use super::server::Tenancy;
 use super::traces::experiment;
 use super::work::Work;
 use crate::support::gateway::{Keys, TestGateway};
 use crate::support::raw::{Answer, Connection};
 
-pub fn spans_join_only_traces_of_their_project(gateway: &TestGateway, keys: &Keys, work: &Work) {
+pub fn spans_join_only_traces_of_their_project(
+    gateway: &TestGateway,
+    keys: &Keys,
+    work: &Work,
+    tenancy: Tenancy,
+) {
     let own = experiment(gateway, &keys.stranger, "spans");
     let look = || {
         gateway
@@ -37,8 +43,11 @@ pub fn spans_join_only_traces_of_their_project(gateway: &TestGateway, keys: &Key
             &plain(&fresh),
         ),
     ];
-    for answer in refused {
-        assert_eq!(answer.status, 404, "{answer:?}");
+    for (at, answer) in refused.iter().enumerate() {
+        // With workspaces MLflow leaves out spans of others' traces, and says nothing.
+        let is_left_out = tenancy == Tenancy::Workspaces && at < 2;
+        let expected = if is_left_out { 200 } else { 404 };
+        assert_eq!(answer.status, expected, "{at}: {answer:?}");
     }
     let tag = "mlflow.traceTag.mlflow.artifactLocation";
     let tagged = send(gateway, key, &own, &[], &spans(&[span(&fresh, tag)]));

@@ -43,9 +43,17 @@ pub fn no_trace_shows_another_projects_files(gateway: &TestGateway, keys: &Keys,
         let target = format!("/api/{version}/mlflow/traces/{twice}/tags");
         assert_eq!(gateway.request("PATCH", &target, key, &tag).status, 403);
     }
-    // Refused as a route, or as a body that is not read.
+    let tags = json!({ "tags": [{ "key": LOCATION, "value": place[LOCATION] }] }).to_string();
+    let target = format!("/api/2.0/mlflow/traces/{twice}");
+    assert_eq!(gateway.request("PATCH", &target, key, &tags).status, 403);
     let spans = gateway.request("POST", "/v1/traces", key, "{}");
-    assert!(matches!(spans.status, 403 | 415), "{spans:?}");
+    assert_eq!(spans.status, 415, "{spans:?}");
+    let harmless = json!({ "key": "mood", "value": "good" }).to_string();
+    for version in ["2.0", "3.0"] {
+        let target = format!("/api/{version}/mlflow/traces/{twice}/tags");
+        let tagged = gateway.request("PATCH", &target, key, &harmless);
+        assert_eq!(tagged.status, 200, "{tagged:?}");
+    }
 
     for trace in [told, twice] {
         for query in [String::new(), format!("&path={ATTACHMENT}")] {

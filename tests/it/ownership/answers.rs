@@ -107,6 +107,82 @@ async fn what_cannot_be_understood_is_not_passed_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_answer_to_an_inspected_body_passes_as_it_comes() {
+    let upstream = Upstream::with(behave);
+    let (gateway, keys) = start(&upstream).await;
+    let made = gateway.request("POST", "/datasets?way=plain", &keys.editor, "{}");
+    assert_eq!(made.status, 200);
+    let body = r#"{"dataset_id":"mine"}"#;
+    let log = |way: &str| gateway.request("POST", &format!("/log?way={way}"), &keys.editor, body);
+    for way in ["plain", "chunked", "close", "interim"] {
+        let passed = log(way);
+        assert_eq!((passed.status, passed.body.as_str()), (200, BODY), "{way}");
+        let has_length = matches!(way, "plain" | "interim");
+        assert_eq!(
+            passed.header("content-length").len(),
+            usize::from(has_length)
+        );
+        assert_eq!(
+            passed.header("transfer-encoding").len(),
+            usize::from(!has_length)
+        );
+        assert_eq!(passed.header("x-request-id").len(), 1);
+    }
+    assert_eq!(log("empty").status, 204);
+    // Nobody reads it: what it is packed in is the client's matter.
+    assert_eq!(log("unknown_coding").status, 200);
+    assert_eq!(log("garbage").status, 502);
+    assert_eq!(log("silent").status, 504);
+    let old = format!(
+        "POST /log?way=chunked HTTP/1.0\r\nHost: gw\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        keys.editor,
+        body.len()
+    );
+    let passed = gateway.raw(old).unwrap();
+    assert_eq!((passed.status, passed.body.as_str()), (200, BODY));
+    let short = format!(
+        "POST /log?way=short HTTP/1.1\r\nHost: gw\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        keys.editor,
+        body.len()
+    );
+    let mut broken = gateway.connect();
+    broken.send(short);
+    let mut read = 0;
+    loop {
+        let bytes = broken.some_bytes();
+        if bytes.is_empty() {
+            break;
+        }
+        read += bytes.len();
+    }
+    assert!(read > BODY.len(), "head and what there is");
+    gateway.wait_for_audit();
+    let events = gateway.events().await;
+    let failed = events.iter().filter(|event| event["result"] == "failed");
+    assert_eq!(failed.count(), 3, "{events:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_long_a_held_answer_may_be_is_said_in_the_configuration() {
+    let upstream = Upstream::with(|_, stream| {
+        let item = format!(r#"{{"datasets":[],"more":"{}"}}"#, "x".repeat(2000));
+        respond(stream, "200 OK", item.as_bytes())
+    });
+    for (limit, status) in [("1KiB", 502), ("3KiB", 200)] {
+        let config = crate::support::gateway::yaml(upstream.address(), ROUTES);
+        let config = format!(
+            "{}{config}\nlimits: {{ answer: {limit} }}\n",
+            TYPES.trim_start()
+        );
+        let gateway = TestGateway::start(&config).await;
+        let keys = gateway.seed();
+        assert_eq!(gateway.get("/all", &keys.viewer).status, status, "{limit}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_nobody_reads_streams_to_what_makes_objects() {
     let upstream = Upstream::with(|request, stream| {
         let body = format!(r#"{{"id":"file-{}"}}"#, request.body.len());

@@ -6,6 +6,7 @@ use h2::server::SendResponse;
 use http::Request;
 use serde_json::{Value, json};
 
+use super::bodies::{LENGTHS, of};
 use super::yaml;
 use crate::support::gateway::TestGateway;
 use crate::support::http2_peers::{self as peers, Client, head, request};
@@ -28,7 +29,9 @@ async fn behave(request: Request<RecvStream>, mut respond: SendResponse<Bytes>) 
         }
     };
     let mut stream = respond.send_response(head(200, &[JSON]), false).unwrap();
-    stream.send_data(answer.to_string().into(), true).unwrap();
+    stream.send_data(answer.to_string().into(), false).unwrap();
+    let trailers = [("x-sum", "1"), ("set-cookie", "a=b")];
+    stream.send_trailers(peers::fields(&trailers)).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,13 +68,34 @@ async fn over_http2_to_both_kinds_of_backends() {
                 assert_eq!(told["announced"], told["length"].to_string());
             }
         }
-        let unannounced = json!({"id": "mine", "x": "y".repeat(70_000)}).to_string();
+        for length in LENGTHS {
+            let bare = request("POST", "/log", &keys.editor, &[JSON]);
+            let told = client.call(bare, of(length).as_bytes()).await.unwrap();
+            assert_eq!(told.status, 200, "{length} unannounced");
+            let told: Value = serde_json::from_slice(&told.body).unwrap();
+            assert_eq!(told["body"]["project"], "fraud");
+        }
         let bare = request("POST", "/log", &keys.editor, &[JSON]);
-        let refused = client.call(bare, unannounced.as_bytes()).await.unwrap();
-        assert_eq!(refused.status, 411);
-        let bare = request("POST", "/log", &keys.editor, &[JSON]);
-        let short = client.call(bare, br#"{"id":"mine"}"#).await.unwrap();
-        assert_eq!(short.status, 200);
+        let refused = client
+            .call(bare, of((1 << 20) + 1).as_bytes())
+            .await
+            .unwrap();
+        assert_eq!(refused.status, 413);
+        let empty = request("POST", "/note", &keys.editor, &[]);
+        let told = client.call(empty, b"").await.unwrap();
+        assert_eq!(told.status, 200, "{told:?}");
+        if speaks_http2 {
+            assert_eq!(told.trailer("x-sum"), "1");
+            assert_eq!(
+                told.trailer("set-cookie"),
+                "",
+                "it must be said in the head"
+            );
+        }
+        let told: Value = serde_json::from_slice(&told.body).unwrap();
+        assert_eq!(told["body"], json!({"project": "fraud"}));
+        let told = gateway.request("POST", "/note", &keys.editor, "");
+        assert_eq!(told.json()["body"], json!({"project": "fraud"}));
         // By HTTP/1 to the same backend.
         let body = json!({"id": "mine", "x": "y".repeat(90_000)}).to_string();
         let told = gateway.request("POST", "/log", &keys.editor, &body);

@@ -110,6 +110,48 @@ async fn a_model_is_its_projects() {
     }
 }
 
+/// However its name is spelt, the model that is judged is the one that is asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_models_name_has_one_spelling() {
+    let upstream = Upstream::ok();
+    let setup = Setup::before(&format!("http://{}", upstream.address())).await;
+    let spaced = [("server", "model", "my model", "acme/fraud")];
+    adopt(&setup.gateway, &spaced).await;
+    let Keys {
+        viewer, stranger, ..
+    } = &setup.keys;
+    for name in [
+        "fraud%2Fversions%2F1",
+        "churn%2f..%2ffraud",
+        "fraud%5c..%5cchurn",
+        "%2e%2e",
+        "fraud%00",
+        "fraud%2500",
+        "fraud;v=1",
+        "fraud%3fx",
+        "fraud%zz",
+    ] {
+        for rest in ["", "/ready", "/versions/1", "/versions/1/ready"] {
+            let path = format!("/v2/models/{name}{rest}");
+            let status = setup.get(&path, viewer).status;
+            assert!(matches!(status, 400 | 404), "{path}: {status}");
+        }
+    }
+    let version = "/v2/models/fraud/versions/1%2F..%2F2/ready";
+    assert_eq!(setup.get(version, viewer).status, 400);
+    assert_eq!(upstream.begun(), 0);
+    for (spelt, line) in [
+        ("%66raud", "GET /v2/models/fraud/ready HTTP/1.1"),
+        ("my%20model", "GET /v2/models/my%20model/ready HTTP/1.1"),
+    ] {
+        let path = format!("/v2/models/{spelt}/ready");
+        assert_eq!(setup.get(&path, stranger).status, 404, "{path}");
+        assert_eq!(setup.get(&path, viewer).status, 200, "{path}");
+        assert_eq!(upstream.received().pop().unwrap().line(), line);
+    }
+    assert_eq!(upstream.begun(), 2);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_binding_may_be_on_one_version() {
     let server = mlserver();

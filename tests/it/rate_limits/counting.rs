@@ -35,6 +35,30 @@ async fn a_key_is_counted_apart_from_others_of_its_principal_and_a_principal_wit
     assert_eq!(ask(&keys.editor), 200);
 }
 
+/// Nobody makes the gateway wait for more bodies than they may send.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_is_counted_before_the_body_is_read() {
+    let (upstream, gateway) = start("rate: { principal: 3/h }\n").await;
+    let keys = gateway.seed();
+    let post = |body: &str| {
+        let answer = gateway.request("POST", "/inspected", &keys.editor, body);
+        answer.status
+    };
+    assert_eq!(post("{}"), 200);
+    // Once each, whatever comes of it.
+    assert_eq!(post(r#"{"secret":1}"#), 403);
+    assert_eq!(status(&gateway, "/things/1", &keys.editor), 200);
+    let mut waiting = gateway.connect();
+    waiting.send(format!(
+        "POST /inspected HTTP/1.1\r\nHost: gw\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/json\r\nContent-Length: 2\r\n\r\n",
+        keys.editor
+    ));
+    assert_eq!(waiting.answer().unwrap().status, 429);
+    assert_eq!(upstream.received().len(), 2);
+    assert_eq!(status(&gateway, "/things/1", &keys.viewer), 200);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_is_counted_over_all_its_principals() {
     let (_upstream, gateway) = start("rate: { tenant: 2/h }\n").await;

@@ -23,6 +23,7 @@ pub struct Upstream {
     address: SocketAddr,
     received: Arc<Mutex<Vec<Received>>>,
     begun: Arc<AtomicUsize>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Received {
@@ -78,8 +79,11 @@ impl Upstream {
         let begun = Arc::new(AtomicUsize::new(0));
         let (handler, log): (Arc<Handler>, _) = (Arc::new(handler), Arc::clone(&received));
         let heads = Arc::clone(&begun);
+        let connections = Arc::new(AtomicUsize::new(0));
+        let opened = Arc::clone(&connections);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                opened.fetch_add(1, Ordering::Relaxed);
                 let (handler, log) = (Arc::clone(&handler), Arc::clone(&log));
                 let heads = Arc::clone(&heads);
                 // An error is a connection that ended: nothing to tell.
@@ -90,6 +94,7 @@ impl Upstream {
             address,
             received,
             begun,
+            connections,
         }
     }
 
@@ -101,6 +106,11 @@ impl Upstream {
     /// How many requests have begun, complete or not.
     pub fn begun(&self) -> usize {
         self.begun.load(Ordering::Relaxed)
+    }
+
+    /// How many connections were opened.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     /// Everything received so far.

@@ -32,6 +32,7 @@ fn named(enforced: bool) -> Named {
 
 fn names_a_model(route: &mut Route) {
     route.resource = Some(ResourceRule {
+        visible: None,
         kind: "model".into(),
         ids: vec![Source::Query("m".into())],
         optional: false,

@@ -93,7 +93,7 @@ fn shown(table: &RoleTable) -> Vec<String> {
             let mut grants: Vec<_> = holder
                 .grants
                 .iter()
-                .map(|it| (it.scope, it.binding, it.effect, it.role.name.clone()))
+                .map(|it| (it.scope, it.binding, it.effect, format!("{:?}", it.role)))
                 .collect();
             grants.sort_by_key(|it| (it.0, it.1));
             format!("{:?} {grants:?} {:?}", holder.principal, holder.anywhere)
@@ -115,6 +115,7 @@ enum Step {
     Disable(u128, bool),
     NewPrincipal(u128),
     NewRole(u128),
+    ChangeRole(u128, bool),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -125,6 +126,7 @@ fn step() -> impl Strategy<Value = Step> {
         (100_u128..105, any::<bool>()).prop_map(|(n, off)| Step::Disable(n, off)),
         (105_u128..110).prop_map(Step::NewPrincipal),
         (32_u128..35).prop_map(Step::NewRole),
+        (30_u128..35, any::<bool>()).prop_map(|(n, less)| Step::ChangeRole(n, less)),
     ]
 }
 
@@ -156,6 +158,14 @@ impl Step {
             Self::NewRole(n) => {
                 rows.roles.retain(|it| it.id.0 != id(n));
                 rows.roles.push(role(n, "custom"));
+                TouchedRows::Roles(vec![RoleId(id(n))])
+            }
+            Self::ChangeRole(n, less) => {
+                let changed = rows.roles.iter_mut().find(|it| it.id.0 == id(n));
+                if let Some(role) = changed {
+                    let text = if less { "models:read" } else { "models:*" };
+                    role.permissions = vec![text.to_owned()];
+                }
                 TouchedRows::Roles(vec![RoleId(id(n))])
             }
         }
@@ -233,6 +243,15 @@ fn a_change_that_does_not_follow_needs_a_new_table() {
     assert!(bind(binding(300, 101, 31, 10)));
     assert!(!bind(binding(300, 999, 31, 10)), "an unknown principal");
     assert!(!bind(binding(300, 101, 99, 10)), "an unknown role");
+    let mut owner = role(30, "owner");
+    owner.permissions = vec!["models:read".to_owned()];
+    let some = PolicyRows {
+        roles: vec![owner],
+        ..PolicyRows::default()
+    };
+    let touched = TouchedRows::Roles(vec![RoleId(id(30))]);
+    let owners = table.changed(2, &touched, some, &catalogue());
+    assert!(owners.is_none(), "what owners hold without a binding");
     let gap = table.changed(3, &TouchedRows::Others, PolicyRows::default(), &catalogue());
     assert!(gap.is_none(), "a version between is missing");
 }

@@ -16,7 +16,7 @@ use crate::control::api::once::Once;
 use crate::control::api::problem::Problem;
 use crate::control::api::scope::InTenant;
 use crate::control::api::text::{Text, Who};
-use crate::control::api::work::Todo;
+use crate::control::api::work::Stop;
 use crate::domain::{ResourceId, Role, RoleScope, Scope, Slug};
 use crate::policy::Condition;
 use crate::store::api::{self, ApiTx};
@@ -64,18 +64,17 @@ pub(crate) async fn handle(
     place: InTenant,
     once: Once,
     body: Body<NewBinding>,
-) -> Result<Response, Problem> {
+) -> Result<Response, Stop> {
     let site = place.site();
-    let todo = api.work_once(&caller, &site, &once, &body.bytes);
-    let mut work = match todo.await? {
-        Todo::Done(answer) => return Ok(answer),
-        Todo::Work(work) => work,
-    };
+    let work = api.work_once(&caller, &site, &once, &body.bytes);
+    let mut work = work.await?;
     let new = resolve(&mut work.tx, &api, &place, body.value).await?;
     may_give(&Authority::of(&caller, &api), &place, &new)?;
     let (binding, done) = work.tx.create_binding(&place.0, &new).await?;
     let location = format!("{PREFIX}/tenants/{}/bindings/{}", place.0.slug, binding.id);
-    work.created(done, location, &Binding::from(binding)).await
+    Ok(work
+        .created(done, location, &Binding::from(binding))
+        .await?)
 }
 
 async fn resolve(

@@ -1,5 +1,6 @@
 //! The audit trail.
 
+pub(crate) mod of_all;
 pub(crate) mod of_project;
 pub(crate) mod of_tenant;
 
@@ -135,7 +136,7 @@ impl From<AuditRecord> for Event {
 async fn answer(
     api: &Api,
     claims: Claims,
-    tenant: TenantId,
+    tenant: Option<TenantId>,
     project: Option<ProjectId>,
     wanted: Wanted,
 ) -> Result<Response, Problem> {
@@ -157,7 +158,11 @@ async fn answer(
 }
 
 impl Wanted {
-    fn filter(self, tenant: TenantId, project: Option<ProjectId>) -> Result<EventFilter, Problem> {
+    fn filter(
+        self,
+        tenant: Option<TenantId>,
+        project: Option<ProjectId>,
+    ) -> Result<EventFilter, Problem> {
         let events = self.event.map(|Text(names)| {
             let names = names.split(',').filter(|name| !name.is_empty());
             names.map(str::to_owned).collect::<Vec<_>>()

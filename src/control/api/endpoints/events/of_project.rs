@@ -21,5 +21,6 @@ pub(crate) async fn handle(
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Problem> {
     let (tenant, project) = place.place();
-    answer(&api, place.claims(), tenant.id, Some(project.id), wanted).await
+    let (tenant, project) = (Some(tenant.id), Some(project.id));
+    answer(&api, place.claims(), tenant, project, wanted).await
 }

@@ -20,5 +20,5 @@ pub(crate) async fn handle(
     place: InTenant,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Problem> {
-    answer(&api, place.claims(), place.0.id, None, wanted).await
+    answer(&api, place.claims(), Some(place.0.id), None, wanted).await
 }

@@ -17,7 +17,7 @@ use crate::control::api::once::Once;
 use crate::control::api::problem::Problem;
 use crate::control::api::scope::InTenant;
 use crate::control::api::text::{Text, Who};
-use crate::control::api::work::Todo;
+use crate::control::api::work::Stop;
 use crate::domain::{PrincipalKind, Scope, Slug};
 use crate::store::api::{ApiTx, NewApiKey};
 
@@ -67,13 +67,10 @@ pub(crate) async fn handle(
     place: InTenant,
     once: Once,
     body: Body<NewKey>,
-) -> Result<Response, Problem> {
+) -> Result<Response, Stop> {
     let site = place.site();
-    let todo = api.work_once(&caller, &site, &once, &body.bytes);
-    let mut work = match todo.await? {
-        Todo::Done(answer) => return Ok(answer),
-        Todo::Work(work) => work,
-    };
+    let work = api.work_once(&caller, &site, &once, &body.bytes);
+    let mut work = work.await?;
     let new = resolve(&mut work.tx, &api, &place, body.value).await?;
     may_make(&Authority::of(&caller, &api), &api, &place, &new)?;
     let (token, key, done) = work.tx.create_api_key(&place.0, &new, &api.pepper).await?;
@@ -82,7 +79,7 @@ pub(crate) async fn handle(
         key: key.into(),
         token: token.reveal().expose_secret().to_owned(),
     };
-    work.created(done, location, &shown).await
+    Ok(work.created(done, location, &shown).await?)
 }
 
 async fn resolve(

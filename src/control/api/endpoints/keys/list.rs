@@ -6,11 +6,10 @@ use axum::response::Response;
 use super::ApiKey;
 use crate::control::api::Api;
 use crate::control::api::caller::Caller;
-use crate::control::api::page::{Page, PageQuery};
+use crate::control::api::page::{Page, PageQuery, Pages as _};
 use crate::control::api::problem::Problem;
 use crate::control::api::query::Query;
 use crate::control::api::scope::InTenant;
-use crate::control::api::work::listed;
 
 /// The keys of a tenant's service accounts, revoked and expired ones among them
 #[utoipa::path(get, path = "/.portcullis/api/v1/tenants/{tenant}/keys", tag = "keys",
@@ -25,5 +24,5 @@ pub(crate) async fn handle(
     let page = page.request()?;
     let mut tx = api.db.read_for(place.claims()).await?;
     let rows = tx.keys(place.0.id, &page).await?;
-    listed(&Page::of(rows, &page, |row| row.id.clone(), ApiKey::from))
+    page.answer::<ApiKey, _>(rows, |row| row.id.clone())
 }

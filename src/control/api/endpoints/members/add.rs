@@ -11,9 +11,8 @@ use crate::control::api::body::Body;
 use crate::control::api::caller::Caller;
 use crate::control::api::endpoints::projects::create::NewMember;
 use crate::control::api::once::Once;
-use crate::control::api::problem::Problem;
 use crate::control::api::scope::InProject;
-use crate::control::api::work::Todo;
+use crate::control::api::work::Stop;
 
 /// Add a member to a project
 #[utoipa::path(post, path = "/.portcullis/api/v1/tenants/{tenant}/projects/{project}/members",
@@ -25,13 +24,10 @@ pub(crate) async fn handle(
     place: InProject,
     once: Once,
     body: Body<NewMember>,
-) -> Result<Response, Problem> {
+) -> Result<Response, Stop> {
     let site = place.site();
-    let todo = api.work_once(&caller, &site, &once, &body.bytes);
-    let mut work = match todo.await? {
-        Todo::Done(answer) => return Ok(answer),
-        Todo::Work(work) => work,
-    };
+    let work = api.work_once(&caller, &site, &once, &body.bytes);
+    let mut work = work.await?;
     let (tenant, project) = place.place();
     let who = known(&api, tenant.id, &body.value.principal.0).await?;
     let role = project_role(&mut work.tx, tenant.id, &body.value.role.0).await?;
@@ -42,5 +38,5 @@ pub(crate) async fn handle(
         .await?;
     let (t, p) = (&tenant.slug, &project.slug);
     let location = format!("{PREFIX}/tenants/{t}/projects/{p}/members/{}", who.id);
-    work.created(done, location, &Member::from(member)).await
+    Ok(work.created(done, location, &Member::from(member)).await?)
 }

@@ -6,11 +6,10 @@ use axum::response::Response;
 use super::Member;
 use crate::control::api::Api;
 use crate::control::api::caller::Caller;
-use crate::control::api::page::{Page, PageQuery};
+use crate::control::api::page::{Page, PageQuery, Pages as _};
 use crate::control::api::problem::Problem;
 use crate::control::api::query::Query;
 use crate::control::api::scope::InProject;
-use crate::control::api::work::listed;
 
 /// The members of a project, its owner among them
 #[utoipa::path(get, path = "/.portcullis/api/v1/tenants/{tenant}/projects/{project}/members",
@@ -25,10 +24,5 @@ pub(crate) async fn handle(
     let page = page.request()?;
     let mut tx = api.db.read_for(place.claims()).await?;
     let rows = tx.members(place.project.id, &page).await?;
-    listed(&Page::of(
-        rows,
-        &page,
-        |row| row.id.to_string(),
-        Member::from,
-    ))
+    page.answer::<Member, _>(rows, |row| row.id.to_string())
 }

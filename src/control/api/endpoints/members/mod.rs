@@ -75,14 +75,14 @@ pub(crate) async fn project_role(
     Ok(role)
 }
 
-/// What a member has must be the caller's to give, or it is not the caller's to take.
+/// What is to be taken from a member must be the caller's to give.
 async fn may_take(
     tx: &mut ApiTx,
     authority: &Authority<'_>,
     place: &InProject,
-    member: &MemberView,
+    roles: &[String],
 ) -> Result<(), Problem> {
-    for name in &member.roles {
+    for name in roles {
         let role = tx.role_in(place.tenant.id, name).await?;
         authority.covers_role(&role.role(place.tenant.id)?, place.scope())?;
     }

@@ -26,13 +26,12 @@ pub(crate) async fn handle(
     seen: IfMatch,
 ) -> Result<Response, Problem> {
     let mut work = api.work(&caller, &place.site()).await?;
-    let now = work
-        .tx
-        .member(place.project.id, PrincipalId(member))
-        .await?;
+    let (project, who) = (place.project.id, PrincipalId(member));
+    let now = work.tx.member(project, who).await?;
     seen.check(&Member::from(now.clone()))?;
     let authority = Authority::of(&caller, &api);
-    may_take(&mut work.tx, &authority, &place, &now).await?;
+    let roles = work.tx.roles_of_member(project, who).await?;
+    may_take(&mut work.tx, &authority, &place, &roles).await?;
     let done = work.tx.remove_member_of(place.place(), &now).await?;
     work.gone(done).await
 }

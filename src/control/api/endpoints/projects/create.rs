@@ -16,7 +16,7 @@ use crate::control::api::once::Once;
 use crate::control::api::problem::Problem;
 use crate::control::api::scope::InTenant;
 use crate::control::api::text::{Text, Who};
-use crate::control::api::work::Todo;
+use crate::control::api::work::Stop;
 use crate::domain::Slug;
 use crate::store::api;
 
@@ -63,22 +63,21 @@ pub(crate) async fn handle(
     place: InTenant,
     once: Once,
     body: Body<NewProject>,
-) -> Result<Response, Problem> {
+) -> Result<Response, Stop> {
     if body.value.members.len() > MOST {
         let detail = format!("A project is made with {MOST} members at most.");
-        return Err(Problem::refused("invalid", detail));
+        return Err(Problem::refused("invalid", detail).into());
     }
     let site = place.site();
-    let todo = api.work_once(&caller, &site, &once, &body.bytes);
-    let mut work = match todo.await? {
-        Todo::Done(answer) => return Ok(answer),
-        Todo::Work(work) => work,
-    };
+    let work = api.work_once(&caller, &site, &once, &body.bytes);
+    let mut work = work.await?;
     let tenant = &place.0;
     let new = resolve(&mut work.tx, &api, &caller, &place, body.value).await?;
     let (project, done) = work.tx.create_project(tenant, &new).await?;
     let location = format!("{PREFIX}/tenants/{}/projects/{}", tenant.slug, new.slug);
-    work.created(done, location, &Project::from(project)).await
+    Ok(work
+        .created(done, location, &Project::from(project))
+        .await?)
 }
 
 /// Finds all that is named. The owner's role and the members' must be the caller's to give.

@@ -8,12 +8,11 @@ use utoipa::IntoParams;
 use super::Resource;
 use crate::control::api::Api;
 use crate::control::api::caller::Caller;
-use crate::control::api::page::{Page, PageQuery};
+use crate::control::api::page::{Page, PageQuery, Pages as _};
 use crate::control::api::problem::Problem;
 use crate::control::api::query::Query;
 use crate::control::api::scope::InProject;
 use crate::control::api::text::Text;
-use crate::control::api::work::listed;
 
 /// Which resources.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -47,10 +46,5 @@ pub(crate) async fn handle(
     let mut tx = api.db.read_for(place.claims()).await?;
     let rows = tx.resources(place.project.id, kind.as_deref(), &page);
     let rows = rows.await?;
-    listed(&Page::of(
-        rows,
-        &page,
-        |row| row.id.to_string(),
-        Resource::from,
-    ))
+    page.answer::<Resource, _>(rows, |row| row.id.to_string())
 }

@@ -12,10 +12,9 @@ use crate::control::api::authority::Authority;
 use crate::control::api::body::Body;
 use crate::control::api::caller::Caller;
 use crate::control::api::once::Once;
-use crate::control::api::problem::Problem;
 use crate::control::api::scope::InTenant;
 use crate::control::api::text::Text;
-use crate::control::api::work::Todo;
+use crate::control::api::work::Stop;
 use crate::domain::RoleScope;
 use crate::store::api::NewCustomRole;
 
@@ -51,13 +50,10 @@ pub(crate) async fn handle(
     place: InTenant,
     once: Once,
     body: Body<NewRole>,
-) -> Result<Response, Problem> {
+) -> Result<Response, Stop> {
     let site = place.site();
-    let todo = api.work_once(&caller, &site, &once, &body.bytes);
-    let mut work = match todo.await? {
-        Todo::Done(answer) => return Ok(answer),
-        Todo::Work(work) => work,
-    };
+    let work = api.work_once(&caller, &site, &once, &body.bytes);
+    let mut work = work.await?;
     let new = NewCustomRole {
         name: body.value.name.0,
         scope: match body.value.scope {
@@ -73,5 +69,5 @@ pub(crate) async fn handle(
         .create_custom_role(&place.0, &new, &catalogue)
         .await?;
     let location = format!("{PREFIX}/tenants/{}/roles/{}", place.0.slug, role.name);
-    work.created(done, location, &Role::from(role)).await
+    Ok(work.created(done, location, &Role::from(role)).await?)
 }

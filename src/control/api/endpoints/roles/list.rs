@@ -6,11 +6,10 @@ use axum::response::Response;
 use super::Role;
 use crate::control::api::Api;
 use crate::control::api::caller::Caller;
-use crate::control::api::page::{Page, PageQuery};
+use crate::control::api::page::{Page, PageQuery, Pages as _};
 use crate::control::api::problem::Problem;
 use crate::control::api::query::Query;
 use crate::control::api::scope::InTenant;
-use crate::control::api::work::listed;
 
 /// The roles that can be bound in a tenant, built in or its own
 #[utoipa::path(get, path = "/.portcullis/api/v1/tenants/{tenant}/roles", tag = "roles",
@@ -25,5 +24,5 @@ pub(crate) async fn handle(
     let page = page.request()?;
     let mut tx = api.db.read_for(place.claims()).await?;
     let rows = tx.roles(place.0.id, &page).await?;
-    listed(&Page::of(rows, &page, |row| row.name.clone(), Role::from))
+    page.answer::<Role, _>(rows, |row| row.name.clone())
 }

@@ -11,10 +11,9 @@ use crate::control::api::Api;
 use crate::control::api::body::Body;
 use crate::control::api::caller::Caller;
 use crate::control::api::once::Once;
-use crate::control::api::problem::Problem;
 use crate::control::api::scope::OnPlatform;
 use crate::control::api::text::Text;
-use crate::control::api::work::Todo;
+use crate::control::api::work::Stop;
 use crate::domain::Slug;
 
 /// A tenant to be made.
@@ -38,14 +37,11 @@ pub(crate) async fn handle(
     _: OnPlatform,
     once: Once,
     body: Body<NewTenant>,
-) -> Result<Response, Problem> {
-    let todo = api.work_once(&caller, &OnPlatform::SITE, &once, &body.bytes);
-    let mut work = match todo.await? {
-        Todo::Done(answer) => return Ok(answer),
-        Todo::Work(work) => work,
-    };
+) -> Result<Response, Stop> {
+    let work = api.work_once(&caller, &OnPlatform::SITE, &once, &body.bytes);
+    let mut work = work.await?;
     let NewTenant { slug, name } = body.value;
     let (tenant, done) = work.tx.create_tenant(&slug, &name.0).await?;
     let location = format!("{PREFIX}/tenants/{slug}");
-    work.created(done, location, &Tenant::from(tenant)).await
+    Ok(work.created(done, location, &Tenant::from(tenant)).await?)
 }

@@ -6,11 +6,10 @@ use axum::response::Response;
 use super::Tenant;
 use crate::control::api::Api;
 use crate::control::api::caller::Caller;
-use crate::control::api::page::{Page, PageQuery};
+use crate::control::api::page::{Page, PageQuery, Pages as _};
 use crate::control::api::problem::Problem;
 use crate::control::api::query::Query;
 use crate::control::api::scope::OnPlatform;
-use crate::control::api::work::listed;
 
 /// All tenants, by short name
 #[utoipa::path(get, path = "/.portcullis/api/v1/tenants", tag = "tenants",
@@ -25,5 +24,5 @@ pub(crate) async fn handle(
     let page = page.request()?;
     let mut tx = api.db.read_for(OnPlatform::READS).await?;
     let rows = tx.tenants(&page).await?;
-    listed(&Page::of(rows, &page, |row| row.slug.clone(), Tenant::from))
+    page.answer::<Tenant, _>(rows, |row| row.slug.clone())
 }

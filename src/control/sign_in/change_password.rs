@@ -1,0 +1,68 @@
+//! Another password, by who knows the one they have.
+
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{Refusal, SEE_OTHER, SignIns};
+use crate::authn::{Checked, Password, UnfitPassword};
+use crate::domain::{Principal, SessionToken};
+use crate::store::Claims;
+use crate::store::api::ApiRequest;
+
+/// What somebody typed.
+#[derive(Debug)]
+pub(in crate::control) struct Change {
+    pub(in crate::control) current: SecretString,
+    pub(in crate::control) new: SecretString,
+    pub(in crate::control) again: SecretString,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(in crate::control) enum Changed {
+    /// All sessions have ended; this one takes the place of that of the request.
+    Done(SessionToken),
+    /// The new one is none.
+    Unfit(UnfitPassword),
+    /// The two new ones differ.
+    Differs,
+}
+
+impl SignIns {
+    /// Changes the password of somebody signed in (`password.changed`).
+    pub(in crate::control) async fn change_password(
+        &self,
+        request: ApiRequest,
+        of: &Principal,
+        typed: &Change,
+    ) -> Result<Changed, Refusal> {
+        if typed.new.expose_secret() != typed.again.expose_secret() {
+            return Ok(Changed::Differs);
+        }
+        let new = match Password::parse(&typed.new) {
+            Ok(new) => new,
+            Err(unfit) => return Ok(Changed::Unfit(unfit)),
+        };
+        let attempt = self.attempt(of.label(), &request);
+        if let Some(wait) = self.admit(&attempt).await? {
+            return Err(Refusal::Throttled(wait));
+        }
+        let current = Password::parse(&typed.current).ok();
+        let hash = self.db.password_of(of.id).await?;
+        if self.passwords.check(current, hash).await? == Checked::Wrong {
+            return Err(Refusal::Wrong);
+        }
+        let mut rng = StdRng::from_os_rng();
+        let hash = self.passwords.hash(new, &mut rng).await?;
+        let token = SessionToken::generate(&mut rng);
+        let session = self.session(&token, of.id, &request);
+        let now = self.clock.now();
+        let mut change = self.db.act_for(Claims::Gateway, request, now).await?;
+        change.forgive(&attempt).await?;
+        let done = change.change_password(of.id, &hash).await?;
+        change.begin_session(&session).await?;
+        change.commit(done, SEE_OTHER).await?;
+        Ok(Changed::Done(token))
+    }
+}
