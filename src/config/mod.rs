@@ -23,6 +23,7 @@ mod limits;
 mod listen;
 mod listen_tls;
 mod load;
+mod names;
 mod node;
 mod objects;
 mod openapi;

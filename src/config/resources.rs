@@ -7,7 +7,8 @@ use super::diagnostic::Place;
 use super::node::{Node, Value};
 use super::own_request::{self, Placeholder};
 use super::reader::{Fields, Reader};
-use super::{route, source};
+use super::{names, route, source};
+use crate::policy::namespace::TypeNames;
 use crate::policy::{
     Asking, BulkLookup, ListRequest, Origin, Ownership, ResourceType, SingleLookup, Source, Via,
     ViaBy,
@@ -31,6 +32,12 @@ impl Types {
     pub fn ownership(&self, upstream: &str, kind: &str) -> Option<&Ownership> {
         let (declared, _) = self.0.get(&(upstream.into(), kind.into()))?;
         Some(&declared.ownership)
+    }
+
+    /// Whose the names of a type are.
+    pub fn names(&self, upstream: &str, kind: &str) -> TypeNames {
+        let declared = self.0.get(&(upstream.into(), kind.into()));
+        declared.map_or(TypeNames::Unsaid, |(declared, _)| declared.names.clone())
     }
 
     /// Whether the backend keeps the owners of a type.
@@ -117,7 +124,8 @@ fn declared(
     upstreams: &BTreeSet<Arc<str>>,
     preset: Option<&Arc<str>>,
 ) -> Vec<(ResourceType, Place)> {
-    let Some(fields) = reader.fields(node, &["type", "upstream", "owner", "via", "list"]) else {
+    const KEYS: [&str; 7] = ["type", "upstream", "owner", "via", "list", "names", "id"];
+    let Some(fields) = reader.fields(node, &KEYS) else {
         return Vec::new();
     };
     let kinds = kinds(reader, &fields);
@@ -138,6 +146,7 @@ fn declared(
             "`list` is for types whose owners the gateway records",
         );
     }
+    let names = names::of_type(reader, &fields, ownership.as_ref());
     let (Some(upstream), Some(ownership)) = (upstream, ownership) else {
         return Vec::new();
     };
@@ -147,6 +156,7 @@ fn declared(
             kind,
             ownership: ownership.clone(),
             list: list.clone(),
+            names: names.clone(),
         };
         (declared, place)
     };

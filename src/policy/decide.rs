@@ -13,7 +13,7 @@ use super::{
 use crate::domain::{Project, ResourceRef, RoleScope, Tenant};
 
 mod objects;
-mod reading;
+pub(super) mod reading;
 mod rights;
 
 pub(super) use rights::Claim;

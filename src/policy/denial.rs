@@ -105,6 +105,18 @@ impl Denial {
         Self::new(DenialReason::ResourceUnknown)
     }
 
+    /// Refuses because a name means objects of several projects.
+    #[must_use]
+    pub const fn project_ambiguous() -> Self {
+        Self::new(DenialReason::ProjectAmbiguous)
+    }
+
+    /// Refuses because no project follows from the request.
+    #[must_use]
+    pub const fn project_required() -> Self {
+        Self::new(DenialReason::ProjectRequired)
+    }
+
     /// Refuses because the audit spool has no room.
     #[must_use]
     pub const fn audit_full() -> Self {

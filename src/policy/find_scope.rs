@@ -58,7 +58,7 @@ impl From<Malformed> for DenialReason {
 }
 
 /// Where a request names its project.
-pub(super) struct ProjectName<F> {
+pub(in crate::policy) struct ProjectName<F> {
     /// In the place that its route gives: the backend reads it there too.
     pub(super) by_route: Option<String>,
     /// In `X-Portcullis-Project`, read only if it comes to that.
@@ -197,7 +197,11 @@ fn only_own(table: &RoleTable, subject: &Subject) -> Result<Arc<Project>, NoProj
     }
 }
 
-fn own<'t>(table: &'t RoleTable, subject: &'t Subject) -> impl Iterator<Item = &'t Arc<Project>> {
+/// Those in which the principal has a role of its own, and the credential counts.
+pub(super) fn own<'t>(
+    table: &'t RoleTable,
+    subject: &'t Subject,
+) -> impl Iterator<Item = &'t Arc<Project>> {
     table
         .own_projects(subject.principal.id)
         .filter(|project| subject.credential.admits(*project))

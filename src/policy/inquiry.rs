@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::namespace::{Choice, Sought, chosen, lookups};
 use super::{
-    AskedFor, Body, Checked, Denial, LabelPairs, LabelSource, Lookup, Named, NamedObjects, Names,
-    Question, Route, named, request_labels, request_params,
+    AskedFor, Body, Denial, LabelPairs, LabelSource, Lookup, Named, NamedObjects, Names, Question,
+    Route, named, request_labels, request_params,
 };
 use crate::domain::{ResourceKey, Whose};
 
@@ -17,6 +18,8 @@ type Labels = BTreeMap<String, String>;
 pub struct Inquiry {
     names: Names,
     keys: Vec<ResourceKey>,
+    sought: Sought,
+    name_keys: Vec<ResourceKey>,
     labels: Vec<Labels>,
     params: LabelPairs,
     made: Option<Labels>,
@@ -46,13 +49,39 @@ impl Inquiry {
         let labels = rules.map(|rule| request_labels(question, body, rule).map(texts));
         let labels: Vec<Labels> = labels.collect::<Result<_, _>>().map_err(Denial::from)?;
         let params = request_params(question, body, &route.objects);
+        let sought = lookups(question, body, &names).map_err(Denial::from)?;
+        let name_keys = sought.keys().map(|(kind, id)| key(route, kind, id));
         Ok(Self {
-            keys: names.checked.iter().map(|it| key(route, it)).collect(),
+            name_keys: name_keys.collect(),
+            sought,
+            keys: keys(route, &names),
             made: told(route, &labels),
             params: params.map_err(Denial::from)?,
             labels,
             names,
         })
+    }
+
+    /// The objects that names in it may mean, where names are apart: their owners are to be
+    /// asked for first.
+    #[must_use]
+    pub fn name_keys(&self) -> &[ResourceKey] {
+        &self.name_keys
+    }
+
+    /// Chooses among them, with their owners in their order.
+    ///
+    /// # Errors
+    ///
+    /// If a name means objects of several projects.
+    pub fn choose(&mut self, question: &Question<'_>, owners: &[Whose]) -> Result<Choice, Denial> {
+        let choice = chosen(question, std::mem::take(&mut self.sought), owners)?;
+        if let Lookup::Found { route, .. } = &question.lookup {
+            let id = |kind: &Arc<str>, name: &str| choice.id(kind, name).map(str::to_owned);
+            self.names.replace(id);
+            self.keys = keys(route, &self.names);
+        }
+        Ok(choice)
     }
 
     /// The objects whose owners are to be asked for.
@@ -122,11 +151,17 @@ impl KnownObjects {
     }
 }
 
-fn key(route: &Route, object: &Checked) -> ResourceKey {
+fn keys(route: &Route, names: &Names) -> Vec<ResourceKey> {
+    let references = names.checked.iter().map(|object| &object.reference);
+    let keys = references.map(|it| key(route, &it.kind, &it.id));
+    keys.collect()
+}
+
+fn key(route: &Route, kind: &Arc<str>, id: &str) -> ResourceKey {
     ResourceKey {
         upstream: Arc::clone(route.recorded_at()),
-        kind: Arc::clone(&object.reference.kind),
-        id: object.reference.id.as_str().into(),
+        kind: Arc::clone(kind),
+        id: id.into(),
     }
 }
 

@@ -15,6 +15,7 @@ mod host;
 mod http1;
 mod inquiry;
 pub mod json_text;
+pub mod namespace;
 mod naming;
 mod objects;
 mod pattern;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use http::Method;
 use serde_json::{Map, Value as Json};
 
+use super::namespace::{NamePlaces, TypeNames};
 use super::{Field, Pointer, Source, Template};
 
 /// All of it; nothing, by default.
@@ -29,6 +30,8 @@ pub struct Objects {
     pub hide: Vec<Pointer>,
     /// The upstream under whose name its objects are on record, if not its own.
     pub recorded_at: Option<Arc<str>>,
+    /// Where names stand of which each project has its own.
+    pub names: NamePlaces,
     /// What is written into the request before it is forwarded.
     pub set: Vec<SetRule>,
     /// Values for conditions on rights, beside those of the path.
@@ -333,6 +336,8 @@ pub struct ResourceType {
     pub ownership: Ownership,
     /// How the backend lists all there are, for adoption.
     pub list: Option<ListRequest>,
+    /// Whose their names are.
+    pub names: TypeNames,
 }
 
 /// Who knows the owner.

@@ -71,13 +71,16 @@ impl Route {
             || objects.body.is_some()
             || !(objects.forbid.is_empty() && objects.only.is_empty())
             || !objects.params.is_empty()
+            || !objects.names.is_empty()
             || objects.creates.iter().any(|rule| !rule.labels.is_empty())
     }
 
     /// Whether the answer is understood before it is passed on.
     #[must_use]
     pub const fn captures(&self) -> bool {
-        !self.objects.creates.is_empty() || self.objects.judge_answers()
+        !self.objects.creates.is_empty()
+            || self.objects.judge_answers()
+            || self.objects.names.change_answers()
     }
 
     /// Whether a request or its answer may name objects.

@@ -16,6 +16,7 @@ use super::rescue::Failure;
 use super::rules::Rules;
 use crate::authn::Caller;
 use crate::domain::{ResourceKey, Whose};
+use crate::policy::namespace::Choice;
 use crate::policy::{
     AskedFor, Authentication, Body, CanonicalRequest, Circumstances, Decision, Denial, Facts,
     Inquiry, KnownObjects, Lookup, PathRef, Question, RoleTable, Route, check_content, decide,
@@ -31,6 +32,8 @@ pub(super) struct Learnt {
     pub(super) doomed: Vec<ResourceKey>,
     /// What the request says of objects that it makes, by rule.
     pub(super) labels: Vec<BTreeMap<String, String>>,
+    /// What the names in it mean.
+    pub(super) names: Choice,
 }
 
 /// A request on its way, without its header fields.
@@ -151,7 +154,8 @@ impl Gateway {
         {
             return Ok(Decision::Denied(denial, case.facts()));
         }
-        let learnt = self.learn(session, exchange, case, route).await;
+        // Boxed: the question for owners would make all futures around it too deep to compile.
+        let learnt = Box::pin(self.learn(session, exchange, case, route)).await;
         let (objects, asked, learnt) = match learnt {
             Ok(learnt) => learnt,
             Err(Unread::Refused(denial)) => return Ok(Decision::Denied(denial, case.facts())),
@@ -166,7 +170,7 @@ impl Gateway {
             },
             denied @ Decision::Denied(..) => denied,
         };
-        exchange.learnt = learnt;
+        *exchange.learnt = learnt;
         Ok(self.shown(exchange, decision, &asked).await)
     }
 
@@ -213,6 +217,11 @@ impl Gateway {
             let table = self.tables.current();
             Inquiry::of(&case.question(session, &table, None), body.as_ref())?
         };
+        let named = self.owners(rules, inquiry.name_keys()).await?;
+        let choice = {
+            let table = self.tables.current();
+            inquiry.choose(&case.question(session, &table, None), &named)?
+        };
         let owners = self.owners(rules, inquiry.keys()).await?;
         let doomed = if route.objects.deletes {
             inquiry.own_keys().to_vec()
@@ -223,6 +232,7 @@ impl Gateway {
             body,
             doomed,
             labels: inquiry.labels().to_vec(),
+            names: choice,
         };
         let asked = inquiry.take_asked();
         Ok((inquiry.answered(owners), asked, learnt))

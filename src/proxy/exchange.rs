@@ -42,7 +42,7 @@ pub struct Exchange {
     pub(super) request: Option<CanonicalRequest>,
     pub(super) outcome: Outcome,
     /// What was learnt of it before that.
-    pub(super) learnt: Learnt,
+    pub(super) learnt: Box<Learnt>,
     /// What goes upstream besides what was sent.
     pub(super) forwarded: Forwarded,
     /// The page that is asked for, on a route with pages.
@@ -111,7 +111,7 @@ impl Exchange {
             client: None,
             request: None,
             outcome: Outcome::Open,
-            learnt: Learnt::default(),
+            learnt: Box::default(),
             forwarded: Forwarded::default(),
             wanted: None,
             made: Vec::new(),
@@ -162,6 +162,12 @@ impl Exchange {
     pub(super) fn filters(&self) -> bool {
         self.route()
             .is_some_and(|it| !it.objects.filters.is_empty())
+    }
+
+    /// Whether the answer's body is another than the backend's.
+    pub(super) fn rewrites_answer(&self) -> bool {
+        let named = |route: Arc<Route>| route.objects.names.change_answers();
+        self.filters() || self.route().is_some_and(named)
     }
 
     /// Takes back what was found out, to decide otherwise.

@@ -7,12 +7,14 @@ use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
+use super::consider::Learnt;
 use super::control_plane::put_caller;
 use super::exchange::{Exchange, Outcome};
 use super::gateway::Gateway;
 use super::headers::{put_te, upstream_request, value_of};
 use super::upstream::Upstream;
-use crate::policy::{Denial, write_set};
+use crate::policy::namespace::{Home, write_names};
+use crate::policy::{Denial, Permit, write_set};
 
 /// What goes upstream besides what the client sent.
 #[derive(Default)]
@@ -30,6 +32,11 @@ impl Exchange {
             return Err(Denial::internal());
         };
         let objects = &permit.route().objects;
+        let home = home(permit, &self.learnt);
+        let body = self.learnt.body.as_mut();
+        let names = &self.learnt.names;
+        let tests = write_names(permit.route(), names, home.as_ref(), request, body)?;
+        self.learnt.names.tests = tests;
         let body = self.learnt.body.as_mut();
         let headers = write_set(objects, request, body, &|field| value_of(permit, field))?;
         let body = self
@@ -39,6 +46,26 @@ impl Exchange {
             .map(crate::policy::Body::forwarded);
         self.forwarded = Forwarded { headers, body };
         Ok(())
+    }
+}
+
+/// The project whose names count: that of the decision, else the caller's only one.
+fn home(permit: &Permit, learnt: &Learnt) -> Option<Home> {
+    let decided = permit.tenant().zip(permit.project());
+    let decided = decided.map(|(tenant, project)| Home {
+        tenant: tenant.clone(),
+        project: project.clone(),
+    });
+    decided.or_else(|| learnt.names.home.clone())
+}
+
+impl Exchange {
+    /// The project whose names count in the answer.
+    pub(super) fn home(&self) -> Option<Home> {
+        match &self.outcome {
+            Outcome::Permitted(permit) => home(permit, &self.learnt),
+            _ => None,
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod layering;
 mod lifecycle;
 mod mlflow;
 mod model_servers;
+mod names;
 mod naming;
 mod openapi;
 mod ownership;

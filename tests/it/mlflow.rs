@@ -5,6 +5,7 @@ mod clients;
 mod holes;
 mod identity;
 mod isolation;
+mod names;
 mod otlp;
 mod pages;
 mod provisioning;
@@ -103,6 +104,18 @@ async fn rest_without_workspaces() {
     advisories::jobs_are_nobodys(gateway, keys);
     advisories::no_path_leads_out(gateway, keys, &work);
     isolation::the_project_itself_changes_it_all(gateway, keys, &work, &requests);
+}
+
+/// MLflow has one heap of names, and says which are taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn names_without_workspaces() {
+    let setup = Setup::start(Tenancy::Gateway).await;
+    let (gateway, keys) = (&setup.gateway, &setup.keys);
+    names::two_tenants_have_the_same_names(gateway, keys);
+    names::resource_already_exists_tells_of_nobody_else(gateway, keys);
+    names::searches_find_names_as_they_are_seen(gateway, keys);
+    names::every_place_of_a_name_is_the_peoples(gateway, keys);
+    clients::two_tenants_by_the_python_library(&setup);
 }
 
 /// Everything over raw HTTP, with one MLflow for all of it.

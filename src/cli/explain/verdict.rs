@@ -37,6 +37,10 @@ impl Verdict {
             Ok(inquiry) => inquiry,
             Err(denial) => return Ok(Self::denied(denial, facts(&question))),
         };
+        let named = search.find(inquiry.name_keys()).await;
+        if let Err(denial) = inquiry.choose(&question, &named.map_err(CliError::failed)?) {
+            return Ok(Self::denied(denial, facts(&question)));
+        }
         let keys = inquiry.keys().to_vec();
         let may_ask = |key: &&ResourceKey| ask || !search.asks(key);
         let told: Vec<ResourceKey> = keys.iter().filter(may_ask).cloned().collect();

@@ -21,11 +21,11 @@ pub(super) fn report(context: Context<'_>, objects: &Objects) {
 }
 
 impl Context<'_> {
-    fn has(self, key: &str) -> bool {
+    pub(super) fn has(self, key: &str) -> bool {
         self.fields.get(key).is_some()
     }
 
-    fn report_at(self, key: &str, problem: impl Into<String>) {
+    pub(super) fn report_at(self, key: &str, problem: impl Into<String>) {
         if self.has(key) {
             self.reader.report(self.fields.key_place(key), problem);
         }
@@ -40,7 +40,7 @@ fn useless(context: Context<'_>) {
             context.report_at(key, problem);
         }
     } else if context.has("respond") {
-        for key in ANSWERED.into_iter().chain(["set"]) {
+        for key in ANSWERED.into_iter().chain(["set", "names"]) {
             let problem = format!("`{key}` on a route with `respond`: no backend is asked");
             context.report_at(key, problem);
         }
@@ -57,7 +57,14 @@ fn useless(context: Context<'_>) {
 fn unguarded(context: Context<'_>) {
     match context.requirement {
         Some(Requirement::Public { .. }) => {
-            for key in ["references", "creates", "deletes", "filter", "answers"] {
+            for key in [
+                "references",
+                "creates",
+                "deletes",
+                "filter",
+                "answers",
+                "names",
+            ] {
                 let problem = format!("`{key}` on a `public` route: nobody is asked whose it is");
                 context.report_at(key, problem);
             }
@@ -228,7 +235,10 @@ pub(super) fn sources<'o>(context: Context<'o>, objects: &'o Objects) -> Vec<&'o
     let params = objects.params.iter().map(|(_, source)| source);
     let pages = objects.pages.iter();
     let pages = pages.flat_map(|pages| [&pages.size, &pages.token]);
-    let places = ids.chain(only).chain(labels).chain(pages);
+    let names = &objects.names;
+    let names = names.made.iter().chain(&names.sought).chain(&names.filters);
+    let names = names.map(|place| &place.at);
+    let places = ids.chain(only).chain(labels).chain(pages).chain(names);
     places.chain(params).chain(context.project).collect()
 }
 

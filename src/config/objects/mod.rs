@@ -1,12 +1,13 @@
 //! What a route says about the objects of its backend.
 //!
 //! `references` reads which a request names, `answers` what is made of an answer, `content`
-//! what may stand in a request, `set` what is written into it; `contradictions` refuses what
+//! what may stand in a request, `set` and `names` what is written into it; `contradictions` refuses what
 //! cannot be meant.
 
 mod answers;
 mod content;
 mod contradictions;
+mod names;
 mod references;
 mod set;
 
@@ -25,11 +26,12 @@ use crate::policy::{BodyRule, Objects, OwnedHeaders, Pattern, Requirement, Resou
 pub(super) use references::resource;
 
 /// The keys of a route that are read here, besides `resource`.
-pub(super) const KEYS: [&str; 12] = [
+pub(super) const KEYS: [&str; 13] = [
     "references",
     "params",
     "forbid",
     "only",
+    "names",
     "set",
     "creates",
     "deletes",
@@ -79,12 +81,14 @@ pub(super) fn read(context: Context<'_>) -> Objects {
         }),
         recorded_at: None,
         params: params(context),
+        names: names::read(context),
         set: context.each("set", set::rule),
         forbid: context.each("forbid", content::forbid),
         only: context.each("only", content::only),
         body: None,
         keys: context.bodies.keys.unwrap_or_default(),
     };
+    names::complete(context, &mut objects);
     objects.body = body(context, &objects);
     if let Some(body) = &objects.body {
         objects.keys = body.keys;

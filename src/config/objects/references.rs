@@ -140,6 +140,24 @@ fn ids_of(scene: Scene<'_>, node: &Node) -> Option<Vec<Source>> {
     Some(sources)
 }
 
+/// The forms of a text in an answer.
+pub(super) fn forms_told(context: Context<'_>, fields: &Fields<'_>, kind: &Arc<str>) -> Vec<Form> {
+    let Context {
+        reader,
+        patterns,
+        types,
+        upstream,
+        ..
+    } = context;
+    let scene = Scene {
+        reader,
+        patterns,
+        types,
+        upstream,
+    };
+    forms(scene, fields, Some(kind))
+}
+
 fn forms(scene: Scene<'_>, fields: &Fields<'_>, kind: Option<&Arc<str>>) -> Vec<Form> {
     let reader = scene.reader;
     let Some(node) = fields.get("forms") else {

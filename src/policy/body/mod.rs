@@ -118,6 +118,34 @@ impl Body {
         }
     }
 
+    /// Puts other texts where the pointer leads, for texts and numbers that stand there.
+    ///
+    /// # Errors
+    ///
+    /// If the way, or what stands there, is of another kind; or what `new` says.
+    pub fn rewrite(
+        &mut self,
+        pointer: &Pointer,
+        mut new: impl FnMut(&str) -> Result<Option<String>, Malformed>,
+    ) -> Result<(), Malformed> {
+        let tree = match &mut self.content {
+            Content::Nothing => return Ok(()),
+            Content::Json(tree) => tree,
+            Content::Grpc(_) | Content::Protobuf(_) => return Err(Malformed::BodyShape),
+        };
+        for there in tree.find_mut(pointer, self.keys)? {
+            let changed = match there {
+                Tree::Null => None,
+                Tree::Text(text) | Tree::Number(text) => new(text)?,
+                Tree::Bool(_) | Tree::List(_) | Tree::Map(_) => return Err(Malformed::BodyShape),
+            };
+            if let Some(text) = changed {
+                *there = Tree::Text(text.into());
+            }
+        }
+        Ok(())
+    }
+
     /// What the backend gets.
     #[must_use]
     pub fn forwarded(&self) -> Bytes {

@@ -124,6 +124,11 @@ pub enum Malformed {
     /// A page is named by a token that was not given to this caller here.
     #[error("the page token is not valid")]
     PageToken,
+    /// The text of a search that backends could read in two ways.
+    #[error(
+        "the filter is not one that is read here: comparisons of quoted texts, joined by AND, without escapes or comments"
+    )]
+    Filter,
     /// More ids than one request may name.
     #[error("too many resources are named")]
     TooManyResources,
@@ -162,6 +167,7 @@ impl Malformed {
             Self::ResourceId => "malformed_resource_id",
             Self::ResourceForm => "resource_form",
             Self::PageToken => "page_token",
+            Self::Filter => "malformed_filter",
             Self::TooManyResources => "too_many_resources",
         }
     }

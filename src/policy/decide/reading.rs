@@ -34,7 +34,7 @@ pub(super) fn resource(
 }
 
 /// Where the request names its project.
-pub(super) fn named_project<'q>(
+pub(in crate::policy) fn named_project<'q>(
     question: &'q Question<'_>,
     route: &Route,
 ) -> Result<ProjectName<impl FnOnce() -> Result<Option<&'q str>, Malformed> + 'q>, Malformed> {

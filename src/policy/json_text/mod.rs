@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 pub use edit::{Edits, NoSuchPlace};
 pub use empty::without_items;
 pub use listing::Listing;
-pub use splice::{set_null, set_text};
+pub use splice::{rewrite_texts, set_null, set_text};
 
 use super::{Pointer, PointerSegment};
 

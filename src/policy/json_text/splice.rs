@@ -37,6 +37,28 @@ pub fn set_null(text: &str, pointer: &Pointer) -> Result<String, Unreadable> {
     Ok(edits.apply())
 }
 
+/// The JSON text with other texts at the place, or at each that it means, where `new` has one;
+/// what is no text, or missing, stays so.
+///
+/// # Errors
+///
+/// [`Unreadable`] if the way leads through something else.
+pub fn rewrite_texts(
+    text: &str,
+    pointer: &Pointer,
+    new: impl Fn(&str) -> Option<String>,
+) -> Result<String, Unreadable> {
+    let mut edits = Edits::of(text);
+    for there in values_at(text, pointer)? {
+        let old = serde_json::from_str::<String>(there).ok();
+        if let Some(changed) = old.and_then(|old| new(&old)) {
+            let edit = edits.replace(there, quoted(&changed));
+            edit.map_err(|_| Unreadable)?;
+        }
+    }
+    Ok(edits.apply())
+}
+
 /// As the last member of the object that it is missing in.
 fn insert(text: &str, pointer: &Pointer, value: &str) -> Result<String, Unreadable> {
     let Some((PointerSegment::Key(key), parents)) = pointer.segments().split_last() else {

@@ -20,7 +20,7 @@ pub(super) fn id(value: Found<'_>) -> Result<String, Malformed> {
 }
 
 /// Whether a text may be an id.
-pub(super) fn checked(text: &str) -> Result<(), Malformed> {
+pub(in crate::policy) fn checked(text: &str) -> Result<(), Malformed> {
     let blank = |c: char| c.is_control() || (c.is_whitespace() && c != ' ');
     let outer = text.starts_with(' ') || text.ends_with(' ');
     if text.is_empty() || text.len() > LONGEST || outer || text.contains(blank) {

@@ -9,6 +9,8 @@ mod references;
 mod set;
 
 pub use content::check_content;
+pub(super) use id::checked;
 pub use labels::{LabelPairs, request_labels, request_params};
+pub(super) use places::Places;
 pub use references::{AskedFor, Checked, Names, named};
 pub use set::write_set;

@@ -8,7 +8,7 @@ use super::super::{
 
 /// A request, with its body if its route reads that.
 #[derive(Clone, Copy)]
-pub(super) struct Places<'q> {
+pub(in crate::policy) struct Places<'q> {
     question: &'q Question<'q>,
     params: Option<Params<'q>>,
     body: Option<&'q Body>,
@@ -17,7 +17,7 @@ pub(super) struct Places<'q> {
 
 /// What stands in a place.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found<'q> {
+pub(in crate::policy) enum Found<'q> {
     Text(Cow<'q, str>),
     /// As spelt.
     Number(&'q str),

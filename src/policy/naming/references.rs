@@ -36,6 +36,18 @@ pub struct AskedFor {
     pub id: String,
 }
 
+impl Names {
+    /// Puts ids in the place of names that stand for them.
+    pub fn replace(&mut self, id: impl Fn(&Arc<str>, &str) -> Option<String>) {
+        let checked = self.checked.iter_mut().map(|object| &mut object.reference);
+        for reference in checked.chain(&mut self.label) {
+            if let Some(id) = id(&reference.kind, &reference.id) {
+                reference.id = id;
+            }
+        }
+    }
+}
+
 /// An object whose owner is checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {

@@ -2,11 +2,10 @@
 //! its id.
 
 use http::StatusCode;
-use pingora::proxy::Session;
 
 use super::{Captured, unreadable};
 use crate::policy::json_text::ids_at;
-use crate::policy::{AnswerRule, Denial, Route};
+use crate::policy::{AnswerRule, Route};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::gateway::Gateway;
 
@@ -32,16 +31,5 @@ impl Gateway {
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         let seen = self.seen(exchange, route, &rule.kind, &ids).await?;
         Ok(!seen.is_empty() && seen.into_iter().all(|seen| seen))
-    }
-
-    /// As for an id that nobody has.
-    pub(super) async fn answer_unknown(
-        &self,
-        session: &mut Session,
-        exchange: &mut Exchange,
-    ) -> pingora::Result<()> {
-        let facts = exchange.take_facts();
-        self.refuse(session, exchange, Denial::resource_unknown(), facts)
-            .await
     }
 }

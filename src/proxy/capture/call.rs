@@ -72,7 +72,7 @@ fn whole_answer(
     for name in &PARTIAL {
         head.remove_header(name);
     }
-    if exchange.filters() {
+    if exchange.rewrites_answer() {
         for name in &CONDITIONAL {
             head.remove_header(name);
         }

@@ -75,7 +75,7 @@ impl Gateway {
 fn head(exchange: &Exchange, answer: &Captured) -> pingora::Result<ResponseHeader> {
     let status = answer.head.status;
     let mut head = ResponseHeader::build(status, Some(answer.head.headers.len()))?;
-    let filtered = status.is_success() && exchange.filters();
+    let filtered = (status.is_success() && exchange.filters()) || exchange.rewrites_answer();
     for (name, value) in &answer.head.headers {
         let is_tell_tale = filtered && TELL_TALES.contains(name);
         if !is_tell_tale && !LEFT_OUT.contains(name) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Captured, fail, unreadable};
 use crate::domain::{ResourceKey, Whose};
-use crate::policy::json_text::{Listing, set_null, without_items};
+use crate::policy::json_text::{Listing, Unreadable, set_null, without_items};
 use crate::policy::{FilterRule, Named, Route};
 use crate::proxy::exchange::{Exchange, Outcome};
 use crate::proxy::gateway::Gateway;
@@ -80,7 +80,9 @@ impl Gateway {
         let seen = self.seen(exchange, route, &rule.kind, &ids).await?;
         let mut seen = seen.into_iter();
         let visible = listing.ids().map(|id| id.and_then(|_| seen.next()));
-        Ok(visible.map(|seen| seen.unwrap_or(false)).collect())
+        let visible = visible.map(|seen| seen.unwrap_or(false));
+        let visible: Vec<bool> = visible.collect();
+        sought_after(exchange, route, rule, listing, visible).map_err(unreadable(exchange))
     }
 
     /// For each of these objects, whether the caller may see it.
@@ -118,4 +120,22 @@ impl Gateway {
         };
         Ok(keys.into_iter().map(sees).collect())
     }
+}
+
+/// Of the items that may be seen, those whose names are what was searched for.
+fn sought_after(
+    exchange: &Exchange,
+    route: &Route,
+    rule: &FilterRule,
+    listing: &Listing<'_>,
+    visible: Vec<bool>,
+) -> Result<Vec<bool>, Unreadable> {
+    let (names, tests) = (&route.objects.names, &exchange.learnt.names.tests);
+    let searched = names.filters.iter().any(|place| place.kind == rule.kind);
+    let Some(home) = exchange.home().filter(|_| searched && !tests.is_empty()) else {
+        return Ok(visible);
+    };
+    let items = listing.texts().zip(visible);
+    let judged = items.map(|(item, seen)| Ok(seen && names.meets(&home, rule, item, tests)?));
+    judged.collect()
 }

@@ -10,6 +10,7 @@
 //! | `call.rs` | one exchange with the backend |
 //! | `decode.rs` | the answer as text |
 //! | `about.rs` | the one object that an answer is about |
+//! | `names.rs` | names as people know them |
 //! | `objects.rs` | what was made, and what is gone |
 //! | `filter.rs` | what of a list stays |
 //! | `pages.rs`, `token.rs` | pages that are full, and what names the next one |
@@ -20,6 +21,7 @@ mod call;
 mod decode;
 mod deliver;
 mod filter;
+mod names;
 mod objects;
 mod pages;
 mod token;
@@ -59,17 +61,20 @@ impl Gateway {
         let Some(route) = exchange.route() else {
             return Err(fail(exchange, Failure::Internal));
         };
-        let mut answer = match &route.objects.pages {
-            Some(pages) => self.full_page(session, exchange, &route, pages).await?,
-            None => self.call(session, exchange).await?,
+        let objects = &route.objects;
+        let mut answer = match (&objects.pages, &objects.answers) {
+            (Some(pages), _) => self.full_page(session, exchange, &route, pages).await?,
+            (None, Some(about)) => {
+                match Box::pin(self.look_for(session, exchange, &route, about)).await? {
+                    Ok(answer) => answer,
+                    Err(denial) => {
+                        let facts = exchange.take_facts();
+                        return self.refuse(session, exchange, denial, facts).await;
+                    }
+                }
+            }
+            (None, None) => self.call(session, exchange).await?,
         };
-        if let Some(about) = &route.objects.answers
-            && !self
-                .is_about_own(exchange, &route, about, &mut answer)
-                .await?
-        {
-            return self.answer_unknown(session, exchange).await;
-        }
         if answer.head.status.is_success() {
             answer.decode(exchange)?;
             self.settle(exchange, &route, &answer).await?;
@@ -81,6 +86,7 @@ impl Gateway {
             }
             answer.hide(exchange, &route)?;
         }
+        answer.show_names(exchange, &route)?;
         self.deliver(session, exchange, answer).await
     }
 }

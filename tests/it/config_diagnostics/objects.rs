@@ -366,6 +366,105 @@ fn contradictions() {
 }
 
 #[test]
+fn names() {
+    let of_types = with_head(
+        &format!("{HEAD}resources:\n"),
+        &[
+            (
+                "not one project's",
+                "- { type: a, upstream: m, names: \"{tenant.slug}.\" }",
+            ),
+            (
+                "no end of a slug",
+                "- { type: a, upstream: m, names: \"{tenant.slug}-{project.slug}.\" }",
+            ),
+            (
+                "what does not last",
+                "- { type: a, upstream: m, names: \"{project.id}.{principal.name}.\" }",
+            ),
+            ("no field", "- { type: a, upstream: m, names: \"{team}.\" }"),
+            (
+                "a sign of patterns",
+                "- { type: a, upstream: m, names: \"x_{project.id}.\" }",
+            ),
+            (
+                "the backend's",
+                "- { type: a, upstream: m, owner: backend, names: \"{project.id}.\" }",
+            ),
+            ("ids of nothing", "- { type: a, upstream: m, id: name }"),
+            (
+                "another id",
+                "- { type: a, upstream: m, id: number, names: shared }",
+            ),
+        ],
+    );
+    insta::assert_snapshot!("names_of_types", of_types);
+    let head = format!(
+        "{HEAD}resources:
+- {{ type: named, upstream: m, id: name, names: \"{{project.id}}.\" }}
+- {{ type: shared, upstream: m, names: shared }}
+routes:
+- route: POST /a/{{id}}
+  upstream: m
+"
+    );
+    let on_routes = with_head(
+        &head,
+        &[
+            (
+                "a type without names",
+                "  permission: runs:update\n  names: [{ type: other, at: body./name }]",
+            ),
+            (
+                "places that are not written",
+                "  permission: runs:update\n  names: [{ type: named, at: path.id }, { type: named, at: header.X-A }, { type: named, at: query.a/* }]",
+            ),
+            (
+                "ids that are names",
+                "  permission: runs:update\n  resource: { type: named, id: path.id }",
+            ),
+            (
+                "forms with names",
+                "  permission: runs:update\n  references: [{ type: run, id: header.X-A, forms: [{ form: 'n:{id}', type: named }] }]",
+            ),
+            (
+                "sought",
+                "  permission: runs:update\n  names: [{ type: named, at: query.a, use: seek }, { type: named, at: query.b, use: seek }]",
+            ),
+            (
+                "sought in a body",
+                "  permission: runs:update\n  answers: { type: named, id: response.body./id }\n  names: [{ type: named, at: body./a, use: seek }]",
+            ),
+            (
+                "a filter of nothing",
+                "  permission: runs:update\n  names: [{ type: named, at: query.a, use: filter }]",
+            ),
+            (
+                "nothing of a request",
+                "  permission: runs:update\n  names: [{ type: named, at: response.body./a, use: make }, { type: named, at: body./a, forms: ['x/{id}'] }]",
+            ),
+            (
+                "no project",
+                "  authenticated: true\n  names: [{ type: named, at: body./a }]",
+            ),
+            (
+                "public",
+                "  public: for a test\n  names: [{ type: named, at: body./a }]",
+            ),
+            (
+                "denied",
+                "  deny: never\n  names: [{ type: named, at: body./a }]",
+            ),
+            (
+                "written twice",
+                "  permission: runs:update\n  names: [{ type: named, at: body./a }]\n  set: [{ at: body./a, value: x }]",
+            ),
+        ],
+    );
+    insta::assert_snapshot!("names_on_routes", on_routes);
+}
+
+#[test]
 fn conditions() {
     insta::assert_snapshot!(on_a_route(&[
         ("not closed", "when: 'resource.environment == \"dev'"),

@@ -21,6 +21,14 @@ pub fn python_library(setup: &Setup) {
     run(command, dir.path(), setup);
 }
 
+/// `tests/e2e/mlflow_names.py`.
+pub fn two_tenants_by_the_python_library(setup: &Setup) {
+    let dir = TempDir::new().unwrap();
+    let mut command = Command::new(python());
+    command.arg(Path::new(FOLDER).join("mlflow_names.py"));
+    run(command, dir.path(), setup);
+}
+
 /// `tests/e2e/mlflow_ui.mjs`, beside the modules it imports: Node looks nowhere else.
 pub fn browser(setup: &Setup) {
     let dir = TempDir::new().unwrap();
