@@ -27,7 +27,11 @@ fn sealed(tokens: &PageTokens, whom: &str, token: &str) {
         consumed: u32::try_from(whom.len()).unwrap(),
     };
     let sealed = tokens.seal(whom.as_bytes(), &page).unwrap();
-    assert!(sealed.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_".contains(&it)));
+    assert!(
+        sealed
+            .bytes()
+            .all(|it| it.is_ascii_alphanumeric() || b"-_".contains(&it))
+    );
     assert_eq!(tokens.open(whom.as_bytes(), &sealed), Some(page));
     let other = format!("{whom}x");
     assert_eq!(tokens.open(other.as_bytes(), &sealed), None);
