@@ -111,7 +111,10 @@ impl Form {
         } else {
             (rest.strip_suffix(&*self.after)?, "")
         };
-        (!id.is_empty()).then_some((id, rest))
+        // A backend that cuts at another one would read another id. Paths have many `/`, and
+        // no id has one.
+        let is_clear = !self.open || &*self.after == "/" || !rest.contains(&*self.after);
+        (!id.is_empty() && is_clear).then_some((id, rest))
     }
 }
 
@@ -427,4 +430,27 @@ pub struct ListRequest {
     /// Pages: where the answer names the next one, and the query parameter or body pointer
     /// that asks for it.
     pub pages: Option<(Pointer, Source)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(after: &str) -> Form {
+        Form {
+            before: "models:/".into(),
+            after: after.into(),
+            open: true,
+            kind: "model".into(),
+            backend: false,
+        }
+    }
+
+    #[test]
+    fn a_text_that_can_be_cut_in_two_places_fits_no_form() {
+        assert_eq!(form("@").split("models:/a@prod"), Some(("a", "prod")));
+        assert_eq!(form("@").split("models:/a@b@prod"), None);
+        assert_eq!(form("@").split("models:/a@@prod"), None);
+        assert_eq!(form("/").split("models:/a/1/x/y"), Some(("a", "1/x/y")));
+    }
 }

@@ -22,7 +22,7 @@ const NAME: &str = "mlflow-workspaces";
 
 /// Rows denied though the table would let a caller pass who may see the object: the
 /// table's gateway asks MLflow who owns what, this preset does not.
-const STRICTER: [&str; 10] = [
+const STRICTER: [&str; 11] = [
     // Parts and presigned URLs pass by the gateway.
     "POST /{ajax-api|api}/2.0/mlflow-artifacts/mpu/abort/{artifact_path...}",
     "POST /{ajax-api|api}/2.0/mlflow-artifacts/mpu/complete/{artifact_path...}",
@@ -38,11 +38,12 @@ const STRICTER: [&str; 10] = [
     "GET /graphql",
     // Only where it could be an endpoint named `proxy` as well.
     "POST /gateway/proxy/{endpoint_name}/{path...}",
+    // It takes a scorer and an endpoint of any workspace.
+    "POST /{ajax-api|api}/3.0/mlflow/gateway/guardrails/create",
 ];
 
 /// Rows not left to the platform nor denied, for MLflow keeps these apart by workspace.
-const ISOLATED: [&str; 5] = [
-    "POST /{ajax-api|api}/3.0/mlflow/gateway/guardrails/create",
+const ISOLATED: [&str; 4] = [
     "DELETE /{ajax-api|api}/3.0/mlflow/gateway/guardrails/delete",
     "GET /{ajax-api|api}/3.0/mlflow/gateway/guardrails/get",
     "GET /{ajax-api|api}/3.0/mlflow/gateway/guardrails/list",

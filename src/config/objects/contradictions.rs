@@ -179,8 +179,8 @@ fn names_fields(pointer: &Pointer) -> bool {
     let mut each_may_follow = false;
     let steps = pointer.segments();
     let steps = match steps.split_last() {
-        // The bytes of the field.
-        Some((PointerSegment::Key(key), rest)) if **key == *"hex" => rest,
+        // The bytes of the field, perhaps so many.
+        Some((PointerSegment::Key(key), rest)) if is_bytes(key) => rest,
         _ => steps,
     };
     let fits = steps.iter().all(|step| match step {
@@ -261,4 +261,10 @@ fn meet(a: &PointerSegment, b: &PointerSegment, keys: Keys) -> bool {
         (PointerSegment::Key(a), PointerSegment::Key(b)) => keys.same(a, b),
         _ => true,
     }
+}
+
+/// `hex`, or `hex` and a length.
+fn is_bytes(step: &str) -> bool {
+    let length = step.strip_prefix("hex");
+    length.is_some_and(|length| length.is_empty() || length.parse::<u8>().is_ok())
 }

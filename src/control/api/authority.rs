@@ -72,9 +72,51 @@ impl<'a> Authority<'a> {
 
     /// All that lines of a role may come to give.
     pub(super) fn expand(&self, lines: &[String]) -> PermissionSet {
+        self.lines(lines, Effect::Allow)
+    }
+
+    /// Refuses to change what a role takes away from those who have it, unless the caller
+    /// holds all of that: whoever is not denied it any more may then do it, and whoever is from
+    /// now on may not.
+    pub(super) fn covers_denials(
+        &self,
+        (former, new): (&[String], &[String]),
+        scope: Scope,
+    ) -> Result<(), Problem> {
+        let (former, new) = (
+            self.lines(former, Effect::Deny),
+            self.lines(new, Effect::Deny),
+        );
+        let (mut lifted, mut imposed) = (former.clone(), new.clone());
+        lifted.remove(&new);
+        imposed.remove(&former);
+        self.covers(&lifted, scope)?;
+        self.covers(&imposed, scope)
+    }
+
+    /// Refuses to take a role from somebody who may then do what it denies them, unless the
+    /// caller holds that.
+    pub(super) fn covers_release(
+        &self,
+        who: PrincipalId,
+        role: &Role,
+        scope: Scope,
+    ) -> Result<(), Problem> {
+        let table = self.tables.current();
+        let mut freed = PermissionSet::default();
+        let others = table.grants_of(who).filter(|it| it.role.name != role.name);
+        others
+            .filter_map(Grant::may_give)
+            .for_each(|it| freed.add(it));
+        freed.retain(&self.lines(&role.permissions, Effect::Deny));
+        self.covers(&freed, scope)
+    }
+
+    fn lines(&self, lines: &[String], effect: Effect) -> PermissionSet {
         let rules = lines.iter().map(|line| PermissionRule::parse(line));
-        let gives = rules.filter(|rule| rule.effect == Effect::Allow);
-        let patterns = gives.map(|rule| rule.pattern);
+        let patterns = rules
+            .filter(|rule| rule.effect == effect)
+            .map(|rule| rule.pattern);
         self.tables.catalogue().expand(patterns).0
     }
 

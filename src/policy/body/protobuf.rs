@@ -8,7 +8,8 @@ use super::BodyValue;
 
 /// Before a gRPC message: whether it is compressed, and how long it is.
 const PREFIX: usize = 5;
-/// As the last step of a pointer: the bytes of the field, in hexadecimal.
+/// As the last step of a pointer: the bytes of the field, in hexadecimal; with a number
+/// behind, exactly so many bytes.
 const HEX: &str = "hex";
 
 /// The message in a gRPC body that is exactly one, uncompressed.
@@ -50,8 +51,8 @@ fn walk<'b>(
     let (PointerSegment::Key(number), Value::Bytes(value)) = (step, value) else {
         return Err(Malformed::BodyShape);
     };
-    if rest.is_empty() && **number == *HEX {
-        found.push((!value.is_empty()).then_some(BodyValue::Bytes(value)));
+    if let (Some(length), []) = (number.strip_prefix(HEX), rest) {
+        found.push(bytes_of(value, length)?);
         return Ok(());
     }
     let number = number.parse().map_err(|_| Malformed::BodyShape)?;
@@ -70,6 +71,19 @@ fn walk<'b>(
             _ => Err(Malformed::DuplicateKey),
         },
     }
+}
+
+/// Some readers pad or cut an id of another length, and so read another one.
+fn bytes_of<'b>(value: &'b [u8], length: &str) -> Result<Option<BodyValue<'b>>, Malformed> {
+    let fits = match length {
+        "" => true,
+        length => length.parse() == Ok(value.len()),
+    };
+    if value.is_empty() {
+        return Ok(None);
+    }
+    fits.then_some(Some(BodyValue::Bytes(value)))
+        .ok_or(Malformed::ResourceId)
 }
 
 fn occurrences(message: &[u8], number: u64) -> Result<Vec<Value<'_>>, Malformed> {
@@ -207,6 +221,10 @@ mod tests {
         assert_eq!(read(&framed(b""), "/1"), Ok(vec![None]));
         assert_eq!(read(&body, "/2/hex"), one("Bytes([98, 99])"));
         assert_eq!(read(&body, "/9/hex"), Ok(vec![None]));
+        assert_eq!(read(&body, "/2/hex2"), one("Bytes([98, 99])"));
+        for other in ["/2/hex1", "/2/hex3", "/2/hexes"] {
+            assert_eq!(read(&body, other), Err(Malformed::ResourceId), "{other}");
+        }
     }
 
     #[test]

@@ -193,3 +193,65 @@ async fn a_project_is_given_away_and_deleted_once_nothing_depends_on_it() {
     let answer = world.post("/tenants/acme/projects", &world.boss, body);
     assert_eq!(refusal(&answer), "409 conflict");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_denies_or_releases_more_than_they_hold() {
+    let world = World::start().await;
+    let role = |name: &str, permissions: &[&str]| {
+        let role = json!({"name": name, "scope": "tenant", "permissions": permissions});
+        let answer = world.post("/tenants/acme/roles", &world.boss, &role.to_string());
+        assert_eq!(answer.status, 201, "{answer:?}");
+    };
+    let bind = |who: &str, role: &str| {
+        let binding = json!({"principal": who, "role": role}).to_string();
+        let answer = world.post("/tenants/acme/bindings", &world.boss, &binding);
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.json()["id"].as_str().unwrap().to_owned()
+    };
+    let clerk = "viewer@example.com";
+    role(
+        "clerk",
+        &["roles:read", "roles:manage", "members:*", "projects:read"],
+    );
+    role("reader", &["projects:read"]);
+    role("chief", &["*:*"]);
+    role("listener", &["audit:query"]);
+    role("mute", &["projects:read", "deny audit:query"]);
+    bind(clerk, "clerk");
+    bind("boss@example.com", "reader");
+    bind(clerk, "listener");
+    let mute = bind(clerk, "mute");
+    let events = "/tenants/acme/events";
+    assert_eq!(world.get(events, &world.viewer).status, 403);
+    let lines = |lines: &[&str]| json!({ "permissions": lines }).to_string();
+    for (method, path, body) in [
+        // Would shut out everybody who has it, the tenant's administrator too.
+        (
+            "PATCH",
+            "roles/reader",
+            lines(&["projects:read", "deny *:*"]),
+        ),
+        // Would give back what was taken.
+        ("PATCH", "roles/mute", lines(&["projects:read"])),
+        ("DELETE", &format!("bindings/{mute}"), String::new()),
+        // Permits more than they hold.
+        ("DELETE", "roles/chief", String::new()),
+    ] {
+        let path = format!("/tenants/acme/{path}");
+        let answer = if path.contains("bindings") {
+            world.send(method, &path, &world.viewer, &body, &[])
+        } else {
+            world.change(method, &path, &world.viewer, &body)
+        };
+        assert_eq!(refusal(&answer), "403 beyond_authority", "{method} {path}");
+    }
+    assert_eq!(world.get(events, &world.viewer).status, 403);
+    // The twins: what they hold, and who holds all.
+    let path = "/tenants/acme/roles/reader";
+    let same = world.change("PATCH", path, &world.viewer, &lines(&["projects:read"]));
+    assert_eq!(same.status, 200, "{same:?}");
+    let path = "/tenants/acme/roles/mute";
+    let lifted = world.change("PATCH", path, &world.boss, &lines(&["projects:read"]));
+    assert_eq!(lifted.status, 200, "{lifted:?}");
+    assert_eq!(world.get(events, &world.viewer).status, 200);
+}

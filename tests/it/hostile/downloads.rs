@@ -96,7 +96,7 @@ async fn class_12_crumbs_end_their_connection() {
     let (come, _) = download(&mut connection, 1);
     assert!(come < MEBIBYTE / 10, "{come} bytes in crumbs");
     bench.gateway.wait_for_audit();
-    let events = bench.gateway.ended().await;
+    let events = bench.gateway.ended_at_last(1).await;
     assert_eq!(events.len(), 1);
     assert_eq!(events[0]["reason"], "http2_idle_frames");
     // The twin: few crumbs are a short answer.

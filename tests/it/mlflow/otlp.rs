@@ -52,6 +52,14 @@ pub fn spans_join_only_traces_of_their_project(
     let tag = "mlflow.traceTag.mlflow.artifactLocation";
     let tagged = send(gateway, key, &own, &[], &spans(&[span(&fresh, tag)]));
     assert_eq!(tagged.status, 403, "{tagged:?}");
+    // MLflow reads an id as a number: one that is longer than an id would be another's.
+    let padded = [&[0][..], &foreign].concat();
+    if tenancy == Tenancy::Gateway {
+        let longer = send(gateway, key, &own, &[], &plain(&padded));
+        assert_eq!(longer.status, 400, "{longer:?}");
+        let shorter = send(gateway, key, &own, &[], &plain(&foreign[1..]));
+        assert_eq!(shorter.status, 400, "{shorter:?}");
+    }
     let packed = send(
         gateway,
         key,

@@ -12,7 +12,7 @@ use super::table::{self, Row};
 const NAME: &str = "mlflow";
 
 /// Rows denied though the table would let a caller pass who may see the object.
-const STRICTER: [&str; 11] = [
+const STRICTER: [&str; 13] = [
     // Parts and presigned URLs pass by the gateway.
     "POST /{ajax-api|api}/2.0/mlflow-artifacts/mpu/abort/{artifact_path...}",
     "POST /{ajax-api|api}/2.0/mlflow-artifacts/mpu/complete/{artifact_path...}",
@@ -29,6 +29,10 @@ const STRICTER: [&str; 11] = [
     // What is bound is named by a type of its own.
     "POST /{ajax-api|api}/3.0/mlflow/gateway/endpoints/bindings/create",
     "DELETE /{ajax-api|api}/3.0/mlflow/gateway/endpoints/bindings/delete",
+    // It takes a scorer and an endpoint, and shows both.
+    "POST /{ajax-api|api}/3.0/mlflow/gateway/guardrails/create",
+    // What it registers names endpoints inside a text.
+    "POST /{ajax-api|api}/3.0/mlflow/scorers/register",
 ];
 
 /// Rows that tell every caller the same.

@@ -560,6 +560,21 @@ impl TestGateway {
         self.events_where("request_id IS NOT NULL").await
     }
 
+    /// As [`Self::ended`], when there are so many of them: a connection leaves its event when
+    /// all that was on it has ended.
+    pub async fn ended_at_last(&self, count: usize) -> Vec<Value> {
+        let since = Clock::system().instant();
+        loop {
+            let events = self.ended().await;
+            if events.len() >= count {
+                return events;
+            }
+            let took = Clock::system().instant() - since;
+            assert!(took < PATIENCE, "{} of {count} in {took:?}", events.len());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// The audit events of connections that were ended, oldest first.
     pub async fn ended(&self) -> Vec<Value> {
         self.events_where("event = 'connection.ended'").await

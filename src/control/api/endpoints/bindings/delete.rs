@@ -11,7 +11,7 @@ use crate::control::api::caller::Caller;
 use crate::control::api::path::Path;
 use crate::control::api::problem::Problem;
 use crate::control::api::scope::InTenant;
-use crate::domain::BindingId;
+use crate::domain::{BindingId, PrincipalId};
 
 /// `{binding}` in a path.
 #[derive(Debug, Deserialize)]
@@ -34,7 +34,10 @@ pub(crate) async fn handle(
     let mut work = api.work(&caller, &place.site()).await?;
     let binding = work.tx.binding(place.0.id, BindingId(binding)).await?;
     let role = work.tx.role_in(place.0.id, &binding.role).await?;
-    Authority::of(&caller, &api).covers_role(&role.role(place.0.id)?, place.scope())?;
+    let role = role.role(place.0.id)?;
+    let authority = Authority::of(&caller, &api);
+    authority.covers_role(&role, place.scope())?;
+    authority.covers_release(PrincipalId(binding.principal_id), &role, place.scope())?;
     let done = work.tx.delete_binding(&place.0, &binding).await?;
     work.gone(done).await
 }

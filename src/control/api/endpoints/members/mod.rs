@@ -15,7 +15,7 @@ use super::unknown;
 use crate::control::api::authority::Authority;
 use crate::control::api::problem::Problem;
 use crate::control::api::scope::InProject;
-use crate::domain::{Role, RoleScope, TenantId};
+use crate::domain::{PrincipalId, Role, RoleScope, TenantId};
 use crate::store::api::{ApiTx, MemberView};
 
 /// Who holds roles of a project.
@@ -80,11 +80,13 @@ async fn may_take(
     tx: &mut ApiTx,
     authority: &Authority<'_>,
     place: &InProject,
-    roles: &[String],
+    (who, roles): (PrincipalId, &[String]),
 ) -> Result<(), Problem> {
     for name in roles {
         let role = tx.role_in(place.tenant.id, name).await?;
-        authority.covers_role(&role.role(place.tenant.id)?, place.scope())?;
+        let role = role.role(place.tenant.id)?;
+        authority.covers_role(&role, place.scope())?;
+        authority.covers_release(who, &role, place.scope())?;
     }
     Ok(())
 }

@@ -31,7 +31,7 @@ pub(crate) async fn handle(
     seen.check(&Member::from(now.clone()))?;
     let authority = Authority::of(&caller, &api);
     let roles = work.tx.roles_of_member(project, who).await?;
-    may_take(&mut work.tx, &authority, &place, &roles).await?;
+    may_take(&mut work.tx, &authority, &place, (who, &roles)).await?;
     let done = work.tx.remove_member_of(place.place(), &now).await?;
     work.gone(done).await
 }

@@ -46,7 +46,13 @@ pub(crate) async fn handle(
     let role = project_role(&mut work.tx, tenant.id, &body.value.role.0).await?;
     let authority = Authority::of(&caller, &api);
     authority.covers_role(&role, place.scope())?;
-    may_take(&mut work.tx, &authority, &place, &now.roles).await?;
+    may_take(
+        &mut work.tx,
+        &authority,
+        &place,
+        (PrincipalId(member), &now.roles),
+    )
+    .await?;
     let changed = work.tx.set_member_role((tenant, project), &now, &role);
     let (changed, done) = changed.await?;
     work.changed(done, &Member::from(changed)).await

@@ -5,6 +5,7 @@ use axum::response::Response;
 
 use super::{Named, Role, refuse_built_in};
 use crate::control::api::Api;
+use crate::control::api::authority::Authority;
 use crate::control::api::caller::Caller;
 use crate::control::api::etag::IfMatch;
 use crate::control::api::path::Path;
@@ -26,6 +27,9 @@ pub(crate) async fn handle(
     let now = work.tx.role_in(place.0.id, &role).await?;
     refuse_built_in(&now)?;
     seen.check(&Role::from(now.clone()))?;
+    let authority = Authority::of(&caller, &api);
+    authority.covers_patterns(&now.permissions, place.scope())?;
+    authority.covers_denials((&now.permissions, &[]), place.scope())?;
     let done = work.tx.delete_custom_role(&place.0, &now).await?;
     work.gone(done).await
 }

@@ -45,6 +45,7 @@ pub(crate) async fn handle(
     let authority = Authority::of(&caller, &api);
     authority.covers_patterns(&now.permissions, place.scope())?;
     authority.covers_patterns(&permissions, place.scope())?;
+    authority.covers_denials((&now.permissions, &permissions), place.scope())?;
     let catalogue = api.tables.catalogue().clone();
     let changed = work
         .tx
