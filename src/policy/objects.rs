@@ -177,6 +177,8 @@ pub struct PageRule {
     pub size: Source,
     /// How many it gets if it does not say.
     pub default: u32,
+    /// The backend's largest page, which is what the backend is asked for.
+    pub most: Option<u32>,
     /// Where the request says which page it wants.
     pub token: Source,
     /// Where the answer names the next one.

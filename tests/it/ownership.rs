@@ -41,7 +41,7 @@ const ROUTES: &str = "
     upstream: app
     permission: datasets:read
     filter: { items: response.body./datasets, type: dataset, id: /id }
-    pages: { size: body./size, default: 100, token: body./token, next: response.body./next_page_token }
+    pages: { size: body./size, default: 100, most: 200, token: body./token, next: response.body./next_page_token }
   - route: GET /all
     upstream: app
     permission: datasets:read

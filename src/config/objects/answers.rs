@@ -103,7 +103,7 @@ pub(super) fn about(context: Context<'_>, node: &Node) -> Option<AnswerRule> {
 /// `{ size: query.limit, token: query.after, next: response.body./next }`.
 pub(super) fn pages(context: Context<'_>, node: &Node) -> Option<PageRule> {
     let reader = context.reader;
-    let fields = reader.fields(node, &["size", "default", "token", "next"])?;
+    let fields = reader.fields(node, &["size", "default", "most", "token", "next"])?;
     let place = |key| {
         let node = fields.required(key);
         node.and_then(|node| source::source(reader, node, context.patterns))
@@ -111,12 +111,28 @@ pub(super) fn pages(context: Context<'_>, node: &Node) -> Option<PageRule> {
     let (size, token) = (place("size"), place("token"));
     let default = fields.required("default");
     let default = default.and_then(|node| reader.integer(node, &(1..=1_000_000)));
+    let most = match fields.get("most") {
+        Some(node) => Some(most(context, node, default)?),
+        None => None,
+    };
     let next = fields.required("next");
     let next = next.and_then(|node| source::response(reader, node));
     Some(PageRule {
         size: size?,
         default: default?,
+        most,
         token: token?,
         next: next?,
     })
+}
+
+/// The backend's largest page.
+fn most(context: Context<'_>, node: &Node, default: Option<u32>) -> Option<u32> {
+    let reader = context.reader;
+    let most = reader.integer(node, &(1..=1_000_000))?;
+    if default.is_some_and(|default| most < default) {
+        reader.report(node.place, "`most` is less than `default`".to_owned());
+        return None;
+    }
+    Some(most)
 }

@@ -33,6 +33,8 @@ struct Filling<'r> {
     next: &'r Pointer,
     size: usize,
     items: Vec<String>,
+    /// Whether there is a visible item beyond the page.
+    is_cut: bool,
     /// The answer that the items are put into: the last that has a list.
     frame: Option<Captured>,
 }
@@ -60,6 +62,7 @@ impl Exchange {
                 .ok_or(Malformed::PageToken)?,
             None => Page::default(),
         };
+        self.ask_for_most(pages, keys, size)?;
         self.ask_for(pages, keys, &page)?;
         self.wanted = Some(Wanted { size, page });
         Ok(())
@@ -99,6 +102,25 @@ impl Exchange {
         }
     }
 
+    /// Writes the backend's largest page into the request: how long an answer takes, and how
+    /// many requests it needs, is then hardly a matter of what the caller may not see. More than
+    /// the backend gives is for the backend to refuse.
+    fn ask_for_most(&mut self, pages: &PageRule, keys: Keys, size: usize) -> Result<(), Malformed> {
+        let most = pages.most.filter(|most| size <= *most as usize);
+        match (most, &pages.size, &mut self.request, &mut self.learnt.body) {
+            (None, ..) => {}
+            (Some(most), Source::Query(name), Some(request), _) => {
+                request.set_query(name, keys, &most.to_string());
+            }
+            (Some(most), Source::Body(pointer), _, Some(body)) => {
+                body.set(pointer, Tree::Number(most.to_string().into()))?;
+                self.forwarded.body = Some(body.forwarded());
+            }
+            _ => return Err(Malformed::BodyShape),
+        }
+        Ok(())
+    }
+
     /// Writes the backend's token into the request.
     fn ask_for(&mut self, pages: &PageRule, keys: Keys, page: &Page) -> Result<(), Malformed> {
         match (&pages.token, &mut self.request, &mut self.learnt.body) {
@@ -127,7 +149,8 @@ impl Exchange {
 }
 
 impl Gateway {
-    /// A full page, or what there is of it.
+    /// A full page, or what there is of it. One that is full is followed until another item is
+    /// found that the caller may see: only that is announced by a token.
     pub(super) async fn full_page(
         &self,
         session: &mut Session,
@@ -146,6 +169,7 @@ impl Gateway {
             next: &pages.next,
             size,
             items: Vec::new(),
+            is_cut: false,
             frame: None,
         };
         let begun = self.clock.instant();
@@ -163,7 +187,7 @@ impl Gateway {
                 .fill(exchange, route, &mut filling, answer, page)
                 .await?;
             let spent = self.clock.instant().duration_since(begun);
-            if filling.items.len() >= size || spent >= PATIENCE {
+            if filling.is_cut || spent >= PATIENCE {
                 break;
             }
             if let Some(page) = &next {
@@ -189,18 +213,17 @@ impl Gateway {
             .visible(exchange, route, filling.rule, &listing)
             .await?;
         let mut consumed = 0;
-        let mut is_cut = false;
         for (item, visible) in listing.texts().zip(visible) {
             if consumed >= page.consumed && visible {
                 if filling.items.len() == filling.size {
-                    is_cut = true;
+                    filling.is_cut = true;
                     break;
                 }
                 filling.items.push(item.to_owned());
             }
             consumed += 1;
         }
-        let next = if is_cut {
+        let next = if filling.is_cut {
             let token = page.token;
             Some(Page { token, consumed })
         } else {

@@ -305,6 +305,10 @@ fn answers() {
             "filter: { items: response.body./a, type: run, id: /id }\n  pages: { size: query.n, default: 0 }",
         ),
         (
+            "pages with a largest that is too small",
+            "filter: { items: response.body./a, type: run, id: /id }\n  pages: { size: query.n, default: 10, most: 5, token: query.t, next: response.body./t }",
+        ),
+        (
             "permission elsewhere",
             "scope: tenant\n  creates: { type: run, id: response.body./id }",
         ),

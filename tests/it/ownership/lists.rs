@@ -58,6 +58,53 @@ async fn pages_are_full_and_complete_in_query_and_body() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_others_have_shows_neither_in_tokens_nor_in_requests() {
+    let house = House::open().await;
+    for _ in 0..20 {
+        house.make(&house.keys.stranger, "{}");
+    }
+    let own = house.make(&house.keys.editor, "{}");
+    for _ in 0..20 {
+        house.make(&house.keys.stranger, "{}");
+    }
+    let in_query = house
+        .gateway
+        .get("/datasets?page_size=1", &house.keys.viewer);
+    let asked = house.platform.upstream.received().len();
+    let viewer = &house.keys.viewer;
+    let search = "/datasets/search";
+    let in_body = house
+        .gateway
+        .request("POST", search, viewer, r#"{"size":1}"#);
+    for page in [in_query, in_body] {
+        assert_eq!(ids(&page), [own.clone()]);
+        let token = page.json()["next_page_token"].clone();
+        assert!(token.as_str().is_none_or(str::is_empty), "{token}");
+    }
+    // There `most` is given: 41 items come at once.
+    assert_eq!(house.platform.upstream.received().len(), asked + 1);
+    // Whoever has another item hears of it.
+    house.make(&house.keys.editor, "{}");
+    let page = house
+        .gateway
+        .request("POST", search, viewer, r#"{"size":1}"#);
+    assert!(page.json()["next_page_token"].is_string());
+    // More than the largest page is for the backend to refuse.
+    house
+        .gateway
+        .request("POST", search, viewer, r#"{"size":300}"#);
+    let received = house.platform.upstream.received();
+    let sizes: Vec<_> = received
+        .iter()
+        .filter(|request| request.head.starts_with("POST /datasets/search "))
+        .map(|request| {
+            serde_json::from_slice::<serde_json::Value>(&request.body).unwrap()["size"].clone()
+        })
+        .collect();
+    assert_eq!(sizes, [200, 200, 300]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_for_one_caller_on_one_route_and_all_look_alike() {
     let house = House::open().await;
     for _ in 0..10 {
