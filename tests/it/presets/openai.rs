@@ -145,6 +145,31 @@ async fn responses_are_never_stored() {
     }
 }
 
+/// Servers take more for "yes" than `true`.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_be_kept_is_refused_however_it_is_spelt() {
+    let upstream = Upstream::ok();
+    let (gateway, keys) = gateway(&format!("http://{}", upstream.address())).await;
+    let targets = [
+        ("/v1/chat/completions", "store"),
+        ("/v1/responses", "background"),
+    ];
+    for (target, key) in targets {
+        let send = |value: &str| {
+            let body = format!(r#"{{"model":"acme-small","{key}":{value}}}"#);
+            let answer = gateway.request("POST", target, &keys.editor, &body);
+            answer.status
+        };
+        for yes in ["true", "1", r#""true""#, r#""yes""#, "1.0", "[true]", "{}"] {
+            assert!(matches!(send(yes), 400 | 403), "{target} {yes}");
+        }
+        for no in ["false", "null"] {
+            assert_eq!(send(no), 200, "{target} {no}");
+        }
+    }
+    assert_eq!(upstream.received().len(), 4);
+}
+
 fn chat(key: &str) -> String {
     let length = CHAT.len();
     format!(
