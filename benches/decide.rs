@@ -330,6 +330,7 @@ fn route(n: usize, read: PermissionIndex) -> Result<Route> {
         when: None,
         project: None,
         event: "model.read".into(),
+        re_auth: None,
         dialect: Dialect::Problem,
         forward_headers: Vec::new(),
         websocket: false,

@@ -66,6 +66,7 @@ fn route(at: usize, line: &str) -> Option<Route> {
         tenant: None,
         project: None,
         event: "a.b".into(),
+        re_auth: None,
         dialect: Dialect::Problem,
         forward_headers: Vec::new(),
         websocket: false,

@@ -14,7 +14,7 @@ use super::resources::Types;
 use super::route::{self, Surroundings};
 use super::route_map::{compile, with_overrides};
 use super::settings::{Provision, Upstream};
-use super::{catalogue, identity, sections, upstream};
+use super::{catalogue, identity, sections, sign_in, upstream};
 use crate::domain::{BuiltInRole, Catalogue};
 use crate::policy::{Dialect, Origin, OwnedHeaders, ResourceType, Route, RouteMap};
 
@@ -73,7 +73,8 @@ pub(super) fn read(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Backends> 
     let of_presets = presets
         .iter()
         .flat_map(|preset| preset.routes(&surroundings));
-    let routes = with_overrides(of_presets, own);
+    let mut routes = with_overrides(of_presets, own);
+    sign_in::mark_sensitive(reader, fields, &mut routes);
     let provisions = presets.iter().filter_map(Preset::provision).collect();
     refuse_upgrades(reader, &routes, &upstreams);
     let routes = compile(reader, routes);

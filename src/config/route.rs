@@ -144,6 +144,7 @@ fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Op
     let (line, requirement, hosts) = (line?, requirement?, hosts?);
     Some(Route {
         event: event.unwrap_or_else(|| requirement.default_event(resource.as_ref())),
+        re_auth: None,
         rate: rate::named(&quotas, &line.label, &hosts),
         label: line.label,
         methods: line.methods,

@@ -237,6 +237,8 @@ pub struct SignIn {
     pub idle: TimeDelta,
     /// How long it lasts, however much it is used.
     pub lifetime: TimeDelta,
+    /// How many a person may have at once; `None`: any number.
+    pub max_sessions: Option<u32>,
 }
 
 /// Where rate limits are counted.

@@ -6,17 +6,55 @@ use chrono::TimeDelta;
 
 use super::reader::{Fields, Reader};
 use super::settings::SignIn;
+use crate::policy::Route;
 
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
 
+const KEYS: [&str; 5] = [
+    "idle",
+    "lifetime",
+    "max_concurrent_sessions",
+    "sensitive_operations",
+    "re_auth_max_age",
+];
+
 pub(super) fn read(reader: Reader<'_>, parent: &Fields<'_>) -> Option<SignIn> {
     let node = parent.get("sign_in")?;
-    let fields = reader.fields(node, &["idle", "lifetime"])?;
+    let fields = reader.fields(node, &KEYS)?;
     let idle = fields.duration("idle", &(MINUTE..=DAY * 30), DAY);
     let lifetime = fields.duration("lifetime", &(MINUTE..=DAY * 90), DAY * 7);
     Some(SignIn {
         idle: TimeDelta::from_std(idle).ok()?,
         lifetime: TimeDelta::from_std(lifetime).ok()?,
+        max_sessions: fields
+            .get("max_concurrent_sessions")
+            .and_then(|node| reader.integer(node, &(1..=1000))),
     })
+}
+
+/// Marks the routes whose events are sensitive: a session must be young for them.
+pub(super) fn mark_sensitive(reader: Reader<'_>, parent: &Fields<'_>, routes: &mut [Route]) {
+    let Some(section) = parent.get("sign_in") else {
+        return;
+    };
+    let max_age = section.get("re_auth_max_age");
+    let max_age = max_age.and_then(|node| reader.duration(node, &(MINUTE..=DAY)));
+    let max_age = TimeDelta::from_std(max_age.unwrap_or(MINUTE * 5)).ok();
+    let operations = section.get("sensitive_operations");
+    for node in operations.map_or(&[][..], |node| reader.list(node)) {
+        let Some(event) = reader.text(node) else {
+            continue;
+        };
+        let mut any = false;
+        for route in routes.iter_mut().filter(|route| *route.event == *event) {
+            route.re_auth = max_age;
+            any = true;
+        }
+        if !any {
+            let problem =
+                format!("no route has the event `{event}`; `portcullis routes` lists them");
+            reader.report(node.place, problem);
+        }
+    }
 }

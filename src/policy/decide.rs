@@ -141,6 +141,7 @@ fn judge(question: &Question<'_>, facts: &mut Facts) -> Result<Verdict, DenialRe
             case.claim.on(project, None, made)?
         }
     };
+    recent(case)?;
     let mut verdict = rights::verdict(case, facts, grant);
     if case.route.objects.judge_answers() {
         let project = project.map(|project| project.id);
@@ -207,6 +208,20 @@ fn from_own_page(question: &Question<'_>, subject: &Subject) -> Result<(), Denia
         return Ok(());
     }
     Err(DenialReason::CrossSite)
+}
+
+/// What is sensitive wants a person who has proved lately who they are; whoever may not do it at
+/// all is not asked to. A key knows no such moment.
+fn recent(case: Case<'_>) -> Result<(), DenialReason> {
+    let sign_in = case.claim.subject.credential.sign_in.as_ref();
+    let (Some(max_age), Some(sign_in)) = (case.route.re_auth, sign_in) else {
+        return Ok(());
+    };
+    if case.question.circumstances.at - sign_in.authenticated_at <= max_age {
+        return Ok(());
+    }
+    let max_age = max_age.num_seconds();
+    Err(DenialReason::ReAuthenticate { max_age })
 }
 
 /// Strangers learn nothing of the routes: they are asked who they are first.

@@ -19,6 +19,12 @@ pub enum DenialReason {
     Ended(Rejection),
     /// A browser sent it with its session, from a page that is not ours or does not say.
     CrossSite,
+    /// Too long ago this person proved who they are, for an operation that is sensitive
+    /// (RFC 9470).
+    ReAuthenticate {
+        /// How many seconds ago it may have been.
+        max_age: i64,
+    },
     /// No route.
     NoRoute,
     /// A route, but not for this method.
@@ -191,6 +197,7 @@ impl Denial {
             DenialReason::Unauthenticated => "unauthenticated",
             DenialReason::Rejected(rejection) | DenialReason::Ended(rejection) => rejection.code(),
             DenialReason::CrossSite => "cross_site",
+            DenialReason::ReAuthenticate { .. } => "reauthentication_required",
             DenialReason::NoRoute => "no_route",
             DenialReason::WrongMethod(_) => "method_not_routed",
             DenialReason::DeniedRoute(_) => "route_denied",
@@ -235,6 +242,10 @@ impl Denial {
             DenialReason::CrossSite => {
                 "With a session, this must be asked for by a page of this site.".to_owned()
             }
+            DenialReason::ReAuthenticate { max_age } => format!(
+                "This needs a sign-in that is at most {max_age} s old: sign in again at \
+                 /.portcullis/re-authenticate."
+            ),
             DenialReason::NoRoute => "There is no such route.".to_owned(),
             DenialReason::WrongMethod(_) => "This route does not take this method.".to_owned(),
             DenialReason::DeniedRoute(why) => format!("This route is closed: {why}."),

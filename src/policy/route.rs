@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use http::{HeaderName, Method, StatusCode};
 
 use super::{Condition, HostPattern, Objects, Pattern, Pointer, ResourceRule};
@@ -40,6 +41,8 @@ pub struct Route {
     pub project: Option<Source>,
     /// Event name of the audit.
     pub event: Arc<str>,
+    /// How long ago a person may have proved who they are, if it is sensitive.
+    pub re_auth: Option<TimeDelta>,
     /// How a refusal is worded.
     pub dialect: Dialect,
     /// Client headers that pass in addition to the usual ones.

@@ -27,6 +27,7 @@ pub(in crate::policy) fn route(text: &str) -> Route {
         when: None,
         project: None,
         event: "request.forwarded".into(),
+        re_auth: None,
         dialect: Dialect::Problem,
         forward_headers: Vec::new(),
         websocket: false,

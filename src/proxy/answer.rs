@@ -69,6 +69,13 @@ impl Answer {
             DenialReason::RateLimited { retry_after, .. } => {
                 answer.retry_after = Some(*retry_after);
             }
+            DenialReason::ReAuthenticate { max_age } => {
+                let challenge = format!(
+                    "Bearer error=\"insufficient_user_authentication\", \
+                     error_description=\"a more recent sign-in is needed\", max_age=\"{max_age}\""
+                );
+                answer.special = Some((header::WWW_AUTHENTICATE, challenge));
+            }
             DenialReason::ResourceUnknown => answer.unknown_object = true,
             _ => {}
         }

@@ -21,25 +21,51 @@ const VALUE: &AsciiSet = &CONTROLS
 
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
-/// Where a browser is sent that would else be told that nobody is known; `None` for a client
-/// that would not know what to do there.
+/// Where a browser is sent that would else be told that nobody is known, or that its user must
+/// prove anew who they are; `None` for a client that would not know what to do there.
 pub(super) fn to_sign_in(
     exchange: &Exchange,
     headers: &HeaderMap,
     denial: &Denial,
 ) -> Option<String> {
-    let is_unknown = matches!(
-        denial.reason(),
-        DenialReason::Unauthenticated | DenialReason::Ended(_)
-    );
-    let request = exchange.request.as_ref()?;
-    if !exchange.rules.sign_in || !is_unknown || !is_navigation(request.method(), headers) {
+    let request = exchange
+        .request
+        .as_ref()
+        .filter(|_| exchange.rules.sign_in)?;
+    let method = request.method();
+    let page = match denial.reason() {
+        DenialReason::Unauthenticated | DenialReason::Ended(_) => "sign-in",
+        DenialReason::ReAuthenticate { .. } => "re-authenticate",
+        _ => return None,
+    };
+    let back = if is_navigation(method, headers) {
+        request.target().parse::<ReturnPath>().ok()
+    } else if page == "re-authenticate" && is_form(method, headers) {
+        former_page(headers, request.authority())
+    } else {
         return None;
-    }
-    let target = request.target();
-    let back = target.parse::<ReturnPath>().unwrap_or_default();
+    };
+    let back = back.unwrap_or_default();
     let back = utf8_percent_encode(back.as_str(), VALUE);
-    Some(format!("/.portcullis/sign-in?return={back}"))
+    Some(format!("/.portcullis/{page}?return={back}"))
+}
+
+/// A form that was filled in on a page, and not by a script.
+fn is_form(method: &Method, headers: &HeaderMap) -> bool {
+    let mode = headers.get(SEC_FETCH_MODE);
+    *method == Method::POST && mode.is_some_and(|mode| mode == "navigate")
+}
+
+/// The page that a form is on, if it is one of ours: there it can be sent again.
+fn former_page(headers: &HeaderMap, authority: &str) -> Option<ReturnPath> {
+    let referer = headers.get(header::REFERER)?.to_str().ok()?;
+    let referer = referer.parse::<http::Uri>().ok()?;
+    let own = referer
+        .authority()?
+        .as_str()
+        .eq_ignore_ascii_case(authority);
+    let page = referer.path_and_query().filter(|_| own)?;
+    page.as_str().parse().ok()
 }
 
 /// Browsers say so; older ones ask for HTML.
@@ -63,6 +89,27 @@ mod tests {
             headers.append(HeaderName::from_static(name), value.parse().unwrap());
         }
         is_navigation(method, &headers)
+    }
+
+    #[test]
+    fn a_form_leads_back_to_its_page_if_that_is_ours() {
+        let from = |referer: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::REFERER, referer.parse().unwrap());
+            former_page(&headers, "ml.example:8443").map(|page| page.as_str().to_owned())
+        };
+        let page = "https://ml.example:8443/models?name=a%20b";
+        assert_eq!(from(page).as_deref(), Some("/models?name=a%20b"));
+        for other in [
+            "https://ml.example/models",
+            "https://evil.example/models",
+            "https://ml.example:8443@evil.example/models",
+            "https://ml.example:8443//evil.example",
+            "/models",
+            "about:blank",
+        ] {
+            assert_eq!(from(other), None, "{other}");
+        }
     }
 
     #[test]

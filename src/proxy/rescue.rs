@@ -10,9 +10,10 @@ pub(super) fn status(reason: &DenialReason) -> StatusCode {
     match reason {
         DenialReason::Malformed(malformed) => of_malformed(*malformed),
         DenialReason::ProjectRequired | DenialReason::ProjectAmbiguous => StatusCode::BAD_REQUEST,
-        DenialReason::Unauthenticated | DenialReason::Rejected(_) | DenialReason::Ended(_) => {
-            StatusCode::UNAUTHORIZED
-        }
+        DenialReason::Unauthenticated
+        | DenialReason::Rejected(_)
+        | DenialReason::Ended(_)
+        | DenialReason::ReAuthenticate { .. } => StatusCode::UNAUTHORIZED,
         DenialReason::NoRoute | DenialReason::ResourceUnknown => StatusCode::NOT_FOUND,
         DenialReason::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
         DenialReason::DeniedRoute(_)

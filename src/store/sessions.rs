@@ -147,12 +147,12 @@ pub struct Rehashed {
 }
 
 impl ApiTx {
-    /// Begins a session (`session.created`).
+    /// Begins a session (`session.created`), in the place of those that were `ended` for it.
     ///
     /// # Errors
     ///
     /// `Unavailable`.
-    pub async fn begin_session(&mut self, new: &Session) -> Result<Done> {
+    pub async fn begin_session(&mut self, new: &Session, ended: &[SessionId]) -> Result<Done> {
         let methods: Vec<_> = new
             .methods
             .iter()
@@ -177,7 +177,8 @@ impl ApiTx {
         .execute(self.connection())
         .await?;
         let done = Done::new("session.created", "session", &new.id);
-        Ok(done.detail("methods", methods))
+        let ended: Vec<_> = ended.iter().map(ToString::to_string).collect();
+        Ok(done.detail("methods", methods).detail("ended", ended))
     }
 
     /// An attempt that counted as failed was none.
@@ -203,6 +204,36 @@ impl ApiTx {
     /// `Unavailable`.
     pub async fn rehash(&mut self, of: PrincipalId, rehashed: &Rehashed) -> Result<()> {
         passwords::rehash(self.connection(), of, &rehashed.former, &rehashed.hash).await
+    }
+
+    /// Ends the oldest sessions of a person until with this one there are as many as given.
+    /// Of two that begin at once the second sees the first.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn end_surplus(&mut self, new: &Session, most: u32) -> Result<Vec<SessionId>> {
+        sqlx::query!(
+            "SELECT pg_advisory_xact_lock(hashtextextended('sessions of ' || $1::text, 0))",
+            new.principal.0.to_string(),
+        )
+        .execute(self.connection())
+        .await?;
+        let ended = sqlx::query_scalar!(
+            "UPDATE sessions SET revoked_at = $4 WHERE id IN (
+                 SELECT s.id FROM sessions s
+                 WHERE s.principal_id = $1 AND s.id <> $2 AND s.revoked_at IS NULL
+                     AND s.expires_at > $4
+                 ORDER BY s.created_at DESC, s.id OFFSET $3)
+             RETURNING id",
+            new.principal.0,
+            new.id.0,
+            i64::from(most) - 1,
+            new.created_at,
+        )
+        .fetch_all(self.connection())
+        .await?;
+        Ok(ended.into_iter().map(SessionId).collect())
     }
 
     /// Ends a session of this person (`session.revoked`).

@@ -3,6 +3,7 @@
 mod listeners;
 mod objects;
 mod presets;
+mod sign_in;
 
 use std::fmt::Write;
 

@@ -6,9 +6,13 @@ use crate::support::browser::{Browser, OWN_PAGE, token_of};
 use crate::support::gateway::{Keys, TestGateway, until, yaml};
 use crate::support::upstream::Upstream;
 
+mod ended;
+mod limits;
+mod step_up;
+
 const ROUTES: &str = "
   - { route: GET /things, upstream: app, permission: datasets:read }
-  - { route: POST /things, upstream: app, permission: datasets:create }
+  - { route: POST /things, upstream: app, permission: datasets:create, event: dataset.created }
   - { route: GET /me, upstream: app, authenticated: true }
   - { route: GET /open, upstream: app, public: \"for all\" }
 ";
@@ -23,8 +27,12 @@ struct Bench {
 
 impl Bench {
     async fn start() -> Self {
+        Self::with_rules("sign_in: {}").await
+    }
+
+    async fn with_rules(sign_in: &str) -> Self {
         let upstream = Upstream::ok();
-        let text = format!("sign_in: {{}}\n{}", yaml(upstream.address(), ROUTES));
+        let text = format!("{sign_in}\n{}", yaml(upstream.address(), ROUTES));
         let gateway = TestGateway::start(&text).await;
         let keys = gateway.seed();
         for who in ["editor", "viewer"] {

@@ -9,6 +9,7 @@ mod answer;
 mod assets;
 mod cookie;
 mod password;
+mod re_authenticate;
 mod sign_in;
 mod sign_out;
 mod visitor;
@@ -47,6 +48,10 @@ pub fn router(pages: Pages) -> Router {
         .route(
             "/.portcullis/sign-in",
             get(sign_in::form).post(sign_in::submit),
+        )
+        .route(
+            "/.portcullis/re-authenticate",
+            get(re_authenticate::form).post(re_authenticate::submit),
         )
         .route("/.portcullis/sign-out", post(sign_out::submit))
         .route("/.portcullis/account", get(account::show))

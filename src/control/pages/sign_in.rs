@@ -30,7 +30,7 @@ struct SignInPage<'a> {
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct From {
     #[serde(default, rename = "return")]
-    back: String,
+    pub(super) back: String,
 }
 
 /// What the form holds.
@@ -149,7 +149,7 @@ fn in_words(seconds: u64) -> String {
     }
 }
 
-fn back(text: &str) -> ReturnPath {
+pub(super) fn back(text: &str) -> ReturnPath {
     text.parse().unwrap_or_default()
 }
 

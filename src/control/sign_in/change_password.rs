@@ -61,7 +61,7 @@ impl SignIns {
         let mut change = self.db.act_for(Claims::Gateway, request, now).await?;
         change.forgive(&attempt).await?;
         let done = change.change_password(of.id, &hash).await?;
-        change.begin_session(&session).await?;
+        change.begin_session(&session, &[]).await?;
         change.commit(done, SEE_OTHER).await?;
         Ok(Changed::Done(token))
     }

@@ -3,6 +3,7 @@
 mod by_password;
 mod change_password;
 mod forms;
+mod re_authenticate;
 mod throttle;
 
 use rand::SeedableRng as _;
@@ -15,7 +16,7 @@ use crate::authn::{HashError, Passwords};
 use crate::clock::Clock;
 use crate::config::SignIn as Settings;
 use crate::domain::{Actor, Method, Pepper, PrincipalId, Session, SessionId, SessionToken};
-use crate::store::api::ApiRequest;
+use crate::store::api::{ApiRequest, ApiTx};
 use crate::store::{Attempt, Claims, Db, Rehashed, StoreError};
 
 /// The status of what leads on to another page.
@@ -101,9 +102,22 @@ impl SignIns {
             change.rehash(proven.id, &rehashed).await?;
         }
         change.forgive(attempt).await?;
-        let done = change.begin_session(&session).await?;
+        let ended = self.end_surplus(&mut change, &session).await?;
+        let done = change.begin_session(&session, &ended).await?;
         change.commit(done, SEE_OTHER).await?;
         Ok(token)
+    }
+
+    /// Ends the oldest sessions of whoever has too many with this one; says which.
+    async fn end_surplus(
+        &self,
+        change: &mut ApiTx,
+        new: &Session,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        match self.settings.max_sessions {
+            Some(most) => change.end_surplus(new, most).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     fn session(&self, token: &SessionToken, of: PrincipalId, request: &ApiRequest) -> Session {

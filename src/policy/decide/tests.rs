@@ -268,6 +268,7 @@ fn route(scope: RoleScope, requirement: Requirement) -> Route {
         when: None,
         project: None,
         event: "x".into(),
+        re_auth: None,
         dialect: Dialect::Problem,
         forward_headers: Vec::new(),
         websocket: false,

@@ -77,7 +77,7 @@ async fn what_others_have_shows_neither_in_tokens_nor_in_requests() {
         .gateway
         .request("POST", search, viewer, r#"{"size":1}"#);
     for page in [in_query, in_body] {
-        assert_eq!(ids(&page), [own.clone()]);
+        assert_eq!(ids(&page), std::slice::from_ref(&own));
         let token = page.json()["next_page_token"].clone();
         assert!(token.as_str().is_none_or(str::is_empty), "{token}");
     }

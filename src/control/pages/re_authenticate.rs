@@ -1,0 +1,78 @@
+//! Proving anew who one is.
+
+use askama::Template;
+use axum::Form;
+use axum::extract::Query;
+use axum::extract::rejection::QueryRejection;
+use axum::http::StatusCode;
+use axum::response::Response;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::answer::{page, see_other};
+use super::cookie::with_cookie;
+use super::sign_in::{From, Told, back, told, waiting};
+use super::sign_out::foreign_form;
+use super::visitor::SignedIn;
+use crate::domain::ReturnPath;
+
+#[derive(Debug, Template)]
+#[template(path = "re_authenticate.html")]
+struct ReAuthenticatePage<'a> {
+    email: &'a str,
+    back: &'a ReturnPath,
+    token: String,
+    wrong: Option<&'a str>,
+}
+
+/// What the form holds.
+#[derive(Deserialize)]
+pub(super) struct Filled {
+    csrf_token: String,
+    password: SecretString,
+    #[serde(default, rename = "return")]
+    back: String,
+}
+
+/// The form.
+pub(super) async fn form(
+    signed_in: SignedIn,
+    from: Result<Query<From>, QueryRejection>,
+) -> Response {
+    let back = back(&from.map(|Query(from)| from.back).unwrap_or_default());
+    show(&signed_in, &back, None)
+}
+
+/// The form, filled in. Another session takes the place of this one.
+pub(super) async fn submit(signed_in: SignedIn, Form(form): Form<Filled>) -> Response {
+    let SignedIn { visitor, person } = &signed_in;
+    let sign_ins = &visitor.sign_ins;
+    if !sign_ins.is_own_form(person.session, &form.csrf_token) {
+        return foreign_form(visitor);
+    }
+    let back = back(&form.back);
+    let request = visitor.request.clone();
+    let (of, former) = (&person.principal, person.session);
+    let renewed = sign_ins.re_authenticate(request, of, former, &form.password);
+    match (renewed.await, visitor.cookie) {
+        (Ok(token), Some(cookie)) => with_cookie(see_other(back.as_str()), cookie, &token),
+        (Ok(_), None) => see_other("/.portcullis/sign-in"),
+        (Err(refusal), _) => {
+            let Told { status, text, wait } = told(&refusal, "The password is wrong.");
+            let mut response = show(&signed_in, &back, Some(&text));
+            *response.status_mut() = status;
+            waiting(response, wait)
+        }
+    }
+}
+
+fn show(signed_in: &SignedIn, back: &ReturnPath, wrong: Option<&str>) -> Response {
+    let SignedIn { visitor, person } = signed_in;
+    let shown = ReAuthenticatePage {
+        email: person.principal.email.as_deref().unwrap_or_default(),
+        back,
+        token: visitor.sign_ins.form_token(person.session),
+        wrong,
+    };
+    page(StatusCode::OK, &shown)
+}

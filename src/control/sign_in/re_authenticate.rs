@@ -1,0 +1,61 @@
+//! Who is signed in proves anew that it is them: what is sensitive wants that (RFC 9470).
+
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use secrecy::SecretString;
+
+use super::{Refusal, SEE_OTHER, SignIns};
+use crate::authn::{Checked, Password};
+use crate::domain::{Principal, SessionId, SessionToken};
+use crate::store::api::ApiRequest;
+use crate::store::{Claims, Done, StoreError};
+
+const UNAUTHORIZED: u16 = 401;
+
+impl SignIns {
+    /// A session that takes the place of this one (`session.created`), else `session.refused`.
+    ///
+    /// It counts from now in every way, and the former one has ended: an id that was known
+    /// before gains nothing.
+    pub(in crate::control) async fn re_authenticate(
+        &self,
+        request: ApiRequest,
+        of: &Principal,
+        former: SessionId,
+        typed: &SecretString,
+    ) -> Result<SessionToken, Refusal> {
+        let attempt = self.attempt(of.label(), &request);
+        if let Some(wait) = self.admit(&attempt).await? {
+            self.not_renewed(request, of, "throttled").await?;
+            return Err(Refusal::Throttled(wait));
+        }
+        let typed = Password::parse(typed).ok();
+        let hash = self.db.password_of(of.id).await?;
+        if self.passwords.check(typed, hash).await? == Checked::Wrong {
+            self.not_renewed(request, of, "credentials_wrong").await?;
+            return Err(Refusal::Wrong);
+        }
+        let token = SessionToken::generate(&mut StdRng::from_os_rng());
+        let session = self.session(&token, of.id, &request);
+        let now = self.clock.now();
+        let mut change = self.db.act_for(Claims::Gateway, request, now).await?;
+        change.forgive(&attempt).await?;
+        // One that has ended meanwhile, by a new password say, is not renewed.
+        change.end_session(of.id, former).await?;
+        let done = change.begin_session(&session, &[former]).await?;
+        change.commit(done, SEE_OTHER).await?;
+        Ok(token)
+    }
+
+    async fn not_renewed(
+        &self,
+        request: ApiRequest,
+        of: &Principal,
+        reason: &'static str,
+    ) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let change = self.db.act_for(Claims::Gateway, request, now).await?;
+        let done = Done::new("session.refused", "account", of.label()).refused(reason);
+        change.commit(done, UNAUTHORIZED).await
+    }
+}

@@ -1,0 +1,25 @@
+//! How people sign in.
+
+use super::with_head;
+
+#[test]
+fn sessions() {
+    let head = "version: 1
+upstreams: { m: { url: 'http://h' } }
+routes: [ { route: GET /a, upstream: m, authenticated: true, event: thing.read } ]
+";
+    let shown = with_head(
+        head,
+        &[
+            ("unknown key", "sign_in: { idel: 1h }"),
+            ("too short", "sign_in: { idle: 1s, lifetime: 91d }"),
+            ("none at all", "sign_in: { max_concurrent_sessions: 0 }"),
+            (
+                "an operation that no route has",
+                "sign_in: { sensitive_operations: [thing.read, thing.raed], re_auth_max_age: 1s }",
+            ),
+            ("no list", "sign_in: { sensitive_operations: thing.read }"),
+        ],
+    );
+    insta::assert_snapshot!(shown);
+}

@@ -1,0 +1,74 @@
+//! How soon the end of a session is felt, and how its use is noted.
+
+use std::time::Duration;
+
+use portcullis::clock::Clock;
+use sqlx::PgConnection;
+
+use super::{Bench, ROUTES};
+use crate::support::browser::Browser;
+use crate::support::gateway::{until, yaml};
+
+/// Notifications are lost when the connection that listens dies: the poll finds out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_notification_is_made_good_by_the_poll() {
+    let bench = Bench::start().await;
+    let mut browser = bench.signed_in("viewer");
+    assert_eq!(browser.send("GET /things", "", "").status, 200);
+    let mut owner = bench.gateway.postgres.owner().await;
+    run(
+        &mut owner,
+        "SET request.jwt.claim.role = 'gateway';
+         ALTER TABLE sessions DISABLE TRIGGER USER;
+         UPDATE sessions SET revoked_at = now();
+         UPDATE policy_version SET version = version + 1;
+         ALTER TABLE sessions ENABLE TRIGGER USER;",
+    )
+    .await;
+    let clock = Clock::system();
+    let since = clock.instant();
+    until("the poll", || {
+        browser.send("GET /things", "", "").status == 401
+    });
+    let took = clock.instant() - since;
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+/// A hundred requests at two gateways are written as one use, some seconds later.
+#[tokio::test(flavor = "multi_thread")]
+async fn last_use_is_written_in_batches() {
+    let bench = Bench::start().await;
+    let text = format!("sign_in: {{}}\n{}", yaml(bench.upstream.address(), ROUTES));
+    let mut replica = bench.gateway.replica(&text);
+    replica.launch();
+    let mut browser = bench.signed_in("viewer");
+    let mut there = Browser::new(replica.public());
+    there.cookie.clone_from(&browser.cookie);
+    for _ in 0..50 {
+        assert_eq!(browser.send("GET /things", "", "").status, 200);
+        assert_eq!(there.send("GET /things", "", "").status, 200);
+    }
+    let mut owner = bench.gateway.postgres.owner().await;
+    run(&mut owner, "SET request.jwt.claim.role = 'gateway'").await;
+    let clock = Clock::system();
+    let since = clock.instant();
+    let (count, address) = loop {
+        let row: Option<(i64, Option<String>)> = sqlx::query_as(
+            "SELECT s.n, host(a.last_address) FROM session_activity a,
+                 LATERAL (SELECT count(*) AS n FROM session_activity) s
+             WHERE a.last_active_at > now() - interval '1 minute'",
+        )
+        .fetch_optional(&mut owner)
+        .await
+        .unwrap();
+        if let Some(row) = row {
+            break row;
+        }
+        assert!(clock.instant() - since < Duration::from_secs(20));
+    };
+    assert_eq!((count, address.as_deref()), (1, Some("127.0.0.1")));
+}
+
+async fn run(connection: &mut PgConnection, sql: &'static str) {
+    sqlx::raw_sql(sql).execute(connection).await.unwrap();
+}
