@@ -24,6 +24,7 @@ pub mod routes;
 pub mod serve;
 mod service_accounts;
 mod session;
+mod sessions;
 mod settings;
 mod tenants;
 mod users;
@@ -128,6 +129,8 @@ enum Command {
     Members(session::Admin<members::MembersCommand>),
     /// Roles: built in, or custom in a tenant
     Roles(session::Admin<roles::RolesCommand>),
+    /// Sessions: where people are signed in
+    Sessions(session::Admin<sessions::SessionsCommand>),
     /// API keys
     Keys(session::Admin<keys::KeysCommand>),
     /// The audit trail
@@ -163,6 +166,7 @@ impl Command {
             Self::Resources(admin) => admin.run(global),
             Self::Members(admin) => admin.run(global),
             Self::Roles(admin) => admin.run(global),
+            Self::Sessions(admin) => admin.run(global),
             Self::Keys(admin) => admin.run(global),
             Self::Audit(admin) => admin.run(global),
             Self::VerifyIsolation(args) => args.run(global),

@@ -10,8 +10,8 @@ use super::api::ApiTx;
 use super::author::Done;
 use super::failures::Attempt;
 use super::keys::CredentialUse;
-use super::{Db, Result, StoreError, passwords};
-use crate::domain::{Method, PrincipalId, SecretHash, Session, SessionId};
+use super::{Author, Db, Result, StoreError, passwords};
+use crate::domain::{Email, Method, PrincipalId, PrincipalName, SecretHash, Session, SessionId};
 
 struct SessionRow {
     id: Uuid,
@@ -101,6 +101,63 @@ impl Db {
         .fetch_all(&mut *self.read().await?)
         .await?;
         rows.into_iter().map(Session::try_from).collect()
+    }
+
+    /// The sessions of a user that go on, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    pub async fn sessions_of_user(&self, author: &Author, email: &Email) -> Result<Vec<Session>> {
+        let account = self.account(email).await?;
+        let account = account.ok_or_else(|| StoreError::not_found("user", email))?;
+        self.sessions_of(account.id, author.now()).await
+    }
+
+    /// Ends anybody's session (`session.revoked`).
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`; `Conflict` if it was revoked already.
+    pub async fn revoke_session(&self, author: &mut Author, id: SessionId) -> Result<()> {
+        let mut change = self.change(author).await?;
+        let now = change.author.now();
+        let former = sqlx::query!(
+            "UPDATE sessions s SET revoked_at = coalesce(s.revoked_at, $2)
+             FROM (SELECT id, principal_id, revoked_at FROM sessions WHERE id = $1 FOR UPDATE) f
+             WHERE s.id = f.id
+             RETURNING f.principal_id, f.revoked_at",
+            id.0,
+            now,
+        )
+        .fetch_optional(&mut *change.tx)
+        .await?
+        .ok_or_else(|| StoreError::not_found("session", &id))?;
+        if former.revoked_at.is_some() {
+            return Err(StoreError::Conflict(format!("`{id}` is revoked already")));
+        }
+        let done = Done::new("session.revoked", "session", &id);
+        change
+            .commit(done.detail("principal_id", former.principal_id.to_string()))
+            .await
+    }
+
+    /// Ends all sessions of a user (`session.all_revoked`); returns how many.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    pub async fn revoke_sessions(&self, author: &mut Author, email: &Email) -> Result<u64> {
+        let mut change = self.change(author).await?;
+        let name = PrincipalName::Email(email.clone());
+        let person = super::principals::principal(&mut change.tx, &name).await?;
+        let now = change.author.now();
+        let ended = end_all(&mut change.tx, person.id, now).await?;
+        let done = Done::new("session.all_revoked", "user", &person.id)
+            .detail("principal", person.label())
+            .detail("sessions_ended", ended);
+        change.commit(done).await?;
+        Ok(ended)
     }
 
     /// Records the last use of sessions: one statement a batch. A use older than the one on

@@ -72,3 +72,52 @@ async fn last_use_is_written_in_batches() {
 async fn run(connection: &mut PgConnection, sql: &'static str) {
     sqlx::raw_sql(sql).execute(connection).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_sees_and_ends_sessions() {
+    let bench = Bench::start().await;
+    let cli = |args: &[&str]| bench.gateway.cli(args);
+    let viewer = "viewer@example.com";
+    let mut browsers = [(); 3].map(|()| bench.signed_in("viewer"));
+    let mut editor = bench.signed_in("editor");
+    let listed = |who: &str| {
+        let listed = bench.gateway.cli(&["--json", "sessions", "list", who]);
+        let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+        let sessions = listed.as_array().unwrap().clone();
+        let ids = sessions
+            .iter()
+            .map(|it| it["id"].as_str().unwrap().to_owned());
+        ids.collect::<Vec<_>>()
+    };
+    // The newest first.
+    let ids = listed(viewer);
+    assert_eq!(ids.len(), 3);
+    cli(&["sessions", "revoke", &ids[2]]);
+    until("the end of the first", || {
+        browsers[0].go("/things").status == 303
+    });
+    assert_eq!(listed(viewer), ids[..2]);
+    assert_eq!(browsers[1].go("/things").status, 200);
+    let recorded = |name: &str| {
+        let events = bench
+            .gateway
+            .cli(&["--json", "audit", "query", "--event", name]);
+        let events: serde_json::Value = serde_json::from_str(&events).unwrap();
+        events[0].clone()
+    };
+    let event = recorded("session.revoked");
+    assert_eq!(event["resource_id"], ids[2].as_str(), "{event}");
+    let again = bench.gateway.cli_code(&["sessions", "revoke", &ids[2]]).0;
+    assert_eq!(again, 6);
+    let unknown = uuid::Uuid::nil().to_string();
+    let unknown = bench.gateway.cli_code(&["sessions", "revoke", &unknown]).0;
+    assert_eq!(unknown, 5);
+    cli(&["sessions", "revoke-all", viewer]);
+    for browser in &mut browsers {
+        until("the end of all", || browser.go("/things").status == 303);
+    }
+    assert_eq!(editor.go("/things").status, 200);
+    assert_eq!(listed(viewer), Vec::<String>::new());
+    let event = recorded("session.all_revoked");
+    assert_eq!(event["details"]["sessions_ended"], 2, "{event}");
+}
