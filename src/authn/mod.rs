@@ -3,11 +3,13 @@
 
 mod api_key;
 mod authenticator;
+mod breached;
 mod finder;
 mod password;
 mod session;
 mod usage;
 
 pub use authenticator::{Authenticator, Caller, Truth};
+pub use breached::BreachedPasswords;
 pub use password::{Checked, HashError, Password, Passwords, UnfitPassword};
 pub use usage::Usage;

@@ -36,6 +36,9 @@ pub enum UnfitPassword {
     /// It would take long to hash.
     #[error("a password has at most {} characters", LENGTH.end())]
     Long,
+    /// Attackers know it.
+    #[error("it is on a list of passwords that are known to attackers")]
+    Breached,
 }
 
 impl Password {
@@ -58,7 +61,7 @@ impl Password {
         }
     }
 
-    fn bytes(&self) -> &[u8] {
+    pub(super) fn bytes(&self) -> &[u8] {
         self.0.expose_secret().as_bytes()
     }
 }

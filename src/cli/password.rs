@@ -1,13 +1,15 @@
 //! A password from whoever sits at the terminal, or from a pipe.
 
 use std::io::{IsTerminal as _, stdin};
+use std::path::Path;
+use std::sync::Arc;
 
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::CliError;
-use crate::authn::{Password, Passwords};
+use crate::authn::{BreachedPasswords, Password, Passwords, UnfitPassword};
 
 /// Asks for it, without showing it.
 pub(super) fn ask() -> Result<Password, CliError> {
@@ -24,6 +26,21 @@ pub(super) fn ask() -> Result<Password, CliError> {
         line.trim_end_matches(['\r', '\n']).to_owned().into()
     };
     Password::parse(&typed).map_err(|error| CliError::Failed(error.to_string()))
+}
+
+/// One that attackers know is none, if there is a list of these.
+pub(super) async fn refuse_breached(
+    list: Option<Arc<Path>>,
+    password: &Password,
+) -> Result<(), CliError> {
+    let Some(list) = list else {
+        return Ok(());
+    };
+    match BreachedPasswords::new(list).contain(password).await {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(CliError::Failed(UnfitPassword::Breached.to_string())),
+        Err(error) => Err(CliError::Failed(format!("`breached_passwords`: {error}"))),
+    }
 }
 
 pub(super) async fn hash(password: &Password) -> Result<String, CliError> {

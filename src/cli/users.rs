@@ -57,7 +57,11 @@ impl Run for UsersCommand {
                 Ok(session.output.list(&users, USER_COLUMNS)?)
             }
             Self::SetPassword { email } => {
-                let hash = password::hash(&password::ask()?).await?;
+                let new = password::ask()?;
+                let sign_in = session.configuration().and_then(|all| all.sign_in);
+                let list = sign_in.and_then(|sign_in| sign_in.breached_passwords);
+                password::refuse_breached(list, &new).await?;
+                let hash = password::hash(&new).await?;
                 let (db, author) = (&session.db, &mut session.author);
                 db.set_password(author, &email, &hash).await?;
                 let done = json!({ "email": email.as_str() });

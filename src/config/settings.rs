@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -231,7 +231,7 @@ pub struct Audit {
 }
 
 /// How people sign in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignIn {
     /// How long a session may rest.
     pub idle: TimeDelta,
@@ -239,6 +239,8 @@ pub struct SignIn {
     pub lifetime: TimeDelta,
     /// How many a person may have at once; `None`: any number.
     pub max_sessions: Option<u32>,
+    /// The list of passwords that nobody may choose.
+    pub breached_passwords: Option<Arc<Path>>,
 }
 
 /// Where rate limits are counted.

@@ -1,9 +1,14 @@
 //! `sign_in:`.
 
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 
+use super::node::Node;
 use super::reader::{Fields, Reader};
 use super::settings::SignIn;
 use crate::policy::Route;
@@ -11,12 +16,13 @@ use crate::policy::Route;
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
 
-const KEYS: [&str; 5] = [
+const KEYS: [&str; 6] = [
     "idle",
     "lifetime",
     "max_concurrent_sessions",
     "sensitive_operations",
     "re_auth_max_age",
+    "breached_passwords",
 ];
 
 pub(super) fn read(reader: Reader<'_>, parent: &Fields<'_>) -> Option<SignIn> {
@@ -30,7 +36,34 @@ pub(super) fn read(reader: Reader<'_>, parent: &Fields<'_>) -> Option<SignIn> {
         max_sessions: fields
             .get("max_concurrent_sessions")
             .and_then(|node| reader.integer(node, &(1..=1000))),
+        breached_passwords: fields
+            .get("breached_passwords")
+            .and_then(|node| breached(reader, node)),
     })
+}
+
+/// A file whose first line is as all should be. It is too large to be read as a whole.
+fn breached(reader: Reader<'_>, node: &Node) -> Option<Arc<Path>> {
+    let path = reader.path(node)?;
+    let first = File::open(&path).and_then(|file| {
+        let mut line = Vec::new();
+        file.take(41).read_to_end(&mut line).map(|_| line)
+    });
+    let problem = match first {
+        Ok(line) if is_entry(&line) => return Some(path.into()),
+        Ok(_) => {
+            "it has no line of a SHA-1 in hexadecimal, a colon and a number; take the list of \
+                  Pwned Passwords that is ordered by hash"
+                .to_owned()
+        }
+        Err(error) => format!("cannot read {}: {error}", path.display()),
+    };
+    reader.report(node.place, problem);
+    None
+}
+
+fn is_entry(line: &[u8]) -> bool {
+    matches!(line, [hash @ .., b':'] if hash.len() == 40 && hash.iter().all(u8::is_ascii_hexdigit))
 }
 
 /// Marks the routes whose events are sensitive: a session must be young for them.

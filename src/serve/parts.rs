@@ -192,7 +192,7 @@ impl Parts {
     fn sign_ins(&self, pepper: &Pepper) -> Option<SignIns> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let (db, clock) = (self.db.clone(), self.desk.clock.clone());
-        let settings = self.settings.sign_in?;
+        let settings = self.settings.sign_in.clone()?;
         Some(SignIns::new(db, pepper.clone(), clock, settings, cores))
     }
 

@@ -432,3 +432,38 @@ async fn class_38_a_password_has_a_bound() {
     // The twin.
     bench.signed_in("viewer");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_attackers_know_cannot_be_chosen() {
+    let directory = tempfile::tempdir().unwrap();
+    let list = directory.path().join("list");
+    // The SHA-1 of `known to everybody`, between two others.
+    let known = "1DACEAC24C4FDC55D3D43695FAE5534FBA63D95D:7";
+    let lines = [
+        &*format!("{:040X}:1", 1),
+        known,
+        &format!("{}:1", "F".repeat(40)),
+    ];
+    std::fs::write(&list, lines.join("\r\n")).unwrap();
+    let rules = format!("sign_in: {{ breached_passwords: {} }}", list.display());
+    let bench = Bench::with_rules(&rules).await;
+    let mut browser = bench.signed_in("viewer");
+    let token = token_of(&browser.go("/.portcullis/account"));
+    let mut change = |new: &str| {
+        let form = format!("csrf_token={token}&current={TYPED}&new={new}&again={new}");
+        browser.submit("/.portcullis/account/password", &form)
+    };
+    let refused = change("known+to+everybody");
+    assert_eq!(refused.status, 422);
+    assert!(
+        refused.body.contains("known to attackers"),
+        "{}",
+        refused.body
+    );
+    // A list that cannot be read lets nothing pass.
+    let kept = std::fs::read(&list).unwrap();
+    std::fs::write(&list, "nonsense").unwrap();
+    assert_eq!(change("unknown+to+everybody").status, 503);
+    std::fs::write(&list, kept).unwrap();
+    assert_eq!(change("unknown+to+everybody").status, 303);
+}

@@ -5,10 +5,10 @@ use rand::rngs::StdRng;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Refusal, SEE_OTHER, SignIns};
-use crate::authn::{Checked, Password, UnfitPassword};
+use crate::authn::{BreachedPasswords, Checked, Password, UnfitPassword};
 use crate::domain::{Principal, SessionToken};
-use crate::store::Claims;
 use crate::store::api::ApiRequest;
+use crate::store::{Claims, StoreError};
 
 /// What somebody typed.
 #[derive(Debug)]
@@ -53,6 +53,9 @@ impl SignIns {
         if self.passwords.check(current, hash).await? == Checked::Wrong {
             return Err(Refusal::Wrong);
         }
+        if self.is_breached(&new).await? {
+            return Ok(Changed::Unfit(UnfitPassword::Breached));
+        }
         let mut rng = StdRng::from_os_rng();
         let hash = self.passwords.hash(new, &mut rng).await?;
         let token = SessionToken::generate(&mut rng);
@@ -64,5 +67,15 @@ impl SignIns {
         change.begin_session(&session, &[]).await?;
         change.commit(done, SEE_OTHER).await?;
         Ok(Changed::Done(token))
+    }
+
+    /// A list that cannot be read lets nothing pass.
+    async fn is_breached(&self, new: &Password) -> Result<bool, StoreError> {
+        let Some(file) = self.settings.breached_passwords.clone() else {
+            return Ok(false);
+        };
+        let known = BreachedPasswords::new(file);
+        let found = known.contain(new).await;
+        found.map_err(|error| StoreError::Unavailable(format!("`breached_passwords`: {error}")))
     }
 }
