@@ -6,6 +6,7 @@
 
 pub mod api;
 mod health;
+mod own_form;
 pub mod pages;
 mod plane;
 mod private;

@@ -467,3 +467,50 @@ async fn a_password_that_attackers_know_cannot_be_chosen() {
     std::fs::write(&list, kept).unwrap();
     assert_eq!(change("unknown+to+everybody").status, 303);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn class_40_administration_by_a_session_wants_its_token() {
+    let bench = Bench::start().await;
+    bench
+        .gateway
+        .cli_told(&["users", "set-password", "owner@example.com"], PASSWORD);
+    let mut owner = bench.signed_in("owner");
+    let mut viewer = bench.signed_in("viewer");
+    let token = |browser: &mut Browser| {
+        let me = browser.send("GET /.portcullis/api/v1/me", "", "").json();
+        me["csrf_token"].as_str().unwrap().to_owned()
+    };
+    let (own, others) = (token(&mut owner), token(&mut viewer));
+    let members = "/.portcullis/api/v1/tenants/acme/projects/fraud/members";
+    let listed = owner.send(&format!("GET {members}"), "", "").json();
+    let listed = listed["items"].as_array().unwrap();
+    let member = listed.iter().find(|it| it["email"] == "viewer@example.com");
+    let member = member.unwrap()["id"].as_str().unwrap();
+    let path = format!("DELETE {members}/{member}");
+    let mut remove = |token: &str| {
+        let fields = format!("{OWN_PAGE}If-Match: *\r\n{token}");
+        owner.send(&path, &fields, "")
+    };
+    for wrong in [String::new(), format!("X-CSRF-Token: {others}\r\n")] {
+        let answer = remove(&wrong);
+        assert_eq!(answer.status, 403, "{answer:?}");
+        assert_eq!(answer.json()["code"], "csrf_token_wrong");
+    }
+    assert_eq!(viewer.send("GET /things", "", "").status, 200);
+    bench.gateway.wait_for_audit();
+    let events = bench.gateway.events().await;
+    let refused = events
+        .iter()
+        .filter(|event| event["reason"] == "csrf_token_wrong");
+    assert_eq!(refused.count(), 2);
+    let done = remove(&format!("X-CSRF-Token: {own}\r\n"));
+    assert_eq!(done.status, 204, "{done:?}");
+    until("the end of the membership", || {
+        viewer.send("GET /things", "", "").status != 200
+    });
+    // A key says by itself that its holder means it.
+    let me = bench
+        .gateway
+        .get("/.portcullis/api/v1/me", &bench.keys.viewer);
+    assert!(me.json()["csrf_token"].is_null());
+}

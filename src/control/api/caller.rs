@@ -4,21 +4,25 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 
 use super::Api;
 use super::problem::Problem;
 use crate::cache::{CachedKey, KeyEntry};
-use crate::control::told;
-use crate::domain::{Actor, ControlHeaders, KeyId, Principal};
+use crate::control::{own_form, told};
+use crate::domain::{Actor, ControlHeaders, KeyId, Principal, SessionId};
 use crate::policy::CredentialLimits;
 use crate::store::api::ApiRequest;
+
+const CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
 
 /// A principal whose request was permitted, and what its credential is limited to.
 #[derive(Debug, Clone)]
 pub(super) struct Caller {
     pub(super) principal: Arc<Principal>,
     pub(super) limits: Arc<CredentialLimits>,
+    /// The session that it came with.
+    pub(super) session: Option<SessionId>,
     /// For the audit event.
     pub(super) request: ApiRequest,
 }
@@ -29,6 +33,10 @@ impl FromRequestParts<Api> for Caller {
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
         let headers = &parts.headers;
         let id = told(headers, &ControlHeaders::PRINCIPAL)?;
+        let session = told::session(headers);
+        if let Some(session) = session.filter(|_| !parts.method.is_safe()) {
+            is_from_own_script(api, session, headers)?;
+        }
         let limits = limits(api, headers).await?;
         let table = api.tables.current();
         let principal = id.parse().ok().and_then(|id| table.principal(id));
@@ -41,10 +49,26 @@ impl FromRequestParts<Api> for Caller {
         let request = told::request(parts, actor);
         Ok(Self {
             limits,
+            session,
             request: request.ok_or_else(|| Problem::internal("something was not told"))?,
             principal: Arc::clone(principal),
         })
     }
+}
+
+/// A page of this site may show what a backend made of somebody's input: that it is of the same
+/// origin says too little for what is decided here.
+fn is_from_own_script(api: &Api, session: SessionId, headers: &HeaderMap) -> Result<(), Problem> {
+    let sent = told::told(headers, &CSRF_TOKEN);
+    if sent.is_some_and(|sent| own_form::is_token(&api.pepper, session, sent)) {
+        return Ok(());
+    }
+    let detail = "With a session, send the `csrf_token` of GET /me as X-CSRF-Token.";
+    Err(Problem::new(
+        StatusCode::FORBIDDEN,
+        "csrf_token_wrong",
+        detail,
+    ))
 }
 
 /// What the data plane always tells.

@@ -1,33 +1,21 @@
 //! Which forms are ours.
 
-use std::fmt::Write as _;
-
 use axum::http::HeaderMap;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
 
 use super::SignIns;
+use crate::control::own_form;
 use crate::domain::SessionId;
 use crate::policy::is_same_origin;
 
 impl SignIns {
     /// What a form of a signed-in person must hold besides their cookie.
     pub(in crate::control) fn form_token(&self, session: SessionId) -> String {
-        let key = self.pepper.derive(b"form tokens");
-        let mac = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes a key of any length");
-        let token = mac.chain_update(session.0.as_bytes()).finalize();
-        let bytes = token.into_bytes();
-        bytes.iter().fold(String::new(), |mut text, byte| {
-            // Writing to a String does not fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        own_form::token(&self.pepper, session)
     }
 
     /// Whether a form holds it.
     pub(in crate::control) fn is_own_form(&self, session: SessionId, sent: &str) -> bool {
-        let own = self.form_token(session);
-        own.len() == sent.len() && openssl::memcmp::eq(own.as_bytes(), sent.as_bytes())
+        own_form::is_token(&self.pepper, session, sent)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::control::api::Api;
 use crate::control::api::caller::Caller;
 use crate::control::api::problem::Problem;
 use crate::control::api::work::listed;
+use crate::control::own_form;
 use crate::domain::Scope;
 use crate::policy::{Grant, RoleTable};
 
@@ -21,11 +22,13 @@ pub(crate) struct Me {
     kind: &'static str,
     email: Option<String>,
     name: String,
-    /// Public id of the API key that was sent.
+    /// Public id of the API key, or of the session.
     credential: Option<String>,
     /// Short names of the projects, with their tenants, that the key is limited to; null: it is
     /// not limited to any.
     limited_to: Option<Vec<String>>,
+    /// With a session: what a request that changes something sends as `X-CSRF-Token`.
+    csrf_token: Option<String>,
     roles: Vec<RoleHeld>,
 }
 
@@ -65,6 +68,9 @@ pub(crate) async fn handle(State(api): State<Api>, caller: Caller) -> Result<Res
         name: principal.name.clone(),
         credential: caller.limits.id.as_ref().map(ToString::to_string),
         limited_to,
+        csrf_token: caller
+            .session
+            .map(|session| own_form::token(&api.pepper, session)),
         roles: table
             .grants_of(principal.id)
             .map(|grant| held(&table, grant))
