@@ -11,7 +11,7 @@ use chrono::TimeDelta;
 use super::node::Node;
 use super::reader::{Fields, Reader};
 use super::settings::SignIn;
-use crate::policy::Route;
+use crate::policy::{Requirement, Route};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -40,6 +40,13 @@ pub(super) fn read(reader: Reader<'_>, parent: &Fields<'_>) -> Option<SignIn> {
             .get("breached_passwords")
             .and_then(|node| breached(reader, node)),
     })
+}
+
+/// Nobody is known on a public route; and where people prove anew who they are, they cannot be
+/// asked to have done so.
+fn can_be_sensitive(route: &Route) -> bool {
+    !matches!(route.requirement, Requirement::Public { .. })
+        && !route.label.ends_with(" /.portcullis/re-authenticate")
 }
 
 /// A file whose first line is as all should be. It is too large to be read as a whole.
@@ -80,13 +87,15 @@ pub(super) fn mark_sensitive(reader: Reader<'_>, parent: &Fields<'_>, routes: &m
             continue;
         };
         let mut any = false;
-        for route in routes.iter_mut().filter(|route| *route.event == *event) {
+        let of_event = |route: &&mut Route| *route.event == *event && can_be_sensitive(route);
+        for route in routes.iter_mut().filter(of_event) {
             route.re_auth = max_age;
             any = true;
         }
         if !any {
-            let problem =
-                format!("no route has the event `{event}`; `portcullis routes` lists them");
+            let problem = format!(
+                "no route for known people has the event `{event}`; `portcullis routes` lists them"
+            );
             reader.report(node.place, problem);
         }
     }

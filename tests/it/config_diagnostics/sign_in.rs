@@ -18,6 +18,10 @@ routes: [ { route: GET /a, upstream: m, authenticated: true, event: thing.read }
                 "an operation that no route has",
                 "sign_in: { sensitive_operations: [thing.read, thing.raed], re_auth_max_age: 1s }",
             ),
+            (
+                "where nobody is known",
+                "sign_in: { sensitive_operations: [asset.read, re_authentication.read] }",
+            ),
             ("no file", "sign_in: { breached_passwords: /nowhere/list }"),
             (
                 "another file",
