@@ -27,7 +27,10 @@ pub use control_headers::ControlHeaders;
 pub use cookie::SessionCookie;
 pub use credential::{CredentialId, CredentialKind};
 pub use event::{Actor, AuditEvent, AuditResult, ResourceRef};
-pub use id::{BindingId, EventId, PrincipalId, ProjectId, ResourceId, RoleId, SessionId, TenantId};
+pub use id::{
+    BindingId, CeremonyId, EventId, PasskeyId, PrincipalId, ProjectId, ResourceId, RoleId,
+    SessionId, TenantId,
+};
 pub use path::{Email, MalformedName, PrincipalName, ProjectPath, ScopePath};
 pub use pepper::Pepper;
 pub use permission::{Catalogue, MalformedPermission, Permission, PermissionIndex, PermissionSet};
@@ -39,6 +42,6 @@ pub use resource::{Owner, ResourceKey, Whose};
 pub use return_path::{NotOurs, ReturnPath};
 pub use role::{Binding, BuiltInRole, Effect, Role, RoleScope};
 pub use scope::{Project, Scope, Tenant};
-pub use session::{MalformedSession, Method, Session, SessionToken};
+pub use session::{Assurance, MalformedSession, Method, Mfa, Session, SessionToken};
 pub use slug::{MalformedSlug, Slug};
 pub use when_full::WhenFull;

@@ -76,6 +76,12 @@ impl Answer {
                 );
                 answer.special = Some((header::WWW_AUTHENTICATE, challenge));
             }
+            DenialReason::SecondFactor => {
+                let challenge = "Bearer error=\"insufficient_user_authentication\", \
+                                 error_description=\"a second factor is needed\", \
+                                 acr_values=\"aal2\"";
+                answer.special = Some((header::WWW_AUTHENTICATE, challenge.to_owned()));
+            }
             DenialReason::ResourceUnknown => answer.unknown_object = true,
             _ => {}
         }

@@ -36,11 +36,12 @@ pub(super) fn to_sign_in(
     let page = match denial.reason() {
         DenialReason::Unauthenticated | DenialReason::Ended(_) => "sign-in",
         DenialReason::ReAuthenticate { .. } => "re-authenticate",
+        DenialReason::SecondFactor => "second-factor",
         _ => return None,
     };
     let back = if is_navigation(method, headers) {
         request.target().parse::<ReturnPath>().ok()
-    } else if page == "re-authenticate" && is_form(method, headers) {
+    } else if page != "sign-in" && is_form(method, headers) {
         former_page(headers, request.authority())
     } else {
         return None;

@@ -96,6 +96,6 @@ fn unavailable(visitor: &Visitor, error: &StoreError) -> Response {
     message(visitor, status, "Not now", text)
 }
 
-fn moment(at: chrono::DateTime<chrono::Utc>) -> String {
+pub(super) fn moment(at: chrono::DateTime<chrono::Utc>) -> String {
     at.format("%Y-%m-%d %H:%M UTC").to_string()
 }

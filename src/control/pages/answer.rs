@@ -3,12 +3,18 @@
 use askama::Template;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::visitor::Visitor;
+use crate::domain::ReturnPath;
 
 /// Nothing but this page, its stylesheet, and forms that lead to this site.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
                       base-uri 'none'; frame-ancestors 'none'";
+/// The same, and the one script.
+const SCRIPTED: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
+                        base-uri 'none'; frame-ancestors 'none'; script-src 'self'; \
+                        connect-src 'self'";
 
 /// A page that says one thing.
 #[derive(Debug, Template)]
@@ -41,6 +47,22 @@ pub(super) fn page(status: StatusCode, page: &impl Template) -> Response {
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+/// A page on which passkeys are used.
+pub(super) fn scripted_page(status: StatusCode, shown: &impl Template) -> Response {
+    let mut response = page(status, shown);
+    let policy = HeaderValue::from_static(SCRIPTED);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_SECURITY_POLICY, policy);
+    response
+}
+
+/// A page of ours, and where to go from there.
+pub(super) fn with_return(page: &str, back: &ReturnPath) -> String {
+    let back = utf8_percent_encode(back.as_str(), NON_ALPHANUMERIC);
+    format!("{page}?return={back}")
 }
 
 /// A page that says what went wrong.

@@ -8,10 +8,14 @@ mod account;
 mod answer;
 mod assets;
 mod cookie;
+mod factors;
+mod passkeys;
 mod password;
 mod re_authenticate;
+mod second_factor;
 mod sign_in;
 mod sign_out;
+mod totp;
 mod visitor;
 
 use std::sync::Arc;
@@ -37,10 +41,12 @@ pub struct Pages {
 
 /// All pages.
 pub fn router(pages: Pages) -> Router {
-    let assets = Router::new().route(
-        "/.portcullis/assets/portcullis.css",
-        get(assets::stylesheet),
-    );
+    let assets = Router::new()
+        .route(
+            "/.portcullis/assets/portcullis.css",
+            get(assets::stylesheet),
+        )
+        .route("/.portcullis/assets/passkeys.js", get(assets::passkeys));
     if pages.sign_ins.is_none() {
         return assets;
     }
@@ -60,7 +66,48 @@ pub fn router(pages: Pages) -> Router {
             "/.portcullis/account/sessions/{session}/end",
             post(account::end_session),
         )
+        .merge(factors())
         .layer(DefaultBodyLimit::max(MAX_FORM))
         .with_state(pages)
         .merge(assets)
+}
+
+/// Second factors: proving one, and setting them up.
+fn factors() -> Router<Pages> {
+    Router::new()
+        .route("/.portcullis/sign-in/passkey", post(passkeys::sign_in))
+        .route(
+            "/.portcullis/sign-in/passkey/question",
+            post(passkeys::question_to_anybody),
+        )
+        .route(
+            "/.portcullis/second-factor",
+            get(second_factor::form).post(second_factor::submit),
+        )
+        .route(
+            "/.portcullis/second-factor/passkey",
+            post(second_factor::question),
+        )
+        .route("/.portcullis/account/factors", get(factors::show))
+        .route(
+            "/.portcullis/account/factors/recovery-codes",
+            post(factors::new_codes),
+        )
+        .route(
+            "/.portcullis/account/factors/totp",
+            get(totp::form).post(totp::submit),
+        )
+        .route(
+            "/.portcullis/account/factors/totp/remove",
+            post(factors::remove_totp),
+        )
+        .route("/.portcullis/account/factors/passkeys", post(passkeys::add))
+        .route(
+            "/.portcullis/account/factors/passkeys/question",
+            post(passkeys::question_for_new),
+        )
+        .route(
+            "/.portcullis/account/factors/passkeys/{passkey}/remove",
+            post(factors::remove_passkey),
+        )
 }

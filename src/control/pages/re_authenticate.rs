@@ -10,8 +10,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::answer::{page, see_other};
-use super::cookie::with_cookie;
-use super::sign_in::{From, Told, back, told, waiting};
+use super::sign_in::{From, Told, back, begun_at, told, waiting};
 use super::sign_out::foreign_form;
 use super::visitor::SignedIn;
 use crate::domain::ReturnPath;
@@ -55,7 +54,7 @@ pub(super) async fn submit(signed_in: SignedIn, Form(form): Form<Filled>) -> Res
     let (of, former) = (&person.principal, person.session);
     let renewed = sign_ins.re_authenticate(request, of, former, &form.password);
     match (renewed.await, visitor.cookie) {
-        (Ok(token), Some(cookie)) => with_cookie(see_other(back.as_str()), cookie, &token),
+        (Ok(begun), Some(cookie)) => begun_at(&begun, cookie, &back),
         (Ok(_), None) => see_other("/.portcullis/sign-in"),
         (Err(refusal), _) => {
             let Told { status, text, wait } = told(&refusal, "The password is wrong.");

@@ -12,7 +12,7 @@ const PAGE: &str = "/.portcullis/re-authenticate";
 
 impl Bench {
     /// Everybody signed in eleven minutes ago.
-    async fn let_sessions_age(&self) {
+    pub async fn let_sessions_age(&self) {
         let mut owner = self.gateway.postgres.owner().await;
         sqlx::raw_sql(
             "SET request.jwt.claim.role = 'gateway';
