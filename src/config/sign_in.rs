@@ -87,7 +87,7 @@ fn public_url(reader: Reader<'_>, node: &Node) -> Option<Url> {
 /// asked to have done so.
 fn can_be_sensitive(route: &Route) -> bool {
     !matches!(route.requirement, Requirement::Public { .. })
-        && !route.label.ends_with(" /.portcullis/re-authenticate")
+        && !route.label.contains(" /.portcullis/re-authenticate")
 }
 
 /// A file whose first line is as all should be. It is too large to be read as a whole.

@@ -116,9 +116,9 @@ impl Answer {
     }
 
     /// Another page in the place of the one that was asked for.
-    pub(super) fn see_other(location: String, request_id: &str) -> Self {
+    pub(super) fn elsewhere(status: StatusCode, location: String, request_id: &str) -> Self {
         Self {
-            status: StatusCode::SEE_OTHER,
+            status,
             ..Self::redirect(location, request_id)
         }
     }

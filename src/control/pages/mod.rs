@@ -9,6 +9,7 @@ mod answer;
 mod assets;
 mod cookie;
 mod factors;
+mod kept;
 mod passkeys;
 mod password;
 mod re_authenticate;
@@ -27,8 +28,8 @@ use axum::routing::{get, post};
 use super::sign_in::SignIns;
 use crate::cache::RoleTables;
 
-/// Longest form, in bytes: a password of any length that is one, and room.
-const MAX_FORM: usize = 16 * 1024;
+/// Longest form, in bytes: one that is kept, and what asks for a password. Most routes take less.
+const MAX_FORM: usize = 64 * 1024;
 
 /// What the pages work with.
 #[derive(Clone, Debug)]
@@ -59,6 +60,7 @@ pub fn router(pages: Pages) -> Router {
             "/.portcullis/re-authenticate",
             get(re_authenticate::form).post(re_authenticate::submit),
         )
+        .route("/.portcullis/re-authenticate/form", post(kept::submit))
         .route("/.portcullis/sign-out", post(sign_out::submit))
         .route("/.portcullis/account", get(account::show))
         .route("/.portcullis/account/password", post(password::submit))

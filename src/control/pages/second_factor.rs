@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::answer::{scripted_page, see_other, with_return};
 use super::cookie::with_cookie;
+use super::kept;
 use super::passkeys::{answer, put_question};
 use super::sign_in::{From, Told, back, told, waiting};
 use super::sign_out::{OwnForm, foreign_form};
@@ -29,6 +30,8 @@ struct SecondFactorPage<'a> {
     app: bool,
     /// Whether they have passkeys.
     passkeys: bool,
+    /// A form that waits, sealed.
+    kept: &'a str,
     wrong: Option<&'a str>,
 }
 
@@ -44,6 +47,8 @@ pub(super) struct Filled {
     credential: String,
     #[serde(default, rename = "return")]
     back: String,
+    #[serde(default)]
+    kept: String,
 }
 
 /// The form, for who is to prove something; others go where they can.
@@ -53,13 +58,16 @@ pub(super) async fn form(
 ) -> Response {
     let back = back(&from.map(|Query(from)| from.back).unwrap_or_default());
     match state(&signed_in).await {
-        Ok(State::Waits(factors)) => show(&signed_in, &factors, &back, None),
+        Ok(State::Waits(factors)) => show(&signed_in, &factors, (&back, ""), None),
         Ok(State::Complete) => see_other(back.as_str()),
         Ok(State::CanProve) => see_other(&with_return("/.portcullis/re-authenticate", &back)),
         Ok(State::HasNone) => see_other("/.portcullis/account/factors"),
         Err(error) => {
             let told = told(&error.into(), "");
-            waiting(show(&signed_in, &NOTHING, &back, Some(&told)), told.wait)
+            waiting(
+                show(&signed_in, &NOTHING, (&back, ""), Some(&told)),
+                told.wait,
+            )
         }
     }
 }
@@ -93,6 +101,13 @@ async fn state(signed_in: &SignedIn) -> Result<State, StoreError> {
     })
 }
 
+/// The form, in the answer to a password that was right.
+pub(super) async fn ask(signed_in: &SignedIn, back: &ReturnPath, kept: &str) -> Response {
+    let SignedIn { visitor, person } = signed_in;
+    let factors = visitor.sign_ins.factors(person.principal.id).await;
+    show(signed_in, &factors.unwrap_or(NOTHING), (back, kept), None)
+}
+
 /// The form, filled in. Another session takes the place of this one.
 pub(super) async fn submit(signed_in: SignedIn, Form(form): Form<Filled>) -> Response {
     let SignedIn { visitor, person } = &signed_in;
@@ -109,13 +124,20 @@ pub(super) async fn submit(signed_in: SignedIn, Form(form): Form<Filled>) -> Res
     let (of, waiting_one) = (&person.principal, person.session);
     let completed = sign_ins.second_factor(request, of, waiting_one, &proof);
     match (completed.await, visitor.cookie) {
-        (Ok(token), Some(cookie)) => with_cookie(see_other(back.as_str()), cookie, &token),
+        (Ok(token), Some(cookie)) => {
+            let kept = kept::again(&signed_in, token.id(), &form.kept);
+            let shown = kept.unwrap_or_else(|| see_other(back.as_str()));
+            with_cookie(shown, cookie, &token)
+        }
         (Ok(_), None) => see_other("/.portcullis/sign-in"),
         (Err(refusal), _) => {
             let told = told(&refusal, "This does not prove it. A code is good for once.");
             let factors = sign_ins.factors(of.id).await.unwrap_or(NOTHING);
             let wait = told.wait;
-            waiting(show(&signed_in, &factors, &back, Some(&told)), wait)
+            waiting(
+                show(&signed_in, &factors, (&back, &form.kept), Some(&told)),
+                wait,
+            )
         }
     }
 }
@@ -134,7 +156,7 @@ pub(super) async fn question(signed_in: SignedIn, Form(form): Form<OwnForm>) -> 
 fn show(
     signed_in: &SignedIn,
     factors: &Factors,
-    back: &ReturnPath,
+    (back, kept): (&ReturnPath, &str),
     wrong: Option<&Told>,
 ) -> Response {
     let SignedIn { visitor, person } = signed_in;
@@ -144,6 +166,7 @@ fn show(
         token: visitor.sign_ins.form_token(person.session),
         app: factors.totp,
         passkeys: visitor.sign_ins.has_passkeys() && !factors.passkeys.is_empty(),
+        kept,
         wrong: wrong.map(|told| &*told.text),
     };
     let status = wrong.map_or(StatusCode::OK, |told| told.status);

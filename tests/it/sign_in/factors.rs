@@ -4,6 +4,7 @@ use std::thread;
 
 use portcullis::clock::Clock;
 
+use super::step_up::field;
 use super::{Bench, TYPED};
 use crate::support::browser::{Browser, OWN_PAGE, token_of};
 use crate::support::gateway::until;
@@ -309,6 +310,24 @@ async fn no_way_leads_around_it() {
     assert_eq!(renewed.header("location"), [to]);
     assert_eq!(owner.send("GET /things", SCRIPT, "").status, 401);
     assert_eq!(prove(&mut owner, &app.code(0)).status, 303);
+    // A form that waits for it waits for both.
+    let asks = owner.submit(&format!("{page}/form?return=/things"), "a=b");
+    let form = format!(
+        "csrf_token={}&password={new}&kept={}",
+        token_of(&asks),
+        field(&asks, "kept")
+    );
+    let asks = owner.submit(page, &form);
+    assert_eq!(asks.status, 200, "{asks:?}");
+    assert_eq!(owner.send("GET /things", SCRIPT, "").status, 401);
+    let form = format!(
+        "csrf_token={}&code={}&kept={}",
+        token_of(&asks),
+        app.code(1),
+        field(&asks, "kept")
+    );
+    let offered = owner.submit(PROVE, &form);
+    assert!(offered.body.contains("action=\"/things\""), "{offered:?}");
     assert_eq!(owner.go("/things").status, 200);
     // Taking it away takes a recent sign-in, and a form of ours.
     bench.let_sessions_age().await;
