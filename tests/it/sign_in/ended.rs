@@ -122,6 +122,55 @@ async fn an_operator_sees_and_ends_sessions() {
     assert_eq!(event["details"]["sessions_ended"], 2, "{event}");
 }
 
+/// Two gateways look, and each session that is over leaves one event.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_expired_is_on_record_once() {
+    let bench = Bench::start().await;
+    let mut replica = bench.gateway.replica(&bench.rules("sign_in: {}"));
+    replica.launch();
+    let mut browsers: Vec<_> = (0..6).map(|_| bench.signed_in("viewer")).collect();
+    let mut goes_on = bench.signed_in("editor");
+    let mut owner = bench.gateway.postgres.owner().await;
+    // Three have rested, two are over, and one has ended before.
+    run(
+        &mut owner,
+        "SET request.jwt.claim.role = 'gateway';
+         UPDATE sessions s SET
+             created_at = s.created_at - interval '3 days',
+             idle_seconds = CASE WHEN o.n > 3 THEN 604800 ELSE s.idle_seconds END,
+             expires_at = CASE WHEN o.n > 3 THEN now() ELSE s.expires_at END,
+             revoked_at = CASE WHEN o.n = 6 THEN now() END
+         FROM (SELECT s.id, row_number() OVER (ORDER BY s.created_at) AS n FROM sessions s
+               JOIN principals p ON p.id = s.principal_id WHERE p.email LIKE 'viewer%') o
+         WHERE o.id = s.id",
+    )
+    .await;
+    let args = ["--json", "audit", "query", "--event", "session.expired"];
+    let recorded = || {
+        let lines = bench.gateway.cli(&args);
+        let events: Vec<serde_json::Value> = serde_json::from_str(&lines).unwrap();
+        let because = events
+            .iter()
+            .map(|event| event["details"]["because"].clone());
+        let mut because: Vec<_> = because.map(|it| it.as_str().unwrap().to_owned()).collect();
+        because.sort();
+        because
+    };
+    until("their end", || recorded().len() >= 5);
+    for browser in &mut browsers {
+        assert_eq!(browser.go("/things").status, 303);
+    }
+    assert_eq!(goes_on.go("/things").status, 200);
+    // It is looked again and again.
+    run(&mut owner, "UPDATE sessions SET expires_at = now()").await;
+    until("the next look", || recorded().len() >= 6);
+    assert_eq!(
+        recorded(),
+        ["idle", "idle", "idle", "lifetime", "lifetime", "lifetime"]
+    );
+    assert_eq!(goes_on.go("/things").status, 303);
+}
+
 /// A measurement, for a machine at rest: `cargo nextest run --run-ignored only how_soon`.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement"]
