@@ -277,6 +277,7 @@ fn rows(bindings: usize) -> PolicyRows {
             slug: slug(n)?,
             name: format!("Project {n}"),
             owner: PrincipalId(id(0)),
+            session_rules: None,
         })
     };
     PolicyRows {
@@ -286,6 +287,7 @@ fn rows(bindings: usize) -> PolicyRows {
                 id: tenant,
                 slug,
                 name: "T".to_owned(),
+                session_rules: None,
             })
             .into_iter()
             .collect(),

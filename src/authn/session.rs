@@ -1,14 +1,16 @@
 //! Sessions of browsers.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::finder::Stored;
+use super::usage::NOTE_EVERY_SECONDS;
 use super::{Authenticator, Caller};
 use crate::cache::{CachedSession, Held, SessionEntry};
 use crate::domain::{SecretHash, SessionCookie, SessionId, SessionToken};
-use crate::policy::{Authentication, Rejection};
+use crate::policy::{Authentication, Rejection, Subject};
 use crate::store::{Db, StoreError};
 
 /// Where sessions are stored.
@@ -66,13 +68,19 @@ impl Authenticator {
             }
         };
         match self.admit(session.session.principal, &session.limits).await {
-            Ok(subject) => {
-                let now = self.clock.now();
-                session.touch(now);
-                self.usage.note_session(&session, now, caller.ip);
-                Authentication::Authenticated(subject)
-            }
+            Ok(subject) => Authentication::Authenticated(subject),
             Err(why) => Authentication::Ended(why),
+        }
+    }
+
+    /// A request of this subject was permitted: if it has a session, its rest begins anew. One
+    /// that was refused for its rest has not ended it.
+    pub fn used(&self, subject: &Subject, ip: Option<IpAddr>) {
+        let now = self.clock.now();
+        if let Some(sign_in) = &subject.credential.sign_in
+            && sign_in.activity.touch(now, NOTE_EVERY_SECONDS)
+        {
+            self.usage.note_session(sign_in.session, now, ip);
         }
     }
 

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::cache::{CachedKey, CachedSession, Held};
+use crate::cache::{CachedKey, Held};
 use crate::domain::{KeyId, SessionId};
 use crate::store::{CredentialUse, Db};
 
 /// A credential's use is noted at most this often, so that the hot path hardly ever locks.
-const NOTE_EVERY_SECONDS: i64 = 5;
+pub(super) const NOTE_EVERY_SECONDS: i64 = 5;
 /// How often notes are written.
 const FLUSH_EVERY: Duration = Duration::from_secs(5);
 
@@ -33,10 +33,8 @@ impl Usage {
     }
 
     /// Notes a use of a session.
-    pub fn note_session(&self, held: &Held<CachedSession>, now: DateTime<Utc>, ip: Option<IpAddr>) {
-        if held.note_use(now.timestamp(), NOTE_EVERY_SECONDS) {
-            self.sessions.note(held.session.id, now, ip);
-        }
+    pub fn note_session(&self, session: SessionId, now: DateTime<Utc>, ip: Option<IpAddr>) {
+        self.sessions.note(session, now, ip);
     }
 
     /// Writes the notes of the last seconds, for ever.

@@ -17,7 +17,7 @@ mod whole;
 pub use health::Health;
 pub use plane::OwnSocket;
 pub use private::serve;
-pub use sign_in::{Expiry, SignIns};
+pub use sign_in::{Expiry, SignIns, Truth};
 
 use axum::Router;
 use axum::middleware::from_fn;

@@ -19,6 +19,7 @@ mod return_path;
 mod role;
 mod scope;
 mod session;
+mod session_rules;
 mod slug;
 mod when_full;
 
@@ -43,5 +44,6 @@ pub use return_path::{NotOurs, ReturnPath};
 pub use role::{Binding, BuiltInRole, Effect, Role, RoleScope};
 pub use scope::{Project, Scope, Tenant};
 pub use session::{Assurance, MalformedSession, Method, Mfa, Session, SessionToken};
+pub use session_rules::{SessionRules, UnreasonableRules};
 pub use slug::{MalformedSlug, Slug};
 pub use when_full::WhenFull;

@@ -1,10 +1,11 @@
 //! Where a permission holds: on the platform, in a tenant, in a project, on an object.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{PrincipalId, ProjectId, ResourceId, Slug, TenantId};
+use super::{PrincipalId, ProjectId, ResourceId, SessionRules, Slug, TenantId};
 
 /// A tenant: the outer isolation boundary.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -15,6 +16,9 @@ pub struct Tenant {
     pub slug: Slug,
     /// Its display name.
     pub name: String,
+    /// What it asks of sessions.
+    #[serde(skip)]
+    pub session_rules: Option<Arc<SessionRules>>,
 }
 
 /// A project: lives in a tenant, has exactly one owner.
@@ -30,6 +34,9 @@ pub struct Project {
     pub name: String,
     /// The one owner, who holds the built-in role `owner` without a binding.
     pub owner: PrincipalId,
+    /// What it asks of sessions, besides its tenant.
+    #[serde(skip)]
+    pub session_rules: Option<Arc<SessionRules>>,
 }
 
 /// The scope of a binding or of a decision.

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::{CryptoRng, Rng};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::base62::{SECRET_LEN, base62};
 use super::{PrincipalId, SecretHash, SessionId};
@@ -133,7 +133,8 @@ impl Assurance {
 }
 
 /// Whether people prove who they are by two factors.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Mfa {
     /// They cannot.
     Off,

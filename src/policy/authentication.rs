@@ -1,10 +1,13 @@
 //! What authentication found out, as the decision takes it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::domain::{Assurance, CredentialId, Method, PermissionSet, Principal, ProjectId};
+use crate::domain::{
+    Assurance, CredentialId, Method, PermissionSet, Principal, ProjectId, SessionId,
+};
 
 /// The outcome of authentication: one credential a request, and a rejected one
 /// ends the chain.
@@ -77,12 +80,58 @@ pub struct CredentialLimits {
     /// Projects it is limited to; `None` is no limit of its own.
     pub projects: Option<Vec<ProjectId>>,
     /// What is known of the sign-in behind it; `None` if there was none.
-    pub sign_in: Option<SignIn>,
+    pub sign_in: Option<Arc<SignIn>>,
+}
+
+/// When a session was last used, as far as this process knows.
+#[derive(Debug)]
+pub struct Activity {
+    /// Unix seconds.
+    last: AtomicI64,
+    /// When that was last noted for the database.
+    noted: AtomicI64,
+}
+
+impl Activity {
+    /// As on record.
+    #[must_use]
+    pub const fn new(last: DateTime<Utc>) -> Self {
+        Self {
+            last: AtomicI64::new(last.timestamp()),
+            noted: AtomicI64::new(0),
+        }
+    }
+
+    /// For how long it has not been used.
+    #[must_use]
+    pub fn rested(&self, now: DateTime<Utc>) -> TimeDelta {
+        TimeDelta::seconds(now.timestamp() - self.last.load(Ordering::Relaxed))
+    }
+
+    /// It is used: its rest begins anew. Whether that is to be noted, which it is every so many
+    /// seconds.
+    pub fn touch(&self, now: DateTime<Utc>, every: i64) -> bool {
+        let now = now.timestamp();
+        self.last.fetch_max(now, Ordering::Relaxed);
+        let noted = self.noted.load(Ordering::Relaxed);
+        let order = Ordering::Relaxed;
+        now.saturating_sub(noted) >= every
+            && self
+                .noted
+                .compare_exchange(noted, now, order, order)
+                .is_ok()
+    }
 }
 
 /// How and when a person proved who they are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct SignIn {
+    /// Of their session.
+    pub session: SessionId,
+    /// When their session began.
+    pub created_at: DateTime<Utc>,
+    /// When it was last used.
+    pub activity: Arc<Activity>,
     /// When they last did.
     pub authenticated_at: DateTime<Utc>,
     /// How.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Asked, Authentication, Completeness, Denial, DenialReason, Grant, Lookup, Permit, Question,
-    Requirement, Route, Sight, Subject,
+    Asked, Authentication, Because, Completeness, Denial, DenialReason, Grant, Lookup, Permit,
+    Question, Requirement, Route, Sight, Subject,
     find_scope::{Entry, find_project, named_project},
     find_tenant::find_tenant,
     is_same_origin,
@@ -15,8 +15,10 @@ use crate::domain::{Assurance, Project, ResourceRef, RoleScope, Tenant};
 mod objects;
 pub(super) mod reading;
 mod rights;
+mod standing;
 
 pub(super) use rights::Claim;
+pub(super) use standing::Standing;
 
 /// What was found on the way to the verdict, for the audit event of a denial too.
 #[derive(Debug, Default, Clone)]
@@ -142,7 +144,7 @@ fn judge(question: &Question<'_>, facts: &mut Facts) -> Result<Verdict, DenialRe
         }
     };
     two_factors(case)?;
-    recent(case)?;
+    stands(case, facts)?;
     let mut verdict = rights::verdict(case, facts, grant);
     if case.route.objects.judge_answers() {
         let project = project.map(|project| project.id);
@@ -240,18 +242,19 @@ fn two_factors(case: Case<'_>) -> Result<(), DenialReason> {
     }
 }
 
-/// What is sensitive wants a person who has proved lately who they are; whoever may not do it at
-/// all is not asked to. A key knows no such moment.
-fn recent(case: Case<'_>) -> Result<(), DenialReason> {
-    let sign_in = case.claim.subject.credential.sign_in.as_ref();
-    let (Some(max_age), Some(sign_in)) = (case.route.re_auth, sign_in) else {
+/// What is sensitive wants a person who has proved lately who they are, and tenants and projects
+/// have rules of their own; whoever may not do it at all is not asked to. A key knows no such
+/// moment.
+fn stands(case: Case<'_>, facts: &Facts) -> Result<(), DenialReason> {
+    let at = case.question.circumstances.at;
+    let Some(standing) = Standing::of(case.claim.subject, at) else {
         return Ok(());
     };
-    if case.question.circumstances.at - sign_in.authenticated_at <= max_age {
-        return Ok(());
+    if let Some(max_age) = case.route.re_auth {
+        standing.is_young(max_age, Because::Sensitive)?;
     }
-    let max_age = max_age.num_seconds();
-    Err(DenialReason::ReAuthenticate { max_age })
+    let (tenant, project) = (facts.tenant.as_deref(), facts.project.as_deref());
+    standing.suffices(case.route, tenant, project)
 }
 
 /// Strangers learn nothing of the routes: they are asked who they are first.

@@ -24,7 +24,11 @@ pub enum DenialReason {
     ReAuthenticate {
         /// How many seconds ago it may have been.
         max_age: i64,
+        /// What wants it.
+        because: Because,
     },
+    /// A password began the session, and the tenant or the project takes none such.
+    PasswordLoginOff,
     /// This person has proved one factor, and two are asked for (RFC 9470).
     SecondFactor,
     /// No route.
@@ -94,6 +98,27 @@ pub enum DenialReason {
     Overloaded,
     /// A bug of ours: refused rather than guessed.
     Internal,
+}
+
+/// What wants somebody to prove anew who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Because {
+    /// What they are about to do.
+    Sensitive,
+    /// Their session has rested longer than it may there.
+    Rested,
+    /// Their session began longer ago than it may there.
+    Old,
+}
+
+impl Because {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Sensitive => "reauthentication_required",
+            Self::Rested => "session_rested",
+            Self::Old => "session_old",
+        }
+    }
 }
 
 /// A refusal. Only the policy makes one.
@@ -199,7 +224,8 @@ impl Denial {
             DenialReason::Unauthenticated => "unauthenticated",
             DenialReason::Rejected(rejection) | DenialReason::Ended(rejection) => rejection.code(),
             DenialReason::CrossSite => "cross_site",
-            DenialReason::ReAuthenticate { .. } => "reauthentication_required",
+            DenialReason::ReAuthenticate { because, .. } => because.code(),
+            DenialReason::PasswordLoginOff => "password_login_off",
             DenialReason::SecondFactor => "second_factor_required",
             DenialReason::NoRoute => "no_route",
             DenialReason::WrongMethod(_) => "method_not_routed",
@@ -245,7 +271,10 @@ impl Denial {
             DenialReason::CrossSite => {
                 "With a session, this must be asked for by a page of this site.".to_owned()
             }
-            DenialReason::ReAuthenticate { max_age } => format!(
+            DenialReason::PasswordLoginOff => {
+                "A sign-in by password is not enough for this tenant or project.".to_owned()
+            }
+            DenialReason::ReAuthenticate { max_age, .. } => format!(
                 "This needs a sign-in that is at most {max_age} s old: sign in again at \
                  /.portcullis/re-authenticate."
             ),

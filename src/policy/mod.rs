@@ -33,7 +33,7 @@ mod sight;
 mod template;
 mod trie;
 
-pub use authentication::{Authentication, CredentialLimits, Rejection, SignIn, Subject};
+pub use authentication::{Activity, Authentication, CredentialLimits, Rejection, SignIn, Subject};
 pub use body::{Body, BodyValue, Tree};
 pub use canonical::{
     AmbiguousParameter, CanonicalPath, CanonicalQuery, CanonicalRequest, MAX_TARGET, Malformed,
@@ -42,7 +42,7 @@ pub use canonical::{
 pub use condition::{Condition, ConditionError, MAX_CONDITION};
 pub use conflict::Conflict;
 pub use decide::{Decision, Facts, decide, screen};
-pub use denial::{Denial, DenialReason};
+pub use denial::{Because, Denial, DenialReason};
 pub use find_scope::X_PORTCULLIS_PROJECT;
 pub use header_name::{OwnedHeaders, fold};
 pub use held_role::{Grant, HeldRole};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::held_role::{Grant, HeldRole};
 use crate::domain::{
     BindingId, Effect, PermissionIndex, PermissionSet, Principal, PrincipalId, Project, ProjectId,
-    RoleId, RoleScope, Scope, Slug, Tenant, TenantId,
+    RoleId, RoleScope, Scope, SessionRules, Slug, Tenant, TenantId,
 };
 
 mod build;
@@ -161,6 +161,29 @@ impl RoleTable {
         self.holders
             .get(&principal)
             .map_or(&[][..], |holder| &holder.grants)
+    }
+
+    /// The rules of every tenant and project in which the principal holds a role, in no order and
+    /// perhaps more than once.
+    pub fn session_rules_over(
+        &self,
+        principal: PrincipalId,
+    ) -> impl Iterator<Item = &SessionRules> {
+        let grants = self.grants(principal).iter();
+        grants.flat_map(|grant| {
+            let (tenant, project) = match grant.scope {
+                Scope::Platform => (None, None),
+                Scope::Tenant(tenant) => (Some(tenant), None),
+                Scope::Project(project) | Scope::Resource { project, .. } => {
+                    let project = self.project(project);
+                    (project.map(|project| project.tenant), project)
+                }
+            };
+            let tenant = tenant.and_then(|tenant| self.tenant(tenant));
+            let of_tenant = tenant.and_then(|tenant| tenant.session_rules.as_deref());
+            let of_project = project.and_then(|project| project.session_rules.as_deref());
+            [of_tenant, of_project].into_iter().flatten()
+        })
     }
 
     /// The projects that the principal has a role on directly, sorted by id.

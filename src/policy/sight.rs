@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::condition::{RequestFacts, Thing};
-use super::decide::Claim;
-use super::{Asked, Named, Question, Requirement, RoleTable, Route, Subject};
+use super::decide::{Claim, Standing};
+use super::{Asked, Authentication, Named, Question, Requirement, RoleTable, Route, Subject};
 use crate::domain::{Owner, ProjectId, Scope};
 
 /// Which items stay in a filtered answer. Part of a permit: judges each by the same code as
@@ -14,11 +14,20 @@ pub struct Sight {
     request: RequestFacts,
     /// The only project that was asked about; `None`: every one.
     project: Option<ProjectId>,
+    /// That of the caller's session, if they have one.
+    standing: Option<Standing>,
 }
 
 impl Sight {
     pub(super) fn new(question: &Question<'_>, project: Option<ProjectId>) -> Self {
+        let standing = match question.authentication {
+            Authentication::Authenticated(subject) => {
+                Standing::of(subject, question.circumstances.at)
+            }
+            _ => None,
+        };
         Self {
+            standing,
             request: RequestFacts::of(question),
             project,
         }
@@ -43,6 +52,11 @@ impl Sight {
             || !subject.credential.admits(project.id)
             || !table.admits(subject.principal.id, object)
         {
+            return false;
+        }
+        let tenant = table.tenant(project.tenant).map(Arc::as_ref);
+        let stands = |it: &Standing| it.suffices(route, tenant, Some(project)).is_ok();
+        if !self.standing.as_ref().is_none_or(stands) {
             return false;
         }
         let claim = Claim {

@@ -69,7 +69,7 @@ impl Answer {
             DenialReason::RateLimited { retry_after, .. } => {
                 answer.retry_after = Some(*retry_after);
             }
-            DenialReason::ReAuthenticate { max_age } => {
+            DenialReason::ReAuthenticate { max_age, .. } => {
                 let challenge = format!(
                     "Bearer error=\"insufficient_user_authentication\", \
                      error_description=\"a more recent sign-in is needed\", max_age=\"{max_age}\""

@@ -19,6 +19,7 @@ pub(super) fn status(reason: &DenialReason) -> StatusCode {
         DenialReason::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
         DenialReason::DeniedRoute(_)
         | DenialReason::CrossSite
+        | DenialReason::PasswordLoginOff
         | DenialReason::ProjectClosed
         | DenialReason::TenantClosed
         | DenialReason::CredentialScope

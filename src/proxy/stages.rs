@@ -35,6 +35,10 @@ impl Gateway {
         }
         Ok(match self.consider(session, exchange).await? {
             Decision::Permitted(permit) => {
+                if let Some(subject) = permit.subject() {
+                    let ip = exchange.client.as_ref().and_then(|client| client.ip);
+                    self.authenticator.used(subject, ip);
+                }
                 let limit = exchange.rules.limits.body;
                 let allowed = permit.route().max_body.unwrap_or(limit);
                 exchange.allow_body(allowed);

@@ -172,7 +172,7 @@ impl Parts {
         };
         let control_plane = ControlPlane::at(socket.path(), &desk.metrics);
         let pages = Pages {
-            sign_ins: self.sign_ins(&truth.pepper),
+            sign_ins: self.sign_ins(&truth.pepper, tables),
             tables: Arc::clone(tables),
         };
         tasks.spawn(socket.serve(control::router(api, pages)));
@@ -191,11 +191,16 @@ impl Parts {
         }))
     }
 
-    fn sign_ins(&self, pepper: &Pepper) -> Option<SignIns> {
+    fn sign_ins(&self, pepper: &Pepper, tables: &Arc<RoleTables>) -> Option<SignIns> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let (db, clock) = (self.db.clone(), self.desk.clock.clone());
+        let truth = control::Truth {
+            db: self.db.clone(),
+            tables: Arc::clone(tables),
+            pepper: pepper.clone(),
+            clock: self.desk.clock.clone(),
+        };
         let settings = self.settings.sign_in.clone()?;
-        Some(SignIns::new(db, pepper.clone(), clock, settings, cores))
+        Some(SignIns::new(truth, settings, cores))
     }
 
     fn lineage(&self, owned: Arc<OwnerCache>) -> Lineage {

@@ -1,7 +1,7 @@
 //! Everything a decision needs, read as of one moment.
 
 use sqlx::PgConnection;
-use sqlx::types::Uuid;
+use sqlx::types::{Json, Uuid};
 
 use super::members::effect;
 use super::principals::PrincipalRow;
@@ -11,7 +11,7 @@ use super::tenants::TenantRow;
 use super::{Db, Result, StoreError};
 use crate::domain::{
     Binding, BindingId, PolicyRows, Principal, PrincipalId, Project, ProjectId, ResourceId, Role,
-    RoleId, Scope, Tenant, TenantId, TouchedRows,
+    RoleId, Scope, SessionRules, Tenant, TenantId, TouchedRows,
 };
 
 impl Db {
@@ -73,7 +73,7 @@ async fn version(tx: &mut PgConnection) -> Result<i64> {
 }
 
 async fn tenants(tx: &mut PgConnection) -> Result<Vec<Tenant>> {
-    let rows = sqlx::query_as!(TenantRow, "SELECT id, slug, name FROM tenants")
+    let rows = sqlx::query_as!(TenantRow, r#"SELECT id, slug, name, session_rules AS "session_rules: Json<SessionRules>" FROM tenants"#)
         .try_map(parsed)
         .fetch_all(tx)
         .await?;
@@ -83,7 +83,8 @@ async fn tenants(tx: &mut PgConnection) -> Result<Vec<Tenant>> {
 async fn projects(tx: &mut PgConnection) -> Result<Vec<Project>> {
     let rows = sqlx::query_as!(
         ProjectRow,
-        "SELECT id, tenant_id, slug, name, owner_id FROM projects"
+        r#"SELECT id, tenant_id, slug, name, owner_id,
+               session_rules AS "session_rules: Json<SessionRules>" FROM projects"#
     )
     .try_map(parsed)
     .fetch_all(tx)
@@ -131,7 +132,7 @@ async fn tenants_of(tx: &mut PgConnection, ids: &[TenantId]) -> Result<Vec<Tenan
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     let rows = sqlx::query_as!(
         TenantRow,
-        "SELECT id, slug, name FROM tenants WHERE id = ANY ($1)",
+        r#"SELECT id, slug, name, session_rules AS "session_rules: Json<SessionRules>" FROM tenants WHERE id = ANY ($1)"#,
         &ids
     )
     .try_map(parsed)
@@ -144,7 +145,8 @@ async fn projects_of(tx: &mut PgConnection, ids: &[ProjectId]) -> Result<Vec<Pro
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     let rows = sqlx::query_as!(
         ProjectRow,
-        "SELECT id, tenant_id, slug, name, owner_id FROM projects WHERE id = ANY ($1)",
+        r#"SELECT id, tenant_id, slug, name, owner_id,
+               session_rules AS "session_rules: Json<SessionRules>" FROM projects WHERE id = ANY ($1)"#,
         &ids
     )
     .try_map(parsed)

@@ -1,13 +1,15 @@
 //! Projects and their one owner.
 
 use serde::Serialize;
-use sqlx::{PgConnection, types::Uuid};
+use sqlx::PgConnection;
+use sqlx::types::{Json, Uuid};
 
 use super::author::{ChangeTx, Done};
-use super::tenants::{tenant, tenant_by_id};
+use super::tenants::{rules, tenant, tenant_by_id};
 use super::{Author, Db, Result, StoreError};
 use crate::domain::{
-    Principal, PrincipalId, PrincipalName, Project, ProjectId, ProjectPath, Slug, Tenant, TenantId,
+    Principal, PrincipalId, PrincipalName, Project, ProjectId, ProjectPath, SessionRules, Slug,
+    Tenant, TenantId,
 };
 
 /// A project in a list.
@@ -31,6 +33,7 @@ pub(super) struct ProjectRow {
     pub(super) slug: String,
     pub(super) name: String,
     pub(super) owner_id: Uuid,
+    pub(super) session_rules: Option<Json<SessionRules>>,
 }
 
 impl TryFrom<ProjectRow> for Project {
@@ -43,6 +46,7 @@ impl TryFrom<ProjectRow> for Project {
             slug: row.slug.parse().map_err(StoreError::corrupt)?,
             name: row.name,
             owner: PrincipalId(row.owner_id),
+            session_rules: rules(row.session_rules),
         })
     }
 }
@@ -70,6 +74,7 @@ impl Db {
             slug: path.project.clone(),
             name: name.to_owned(),
             owner: owner.id,
+            session_rules: None,
         };
         sqlx::query!(
             "INSERT INTO projects (id, tenant_id, slug, name, owner_id, created_at)
@@ -184,7 +189,8 @@ pub(super) async fn project(
     let home = tenant(connection, &path.tenant).await?;
     let row = sqlx::query_as!(
         ProjectRow,
-        "SELECT id, tenant_id, slug, name, owner_id FROM projects WHERE tenant_id = $1 AND slug = $2",
+        r#"SELECT id, tenant_id, slug, name, owner_id,
+               session_rules AS "session_rules: Json<SessionRules>" FROM projects WHERE tenant_id = $1 AND slug = $2"#,
         home.id.0,
         path.project.as_str(),
     )
@@ -200,7 +206,8 @@ pub(super) async fn project_by_id(
 ) -> Result<(Tenant, Project)> {
     let project = sqlx::query_as!(
         ProjectRow,
-        "SELECT id, tenant_id, slug, name, owner_id FROM projects WHERE id = $1",
+        r#"SELECT id, tenant_id, slug, name, owner_id,
+               session_rules AS "session_rules: Json<SessionRules>" FROM projects WHERE id = $1"#,
         id.0,
     )
     .fetch_optional(&mut *connection)
@@ -215,7 +222,8 @@ async fn locked(change: &mut ChangeTx<'_>, path: &ProjectPath) -> Result<(Tenant
     let (home, found) = project(&mut change.tx, path).await?;
     let row = sqlx::query_as!(
         ProjectRow,
-        "SELECT id, tenant_id, slug, name, owner_id FROM projects WHERE id = $1 FOR UPDATE",
+        r#"SELECT id, tenant_id, slug, name, owner_id,
+               session_rules AS "session_rules: Json<SessionRules>" FROM projects WHERE id = $1 FOR UPDATE"#,
         found.id.0,
     )
     .fetch_one(&mut *change.tx)

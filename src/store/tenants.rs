@@ -1,15 +1,18 @@
 //! Tenants.
 
-use sqlx::types::Uuid;
+use std::sync::Arc;
+
+use sqlx::types::{Json, Uuid};
 
 use super::author::Done;
 use super::{Author, Db, Result, StoreError};
-use crate::domain::{Slug, Tenant, TenantId};
+use crate::domain::{SessionRules, Slug, Tenant, TenantId};
 
 pub(super) struct TenantRow {
     pub(super) id: Uuid,
     pub(super) slug: String,
     pub(super) name: String,
+    pub(super) session_rules: Option<Json<SessionRules>>,
 }
 
 impl TryFrom<TenantRow> for Tenant {
@@ -20,8 +23,13 @@ impl TryFrom<TenantRow> for Tenant {
             id: TenantId(row.id),
             slug: row.slug.parse().map_err(StoreError::corrupt)?,
             name: row.name,
+            session_rules: rules(row.session_rules),
         })
     }
+}
+
+pub(super) fn rules(stored: Option<Json<SessionRules>>) -> Option<Arc<SessionRules>> {
+    stored.map(|Json(rules)| Arc::new(rules))
 }
 
 impl Db {
@@ -53,6 +61,7 @@ impl Db {
             id,
             slug: slug.clone(),
             name: name.to_owned(),
+            session_rules: None,
         })
     }
 
@@ -64,7 +73,7 @@ impl Db {
     pub async fn tenants(&self) -> Result<Vec<Tenant>> {
         let rows = sqlx::query_as!(
             TenantRow,
-            "SELECT id, slug, name FROM tenants ORDER BY slug"
+            r#"SELECT id, slug, name, session_rules AS "session_rules: Json<SessionRules>" FROM tenants ORDER BY slug"#
         )
         .fetch_all(&mut *self.read().await?)
         .await?;
@@ -84,7 +93,7 @@ impl Db {
 pub(super) async fn tenant(connection: &mut sqlx::PgConnection, slug: &Slug) -> Result<Tenant> {
     sqlx::query_as!(
         TenantRow,
-        "SELECT id, slug, name FROM tenants WHERE slug = $1",
+        r#"SELECT id, slug, name, session_rules AS "session_rules: Json<SessionRules>" FROM tenants WHERE slug = $1"#,
         slug.as_str()
     )
     .fetch_optional(connection)
@@ -99,7 +108,7 @@ pub(super) async fn tenant_by_id(
 ) -> Result<Tenant> {
     sqlx::query_as!(
         TenantRow,
-        "SELECT id, slug, name FROM tenants WHERE id = $1",
+        r#"SELECT id, slug, name, session_rules AS "session_rules: Json<SessionRules>" FROM tenants WHERE id = $1"#,
         id.0
     )
     .fetch_optional(connection)

@@ -114,6 +114,7 @@ fn world(settings: &Settings, holds: Holds<'_>, owner: u128) -> RoleTable {
         id: TenantId(id(n)),
         slug: slug.parse().unwrap(),
         name: slug.to_owned(),
+        session_rules: None,
     };
     let project = |n, tenant, slug: &str| Project {
         id: ProjectId(id(n)),
@@ -121,6 +122,7 @@ fn world(settings: &Settings, holds: Holds<'_>, owner: u128) -> RoleTable {
         slug: slug.parse().unwrap(),
         name: slug.to_owned(),
         owner: PrincipalId(id(if n == 10 { owner } else { 199 })),
+        session_rules: None,
     };
     let roles = settings.roles.iter().zip(30..);
     let roles: Vec<_> = roles

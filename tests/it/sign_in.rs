@@ -11,6 +11,7 @@ mod ended;
 mod factors;
 mod limits;
 mod passkeys;
+mod rules;
 mod step_up;
 
 const ROUTES: &str = "

@@ -29,6 +29,10 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
             .await
             .map_err(|it| unread(&it))?;
         match serde_json::from_slice(&bytes) {
+            // A list of values would be read as those of the fields, in their order.
+            Ok(_) if !bytes.trim_ascii_start().starts_with(b"{") => {
+                Err(Problem::refused("invalid", "a JSON object is asked for"))
+            }
             Ok(value) => Ok(Self { value, bytes }),
             Err(error) if error.classify() == Category::Data => {
                 Err(Problem::refused("invalid", error.to_string()))

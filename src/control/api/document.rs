@@ -7,7 +7,8 @@ use utoipa::openapi::{ContentBuilder, Ref, Required, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::endpoints::{
-    bindings, events, keys, me, members, openapi, projects, resources, roles, tenants,
+    bindings, events, keys, me, members, openapi, projects, resources, roles, session_rules,
+    tenants,
 };
 use super::problem::ProblemBody;
 
@@ -58,6 +59,10 @@ const UNMATCHED: [&str; 2] = ["delete_binding", "revoke_key"];
         tenants::list::handle,
         tenants::create::handle,
         tenants::read::handle,
+        session_rules::of_tenant::handle,
+        session_rules::put_of_tenant::handle,
+        session_rules::of_project::handle,
+        session_rules::put_of_project::handle,
         projects::list::handle,
         projects::create::handle,
         projects::read::handle,

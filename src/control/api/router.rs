@@ -11,7 +11,8 @@ use axum::routing::{delete, get, put};
 use super::Api;
 use super::body::MAX_BODY;
 use super::endpoints::{
-    bindings, events, keys, me, members, openapi, projects, resources, roles, tenants,
+    bindings, events, keys, me, members, openapi, projects, resources, roles, session_rules,
+    tenants,
 };
 use super::problem::Problem;
 
@@ -70,6 +71,10 @@ fn in_tenant() -> Router<Api> {
         .route("/keys/{key}", delete(keys::revoke::handle))
         .route("/events", get(events::of_tenant::handle))
         .route(
+            "/session-rules",
+            get(session_rules::of_tenant::handle).put(session_rules::put_of_tenant::handle),
+        )
+        .route(
             "/projects/{project}",
             get(projects::read::handle)
                 .patch(projects::update::handle)
@@ -102,6 +107,10 @@ fn in_project() -> Router<Api> {
             put(resources::transfer::handle),
         )
         .route("/events", get(events::of_project::handle))
+        .route(
+            "/session-rules",
+            get(session_rules::of_project::handle).put(session_rules::put_of_project::handle),
+        )
 }
 
 /// Nobody on the way keeps an answer.

@@ -12,6 +12,8 @@ mod re_authenticate;
 mod second_factor;
 mod throttle;
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
@@ -25,9 +27,12 @@ pub(super) use self::kept::KeptForm;
 pub(super) use self::passkeys::{Answered, Question};
 pub(super) use self::second_factor::Proof;
 use crate::authn::{HashError, PasskeyError, Passkeys, Passwords, Seal};
+use crate::cache::RoleTables;
 use crate::clock::Clock;
 use crate::config::SignIn as Settings;
-use crate::domain::{Actor, Method, Mfa, Pepper, PrincipalId, Session, SessionId, SessionToken};
+use crate::domain::{
+    Actor, Method, Mfa, Pepper, PrincipalId, Session, SessionId, SessionRules, SessionToken,
+};
 use crate::store::api::{ApiRequest, ApiTx};
 use crate::store::{Attempt, Claims, Db, Rehashed, StoreError};
 
@@ -37,10 +42,24 @@ const SEE_OTHER: u16 = 303;
 /// How long somebody has to prove their second factor.
 const PENDING: TimeDelta = TimeDelta::minutes(10);
 
+/// What people are signed in by.
+#[derive(Clone, Debug)]
+pub struct Truth {
+    /// Where sessions and passwords are.
+    pub db: Db,
+    /// Who is where.
+    pub tables: Arc<RoleTables>,
+    /// Under which secrets are hashed.
+    pub pepper: Pepper,
+    /// Time.
+    pub clock: Clock,
+}
+
 /// Signs people in.
 #[derive(Clone, Debug)]
 pub struct SignIns {
     db: Db,
+    tables: Arc<RoleTables>,
     passwords: Passwords,
     passkeys: Option<Passkeys>,
     pepper: Pepper,
@@ -119,11 +138,18 @@ struct Proven {
 }
 
 impl SignIns {
-    /// By these settings, on a machine with as many cores.
+    /// By what is true, and these settings, on a machine with as many cores.
     #[must_use]
-    pub fn new(db: Db, pepper: Pepper, clock: Clock, settings: Settings, cores: usize) -> Self {
+    pub fn new(truth: Truth, settings: Settings, cores: usize) -> Self {
+        let Truth {
+            db,
+            tables,
+            pepper,
+            clock,
+        } = truth;
         Self {
             db,
+            tables,
             passwords: Passwords::new(cores),
             passkeys: settings.public_url.as_ref().and_then(Passkeys::of),
             seal: Seal::new(&pepper),
@@ -194,7 +220,10 @@ impl SignIns {
         change: &mut ApiTx,
         new: &Session,
     ) -> Result<Vec<SessionId>, StoreError> {
-        match self.settings.max_sessions {
+        let table = self.tables.current();
+        let rules = table.session_rules_over(new.principal);
+        let most = rules.filter_map(SessionRules::most_sessions);
+        match most.chain(self.settings.max_sessions).min() {
             Some(most) => change.end_surplus(new, most).await,
             None => Ok(Vec::new()),
         }

@@ -37,6 +37,7 @@ fn on(thing: Thing<'_>, condition: &Condition, target: &str, agent: &str) -> Res
         id: TenantId(Uuid::from_u128(1)),
         slug: slug("acme"),
         name: "Acme".into(),
+        session_rules: None,
     };
     let ann = Principal {
         id: PrincipalId(Uuid::from_u128(3)),
@@ -52,6 +53,7 @@ fn on(thing: Thing<'_>, condition: &Condition, target: &str, agent: &str) -> Res
         slug: slug("fraud"),
         name: "Fraud".into(),
         owner: ann.id,
+        session_rules: None,
     };
     let headers = HeaderMap::from_iter([
         (header::HOST, HeaderValue::from_static("gw")),

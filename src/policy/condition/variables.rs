@@ -8,7 +8,7 @@ use cel::{Context, Value};
 use chrono::{DateTime, Utc};
 use http::header;
 
-use super::super::{Authentication, Question, SignIn};
+use super::super::{Authentication, Question};
 use super::Scene;
 use super::check::{Uses, VARIABLES};
 
@@ -68,7 +68,7 @@ impl RequestFacts {
                 String::from_utf8_lossy(value.as_bytes()).into_owned()
             }),
             acr: sign_in.map_or("", |sign_in| sign_in.assurance().as_str()),
-            amr: sign_in.map_or_else(String::new, SignIn::amr),
+            amr: sign_in.map_or_else(String::new, |sign_in| sign_in.amr()),
             params: params(question),
             query: query(question),
         }

@@ -33,6 +33,7 @@ impl World {
             id: TenantId(id(n)),
             slug: slug.parse().unwrap(),
             name: slug.to_owned(),
+            session_rules: None,
         };
         let project = |n, tenant, slug: &str, owner| Project {
             id: ProjectId(id(n)),
@@ -40,6 +41,7 @@ impl World {
             slug: slug.parse().unwrap(),
             name: slug.to_owned(),
             owner: PrincipalId(id(owner)),
+            session_rules: None,
         };
         let role = |n, name: &str, scope, permission: &str| Role {
             id: RoleId(id(n)),
@@ -251,6 +253,7 @@ impl Asking<'_> {
 }
 
 mod objects;
+mod standing;
 
 fn route(scope: RoleScope, requirement: Requirement) -> Route {
     Route {

@@ -147,6 +147,7 @@ impl World {
                 id: tenant,
                 slug: "acme".parse().expect("a slug"),
                 name: "Acme".to_owned(),
+                session_rules: None,
             }],
             projects: vec![Project {
                 id: project,
@@ -154,6 +155,7 @@ impl World {
                 slug: "fraud".parse().expect("a slug"),
                 name: "Fraud".to_owned(),
                 owner: principal.id,
+                session_rules: None,
             }],
             principals: vec![principal.clone()],
             roles: vec![Role {

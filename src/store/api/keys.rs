@@ -160,6 +160,7 @@ impl ApiTx {
             slug: slug.clone(),
             name: row.name,
             owner: PrincipalId(row.owner_id),
+            session_rules: None,
         })
     }
 }

@@ -13,6 +13,7 @@ mod page;
 mod projects;
 mod resources;
 mod roles;
+mod session_rules;
 mod tenants;
 mod tx;
 

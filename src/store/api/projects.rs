@@ -110,6 +110,7 @@ impl ApiTx {
             slug: new.slug.clone(),
             name: new.name.clone(),
             owner: new.owner.id,
+            session_rules: None,
         };
         for (member, role) in &new.members {
             self.bind_member(&project, member.id, role).await?;

@@ -23,7 +23,7 @@ pub(super) const TABLES: &[Table] = &[
     Table {
         name: "tenants",
         policies: USUAL,
-        grants: &["INSERT", "SELECT"],
+        grants: &["INSERT", "SELECT", "UPDATE (session_rules)"],
     },
     Table {
         name: "projects",
@@ -34,6 +34,7 @@ pub(super) const TABLES: &[Table] = &[
             "SELECT",
             "UPDATE (name)",
             "UPDATE (owner_id)",
+            "UPDATE (session_rules)",
         ],
     },
     Table {

@@ -114,6 +114,20 @@ fn of_tenants() -> Vec<Probe> {
         tenant("create_key", "POST", "/keys", key, Tenant),
         tenant("revoke_key", "DELETE", "/keys/4fT0aXq1ZbLw", "", Tenant),
         tenant("list_events_of_tenant", "GET", "/events", "", Tenant),
+        tenant(
+            "read_session_rules_of_tenant",
+            "GET",
+            "/session-rules",
+            "",
+            TenantRead,
+        ),
+        tenant(
+            "put_session_rules_of_tenant",
+            "PUT",
+            "/session-rules",
+            "{}",
+            Tenant,
+        ),
     ]
 }
 
@@ -171,5 +185,19 @@ fn of_projects() -> Vec<Probe> {
         ),
         project("release_resource", "DELETE", &resource, "", Owner),
         project("list_events_of_project", "GET", "/events", "", Audit),
+        project(
+            "read_session_rules_of_project",
+            "GET",
+            "/session-rules",
+            "",
+            Member,
+        ),
+        project(
+            "put_session_rules_of_project",
+            "PUT",
+            "/session-rules",
+            "{}",
+            Owner,
+        ),
     ]
 }

@@ -34,14 +34,14 @@ impl App {
 }
 
 /// What they are shown once.
-struct SetUp {
+pub struct SetUp {
     app: App,
     recovery_codes: Vec<String>,
 }
 
 impl Bench {
     /// Sets up an app, by the code of the time step before this one.
-    fn set_up(browser: &mut Browser) -> SetUp {
+    pub fn set_up(browser: &mut Browser) -> SetUp {
         let form = browser.go(&format!("{FACTORS}/totp"));
         assert_eq!(form.status, 200, "{form:?}");
         let app = App::read_from(&form);

@@ -9,6 +9,7 @@ pub(super) mod openapi;
 pub(super) mod projects;
 pub(super) mod resources;
 pub(super) mod roles;
+pub(super) mod session_rules;
 pub(super) mod tenants;
 
 use super::Api;

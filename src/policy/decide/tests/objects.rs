@@ -6,7 +6,7 @@ use super::super::super::{FilterRule, Permit, ResourceRule};
 use super::*;
 use crate::domain::{ResourceId, Whose};
 
-fn owner(resource: u128, project: u128) -> Owner {
+pub(super) fn owner(resource: u128, project: u128) -> Owner {
     Owner {
         resource: ResourceId(id(resource)),
         project: ProjectId(id(project)),
@@ -21,7 +21,7 @@ fn object(resource: u128, project: u128) -> Scope {
     }
 }
 
-fn named(enforced: bool) -> Named {
+pub(super) fn named(enforced: bool) -> Named {
     Named {
         kind: "model".into(),
         id: "m".into(),
@@ -42,7 +42,7 @@ fn names_a_model(route: &mut Route) {
     });
 }
 
-fn lists_models(route: &mut Route) {
+pub(super) fn lists_models(route: &mut Route) {
     route.objects.filters = vec![FilterRule {
         items: "/models".parse().unwrap(),
         kind: "model".into(),

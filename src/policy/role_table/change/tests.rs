@@ -30,6 +30,7 @@ fn project(n: u128, owner: u128) -> Project {
         slug: format!("p{n}").parse().unwrap(),
         name: n.to_string(),
         owner: PrincipalId(id(owner)),
+        session_rules: None,
     }
 }
 
@@ -76,6 +77,7 @@ fn world() -> PolicyRows {
             id: TenantId(id(1)),
             slug: "acme".parse().unwrap(),
             name: "Acme".to_owned(),
+            session_rules: None,
         }],
         projects: (10..14).map(|n| project(n, 100)).collect(),
         principals: (100..105).map(|n| principal(n, false)).collect(),

@@ -1,0 +1,32 @@
+//! `PUT /tenants/{tenant}/session-rules`.
+
+use axum::extract::State;
+use axum::response::Response;
+
+use super::SessionRules;
+use crate::control::api::Api;
+use crate::control::api::body::Body;
+use crate::control::api::caller::Caller;
+use crate::control::api::etag::IfMatch;
+use crate::control::api::problem::Problem;
+use crate::control::api::scope::InTenant;
+use crate::domain;
+
+/// Ask something else of the sessions of a tenant
+#[utoipa::path(put, path = "/.portcullis/api/v1/tenants/{tenant}/session-rules",
+    tag = "session rules", operation_id = "put_session_rules_of_tenant", request_body = SessionRules,
+    responses((status = 200, description = "Changed", body = SessionRules)))]
+pub(crate) async fn handle(
+    State(api): State<Api>,
+    caller: Caller,
+    place: InTenant,
+    seen: IfMatch,
+    body: Body<SessionRules>,
+) -> Result<Response, Problem> {
+    let rules = domain::SessionRules::try_from(body.value)?;
+    let mut work = api.work(&caller, &place.site()).await?;
+    let now = work.tx.rules_of_tenant(place.0.id).await?;
+    seen.check(&SessionRules::from(now))?;
+    let done = work.tx.put_rules_of_tenant(&place.0, &rules).await?;
+    work.changed(done, &SessionRules::from(rules)).await
+}
