@@ -8,7 +8,8 @@ use pingora::proxy::Session;
 
 use super::client::X_REQUEST_ID;
 use super::rate::RateState;
-use super::{dialect, grpc, rescue};
+use super::{dialect, error_page, grpc, navigation, rescue};
+use crate::domain::PAGE_FIELDS;
 use crate::policy::{Denial, DenialReason, Dialect, FixedResponse};
 
 /// Browsers ask for the key where they see Basic; other clients read Bearer.
@@ -34,6 +35,8 @@ pub(super) struct Answer {
     message: Option<String>,
     /// Whether the request was understood, and only what it names is not there.
     unknown_object: bool,
+    /// Whether it is a page for a person.
+    is_page: bool,
 }
 
 impl Answer {
@@ -54,6 +57,7 @@ impl Answer {
             retry_after: (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER),
             message: Some(message.to_owned()),
             unknown_object: false,
+            is_page: false,
         }
     }
 
@@ -92,6 +96,7 @@ impl Answer {
             retry_after: None,
             message: None,
             unknown_object: false,
+            is_page: false,
         }
     }
 
@@ -106,6 +111,7 @@ impl Answer {
             retry_after: None,
             message: None,
             unknown_object: false,
+            is_page: false,
         }
     }
 
@@ -115,6 +121,18 @@ impl Answer {
             status: StatusCode::SEE_OTHER,
             ..Self::redirect(location, request_id)
         }
+    }
+
+    /// A refusal as a page, for a person with a browser; other answers stay what they are.
+    pub(super) fn for_person(mut self, signed_in: bool) -> Self {
+        let message = self.message.as_deref();
+        let page =
+            message.and_then(|it| error_page::render(self.status, it, &self.request_id, signed_in));
+        if let Some(page) = page {
+            self.body = page.into();
+            self.is_page = true;
+        }
+        self
     }
 
     pub(super) const fn status(&self) -> StatusCode {
@@ -164,6 +182,12 @@ impl Answer {
     fn header(&self) -> pingora::Result<ResponseHeader> {
         let mut header = ResponseHeader::build(self.status, Some(8))?;
         header.insert_header(header::CONTENT_TYPE, self.content_type)?;
+        if self.is_page {
+            for (name, value) in PAGE_FIELDS {
+                header.insert_header(name, value)?;
+            }
+            header.insert_header(header::VARY, navigation::TOLD_BY)?;
+        }
         header.insert_header(header::CONTENT_LENGTH, self.body.len().to_string())?;
         header.insert_header(header::CACHE_CONTROL, "no-store")?;
         header.insert_header(X_REQUEST_ID, self.request_id.as_str())?;

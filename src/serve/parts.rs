@@ -22,7 +22,7 @@ use crate::cache::{KeyCache, OwnerCache, Owners, Refresh, RoleTables, SessionCac
 use crate::config::{ConfigFile, Settings};
 use crate::control::api::Api;
 use crate::control::pages::Pages;
-use crate::control::{self, OwnSocket, SignIns};
+use crate::control::{self, OwnKeys, OwnSocket, SignIns};
 use crate::domain::Pepper;
 use crate::proxy::{
     Asker, CertificateWatch, ControlPlane, Core, Gateway, InFlight, Lineage, Listener, LiveRules,
@@ -172,6 +172,13 @@ impl Parts {
         let pages = Pages {
             sign_ins: self.sign_ins(&truth.pepper),
             tables: Arc::clone(tables),
+            own_keys: OwnKeys {
+                db: self.db.clone(),
+                tables: Arc::clone(tables),
+                keys: Arc::clone(&truth.keys),
+                pepper: truth.pepper.clone(),
+                clock: desk.clock.clone(),
+            },
         };
         tasks.spawn(socket.serve(control::router(api, pages)));
         Ok(Gateway::new(Core {

@@ -5,10 +5,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
 use super::visitor::Visitor;
-
-/// Nothing but this page, its stylesheet, and forms that lead to this site.
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
-                      base-uri 'none'; frame-ancestors 'none'";
+use crate::domain::PAGE_FIELDS;
 
 /// A page that says one thing.
 #[derive(Debug, Template)]
@@ -17,6 +14,8 @@ struct Message<'a> {
     title: &'a str,
     text: &'a str,
     request_id: &'a str,
+    /// Where to go on.
+    next: Option<&'a str>,
 }
 
 /// A page.
@@ -26,18 +25,8 @@ pub(super) fn page(status: StatusCode, page: &impl Template) -> Response {
     };
     let mut response = (status, html).into_response();
     let headers = response.headers_mut();
-    for (name, value) in [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::REFERRER_POLICY, "same-origin"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (
-            HeaderName::from_static("cross-origin-opener-policy"),
-            "same-origin",
-        ),
-    ] {
+    for (name, value) in PAGE_FIELDS {
+        let name = HeaderName::from_static(name);
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
@@ -45,15 +34,24 @@ pub(super) fn page(status: StatusCode, page: &impl Template) -> Response {
 
 /// A page that says what went wrong.
 pub(super) fn message(visitor: &Visitor, status: StatusCode, title: &str, text: &str) -> Response {
-    let request_id = &visitor.request.request_id;
-    page(
-        status,
-        &Message {
-            title,
-            text,
-            request_id,
-        },
-    )
+    let shown = Message {
+        title,
+        text,
+        request_id: &visitor.request.request_id,
+        next: None,
+    };
+    page(status, &shown)
+}
+
+/// What was to be ended has ended already, or never was theirs: one answer for both.
+pub(super) fn gone(visitor: &Visitor, back: &str) -> Response {
+    let shown = Message {
+        title: "Nothing was changed",
+        text: "There is none like this any more.",
+        request_id: &visitor.request.request_id,
+        next: Some(back),
+    };
+    page(StatusCode::NOT_FOUND, &shown)
 }
 
 /// On to another page, by GET.

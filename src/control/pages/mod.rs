@@ -8,8 +8,14 @@ mod account;
 mod answer;
 mod assets;
 mod cookie;
+mod device;
+mod frame;
+mod keys;
+mod moment;
+mod new_key;
 mod password;
 mod re_authenticate;
+mod sessions;
 mod sign_in;
 mod sign_out;
 mod visitor;
@@ -20,6 +26,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 
+use super::OwnKeys;
 use super::sign_in::SignIns;
 use crate::cache::RoleTables;
 
@@ -33,6 +40,8 @@ pub struct Pages {
     pub sign_ins: Option<SignIns>,
     /// Who may do what.
     pub tables: Arc<RoleTables>,
+    /// Makes and revokes the keys of people.
+    pub own_keys: OwnKeys,
 }
 
 /// All pages.
@@ -55,10 +64,19 @@ pub fn router(pages: Pages) -> Router {
         )
         .route("/.portcullis/sign-out", post(sign_out::submit))
         .route("/.portcullis/account", get(account::show))
-        .route("/.portcullis/account/password", post(password::submit))
+        .route(
+            "/.portcullis/account/keys",
+            get(keys::show).post(new_key::submit),
+        )
+        .route("/.portcullis/account/keys/{key}/revoke", post(keys::revoke))
+        .route("/.portcullis/account/sessions", get(sessions::show))
         .route(
             "/.portcullis/account/sessions/{session}/end",
-            post(account::end_session),
+            post(sessions::end),
+        )
+        .route(
+            "/.portcullis/account/password",
+            get(password::form).post(password::submit),
         )
         .layer(DefaultBodyLimit::max(MAX_FORM))
         .with_state(pages)
