@@ -12,7 +12,7 @@ use super::{dialect, error_page, grpc, navigation, rescue};
 use crate::domain::PAGE_FIELDS;
 use crate::policy::{Denial, DenialReason, Dialect, FixedResponse};
 
-/// Browsers ask for the key where they see Basic; other clients read Bearer.
+/// Browsers ask for the key where they see Basic, the first; other clients read Bearer.
 const CHALLENGES: [&str; 2] = [
     r#"Basic realm="Portcullis", charset="UTF-8""#,
     r#"Bearer realm="Portcullis""#,
@@ -37,6 +37,8 @@ pub(super) struct Answer {
     unknown_object: bool,
     /// Whether it is a page for a person.
     is_page: bool,
+    /// Whether a browser may ask its user for a key: it does where it sees Basic.
+    may_prompt: bool,
 }
 
 impl Answer {
@@ -58,6 +60,7 @@ impl Answer {
             message: Some(message.to_owned()),
             unknown_object: false,
             is_page: false,
+            may_prompt: true,
         }
     }
 
@@ -97,6 +100,7 @@ impl Answer {
             message: None,
             unknown_object: false,
             is_page: false,
+            may_prompt: true,
         }
     }
 
@@ -112,6 +116,7 @@ impl Answer {
             message: None,
             unknown_object: false,
             is_page: false,
+            may_prompt: true,
         }
     }
 
@@ -132,6 +137,13 @@ impl Answer {
             self.body = page.into();
             self.is_page = true;
         }
+        self
+    }
+
+    /// For a script in a page: its user has signed in elsewhere, and is asked for no key in the
+    /// middle of their work.
+    pub(super) const fn for_script(mut self) -> Self {
+        self.may_prompt = false;
         self
     }
 
@@ -192,8 +204,9 @@ impl Answer {
         header.insert_header(header::CACHE_CONTROL, "no-store")?;
         header.insert_header(X_REQUEST_ID, self.request_id.as_str())?;
         if self.status == StatusCode::UNAUTHORIZED {
-            for challenge in CHALLENGES {
-                header.append_header(header::WWW_AUTHENTICATE, challenge)?;
+            let asked = usize::from(!self.may_prompt);
+            for challenge in &CHALLENGES[asked..] {
+                header.append_header(header::WWW_AUTHENTICATE, *challenge)?;
             }
         }
         if let Some(seconds) = self.retry_after {

@@ -16,7 +16,7 @@ use super::client::Client;
 use super::consider::Learnt;
 use super::forward::Forwarded;
 use super::front::{BodyWatch, Connection};
-use super::navigation::wants_page;
+use super::navigation::{is_script, wants_page};
 use super::rate::RateState;
 use super::record;
 use super::rescue::Failure;
@@ -276,6 +276,9 @@ impl Exchange {
 
     /// A refusal as whoever sent the request can read it.
     pub(super) fn worded(&self, answer: Answer, sent: &RequestHeader) -> Answer {
+        if self.rules.sign_in && is_script(&sent.headers) {
+            return answer.for_script();
+        }
         if !wants_page(self, &sent.method, &sent.headers) {
             return answer;
         }

@@ -66,6 +66,13 @@ pub(super) fn to_sign_in(
     Some(format!("/.portcullis/{page}?return={back}"))
 }
 
+/// A browser that fetches for a page, and not to show one.
+pub(super) fn is_script(headers: &HeaderMap) -> bool {
+    headers
+        .get(SEC_FETCH_MODE)
+        .is_some_and(|mode| mode != "navigate")
+}
+
 /// A form that was filled in on a page, and not by a script.
 fn is_form(method: &Method, headers: &HeaderMap) -> bool {
     let mode = headers.get(SEC_FETCH_MODE);

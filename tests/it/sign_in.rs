@@ -11,6 +11,7 @@ mod keys;
 mod limits;
 mod refusals;
 mod step_up;
+mod walls;
 
 const ROUTES: &str = "
   - { route: GET /things, upstream: app, permission: datasets:read }
@@ -119,6 +120,13 @@ async fn a_page_leads_to_sign_in_and_back() {
         .browser()
         .send("GET /things", "Sec-Fetch-Mode: cors\r\n", "");
     assert_eq!(script.status, 401);
+    // Basic would have its browser ask for a key, in the middle of the page.
+    assert_eq!(
+        script.header("www-authenticate"),
+        ["Bearer realm=\"Portcullis\""]
+    );
+    let client = bench.browser().send("GET /things", "", "");
+    assert_eq!(client.header("www-authenticate").len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -26,7 +26,7 @@ struct Held {
     scope: Scope,
     /// Where: `acme / fraud`.
     path: String,
-    /// The display name.
+    /// The display name, if it says more.
     name: String,
     roles: Vec<String>,
 }
@@ -91,6 +91,8 @@ fn place(table: &RoleTable, scope: Scope) -> Option<(String, String)> {
     let path = format!("{tenant} / {}", project.slug);
     let name = match scope {
         Scope::Resource { .. } => "single objects".to_owned(),
+        // Which says no more.
+        _ if project.name == project.slug.as_str() => String::new(),
         _ => visible(&project.name).into_owned(),
     };
     Some((path, name))

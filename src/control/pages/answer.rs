@@ -1,11 +1,16 @@
 //! A page as an answer.
 
 use askama::Template;
+use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::visitor::Visitor;
+use crate::control::told::told;
 use crate::domain::PAGE_FIELDS;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A page that says one thing.
 #[derive(Debug, Template)]
@@ -54,15 +59,41 @@ pub(super) fn gone(visitor: &Visitor, back: &str) -> Response {
     page(StatusCode::NOT_FOUND, &shown)
 }
 
+/// Whatever a page's route answers is as guarded as a page, and if it tells of a mistake, it is
+/// one.
+pub(super) async fn guarded(request: Request, next: Next) -> Response {
+    let id = told(request.headers(), &X_REQUEST_ID).map(str::to_owned);
+    let mut response = next.run(request).await;
+    let status = response.status();
+    let is_page = response
+        .headers()
+        .contains_key(header::CONTENT_SECURITY_POLICY);
+    if !is_page && (status.is_client_error() || status.is_server_error()) {
+        response = page(
+            status,
+            &Message {
+                title: "This cannot be read",
+                text: "Go back, load the page anew and try again.",
+                request_id: id.as_deref().unwrap_or_default(),
+                next: None,
+            },
+        );
+    }
+    for (name, value) in PAGE_FIELDS {
+        let name = HeaderName::from_static(name);
+        if name != header::CONTENT_TYPE {
+            let headers = response.headers_mut();
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+    response
+}
+
 /// On to another page, by GET.
 pub(super) fn see_other(path: &str) -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();
     if let Ok(path) = HeaderValue::try_from(path) {
         response.headers_mut().insert(header::LOCATION, path);
     }
-    let no_store = HeaderValue::from_static("no-store");
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, no_store);
     response
 }

@@ -48,7 +48,8 @@ struct Row {
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Offered {
     path: String,
-    name: String,
+    /// With the display name, if that says more.
+    text: String,
 }
 
 impl From<OwnKey> for Row {
@@ -157,9 +158,12 @@ fn offered(pages: &Pages, SignedIn { person, .. }: &SignedIn) -> Vec<Offered> {
 }
 
 fn offer(table: &RoleTable, project: &Project) -> Option<Offered> {
-    let tenant = table.tenant(project.tenant)?;
-    Some(Offered {
-        path: format!("{}/{}", tenant.slug, project.slug),
-        name: visible(&project.name).into_owned(),
-    })
+    let path = format!("{}/{}", table.tenant(project.tenant)?.slug, project.slug);
+    let says_more = project.name != project.slug.as_str();
+    let text = if says_more {
+        format!("{path} – {}", visible(&project.name))
+    } else {
+        path.clone()
+    };
+    Some(Offered { path, text })
 }

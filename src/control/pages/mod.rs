@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn;
 use axum::routing::{get, post};
 
 use super::OwnKeys;
@@ -79,6 +80,7 @@ pub fn router(pages: Pages) -> Router {
             get(password::form).post(password::submit),
         )
         .layer(DefaultBodyLimit::max(MAX_FORM))
+        .layer(from_fn(answer::guarded))
         .with_state(pages)
         .merge(assets)
 }

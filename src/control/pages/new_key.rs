@@ -36,6 +36,7 @@ struct KeyMadePage<'a> {
 /// What the form holds.
 #[derive(Debug, Deserialize)]
 pub(super) struct Filled {
+    #[serde(default)]
     csrf_token: String,
     once: String,
     name: String,

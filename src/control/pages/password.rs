@@ -25,6 +25,7 @@ struct PasswordPage<'a> {
 /// What the form holds.
 #[derive(Deserialize)]
 pub(super) struct Filled {
+    #[serde(default)]
     csrf_token: String,
     current: SecretString,
     new: SecretString,

@@ -1,15 +1,13 @@
 //! A refusal is a page for a person, and what it always was for a program.
 
 use super::{Bench, PASSWORD, ROUTES, TYPED};
-use crate::support::browser::{Browser, NAVIGATION, OWN_PAGE};
+use crate::support::browser::{Browser, DOCUMENT, NAVIGATION, OWN_PAGE};
 use crate::support::gateway::{TestGateway, until, yaml};
 use crate::support::http2::{Fate, Http2};
 use crate::support::raw::Answer;
 use crate::support::upstream::Upstream;
 
 const SCRIPT: &str = "Sec-Fetch-Mode: cors\r\nSec-Fetch-Site: same-origin\r\nAccept: text/html\r\n";
-const DOCUMENT: &str =
-    "Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\nAccept: text/html\r\n";
 
 fn is_page(answer: &Answer) {
     assert_eq!(answer.header("content-type"), ["text/html; charset=utf-8"]);
@@ -32,7 +30,7 @@ fn is_for_programs(answer: &Answer) {
     assert_ne!(answer.header("content-type"), ["text/html; charset=utf-8"]);
     assert!(answer.header("vary").is_empty(), "{answer:?}");
     assert!(answer.header("content-security-policy").is_empty());
-    assert!(!answer.body.contains('<'), "{answer:?}");
+    assert!(!answer.body.starts_with('<'), "{answer:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
