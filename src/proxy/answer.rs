@@ -24,6 +24,8 @@ const RETRY_AFTER: u64 = 1;
 /// An answer, a refusal or a fixed one, ready to be sent.
 pub(super) struct Answer {
     status: StatusCode,
+    /// What it says in one word, if it is a refusal.
+    code: &'static str,
     content_type: &'static str,
     body: Bytes,
     request_id: String,
@@ -45,13 +47,14 @@ impl Answer {
     pub(super) fn new(
         status: StatusCode,
         dialect: Dialect,
-        code: &str,
+        code: &'static str,
         message: &str,
         request_id: &str,
     ) -> Self {
         let (content_type, body) = dialect::body(dialect, status, code, message, request_id);
         Self {
             status,
+            code,
             content_type,
             body: body.into(),
             request_id: request_id.to_owned(),
@@ -92,6 +95,7 @@ impl Answer {
     pub(super) fn fixed(fixed: &FixedResponse, request_id: &str) -> Self {
         Self {
             status: fixed.status,
+            code: "",
             content_type: "application/json",
             body: Bytes::copy_from_slice(fixed.body.as_bytes()),
             request_id: request_id.to_owned(),
@@ -108,6 +112,7 @@ impl Answer {
     pub(super) fn redirect(location: String, request_id: &str) -> Self {
         Self {
             status: StatusCode::PERMANENT_REDIRECT,
+            code: "",
             content_type: "text/plain",
             body: Bytes::new(),
             request_id: request_id.to_owned(),
@@ -130,9 +135,15 @@ impl Answer {
 
     /// A refusal as a page, for a person with a browser; other answers stay what they are.
     pub(super) fn for_person(mut self, signed_in: bool) -> Self {
-        let message = self.message.as_deref();
-        let page =
-            message.and_then(|it| error_page::render(self.status, it, &self.request_id, signed_in));
+        let page = self.message.as_deref().and_then(|message| {
+            let refusal = error_page::Refusal {
+                status: self.status,
+                code: self.code,
+                message,
+                request_id: &self.request_id,
+            };
+            error_page::render(&refusal, signed_in)
+        });
         if let Some(page) = page {
             self.body = page.into();
             self.is_page = true;

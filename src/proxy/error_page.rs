@@ -8,7 +8,7 @@ use http::StatusCode;
 use crate::domain::visible;
 
 #[derive(Debug, Template)]
-#[template(path = "refused.html")]
+#[template(path = "error_page.html")]
 struct RefusedPage<'a> {
     status: u16,
     title: &'a str,
@@ -19,23 +19,46 @@ struct RefusedPage<'a> {
     signed_in: bool,
 }
 
-/// A page about this refusal; `None` if it cannot be made.
-pub(super) fn render(
-    status: StatusCode,
-    message: &str,
-    request_id: &str,
-    signed_in: bool,
-) -> Option<String> {
-    let (title, advice) = words(status);
+/// What programs are told.
+pub(super) struct Refusal<'a> {
+    pub(super) status: StatusCode,
+    pub(super) code: &'a str,
+    pub(super) message: &'a str,
+    pub(super) request_id: &'a str,
+}
+
+/// A page about it; `None` if it cannot be made.
+pub(super) fn render(refusal: &Refusal<'_>, signed_in: bool) -> Option<String> {
+    let (title, advice) = of_code(refusal.code).unwrap_or_else(|| words(refusal.status));
     let shown = RefusedPage {
-        status: status.as_u16(),
+        status: refusal.status.as_u16(),
         title,
-        what: &visible(message),
+        what: &visible(refusal.message),
         advice,
-        request_id: &visible(request_id),
+        request_id: &visible(refusal.request_id),
         signed_in,
     };
     shown.render().ok()
+}
+
+/// Where the status alone would lead a person astray.
+fn of_code(code: &str) -> Option<(&'static str, &'static str)> {
+    match code {
+        "project_required" | "project_ambiguous" => Some((
+            "Which project?",
+            "You have roles in several projects, and this address does not tell which of them it \
+             is about. Ask an operator for an address that does.",
+        )),
+        "route_denied" => Some((
+            "This is closed",
+            "Nobody can use it here, whatever their role. Go back and try another way.",
+        )),
+        "cross_site" => Some((
+            "Not from another site",
+            "Open the page on this site and do it there.",
+        )),
+        _ => None,
+    }
 }
 
 /// What happened, in a few words, and what a person can do.
@@ -102,18 +125,34 @@ const fn words(status: StatusCode) -> (&'static str, &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::Denial;
 
     #[test]
     fn whatever_it_is_told_is_text() {
-        let status = StatusCode::FORBIDDEN;
-        let page = render(status, "<script>\"'&\u{202e}", "<id>", true).unwrap();
+        let evil = Refusal {
+            status: StatusCode::FORBIDDEN,
+            code: "permission_missing",
+            message: "<script>\"'&\u{202e}",
+            request_id: "<id>",
+        };
+        let page = render(&evil, true).unwrap();
         assert!(
             page.contains("&#60;script&#62;&#34;&#39;&#38;\\u{202e}"),
             "{page}"
         );
         assert!(page.contains("<code>&#60;id&#62;</code>"), "{page}");
         assert!(page.contains("/.portcullis/account"), "{page}");
-        let stranger = render(status, "No.", "id", false).unwrap();
+        let stranger = render(&evil, false).unwrap();
         assert!(!stranger.contains("/.portcullis/account"), "{stranger}");
+    }
+
+    #[test]
+    fn every_reason_to_word_otherwise_is_a_code() {
+        let codes = [
+            Denial::project_required().code(),
+            Denial::project_ambiguous().code(),
+        ];
+        assert!(codes.into_iter().all(|code| of_code(code).is_some()));
+        assert!(of_code("permission_missing").is_none());
     }
 }

@@ -30,7 +30,7 @@ export const launch = () =>
 
 // A browser of somebody's own, which notes what the pages complain about.
 export async function person(browser, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1100, height: 900 }, ...options });
+  const context = await browser.newContext({ viewport: { width: 1100, height: 700 }, ...options });
   context.setDefaultTimeout(30_000);
   const page = await context.newPage();
   const complaints = [];

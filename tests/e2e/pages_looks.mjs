@@ -10,7 +10,6 @@ import { after, before } from "node:test";
 import { account, fillIn, launch, password, person, test, url } from "./chromium.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const who = "ann.o'neill";
 const make = async (page) => {
   await page.goto(`${account}/keys`);
   await page.getByRole("textbox", { name: "Name" }).fill("Notebook");
@@ -20,6 +19,8 @@ const make = async (page) => {
 
 // How each page is reached; those at the end need somebody who is signed in.
 const open = (path) => (page) => page.goto(url + path);
+const refused = (path, status) => async (page) =>
+  assert.equal((await page.goto(url + path)).status(), status, path);
 const strangers = {
   "sign-in": open("/.portcullis/sign-in?return=/things"),
   "sign-in-wrong": async (page) => {
@@ -47,9 +48,7 @@ const pages = {
     await page.getByRole("alert").waitFor();
   },
   "re-authenticate": open("/.portcullis/re-authenticate?return=/things"),
-  "error-403": open("/secrets"),
-  "error-404": open("/nothing"),
-  "error-502": open("/away"),
+  "error-which-project": refused("/things", 400),
   "nothing-changed": async (page) => {
     await page.goto(`${account}/sessions`);
     const id = "00000000-0000-4000-8000-000000000000";
@@ -58,6 +57,13 @@ const pages = {
     await form.getByRole("button").click();
     await page.getByRole("heading", { name: "Nothing was changed" }).waitFor();
   },
+};
+
+// Somebody with one project.
+const errors = {
+  "error-403": refused("/secrets", 403),
+  "error-404": refused("/nothing", 404),
+  "error-502": refused("/away", 502),
 };
 
 let browser;
@@ -86,12 +92,15 @@ async function walk(options, look) {
     await go(page);
     await look(page, name);
   }
-  await page.goto(account);
-  await fillIn(page, who);
-  await page.waitForURL(account);
-  for (const [name, go] of Object.entries(pages)) {
-    await go(page);
-    await look(page, name);
+  for (const [who, shown] of [["ann.o'neill", pages], ["viewer", errors]]) {
+    await page.context().clearCookies();
+    await page.goto(account);
+    await fillIn(page, who);
+    await page.waitForURL(account);
+    for (const [name, go] of Object.entries(shown)) {
+      await go(page);
+      await look(page, name);
+    }
   }
   assert.deepEqual(complaints, []);
 }
