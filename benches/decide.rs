@@ -331,6 +331,7 @@ fn route(n: usize, read: PermissionIndex) -> Result<Route> {
         project: None,
         event: "model.read".into(),
         re_auth: None,
+        completeness: portcullis::policy::Completeness::default(),
         dialect: Dialect::Problem,
         forward_headers: Vec::new(),
         websocket: false,

@@ -67,6 +67,7 @@ fn route(at: usize, line: &str) -> Option<Route> {
         project: None,
         event: "a.b".into(),
         re_auth: None,
+        completeness: portcullis::policy::Completeness::default(),
         dialect: Dialect::Problem,
         forward_headers: Vec::new(),
         websocket: false,

@@ -36,6 +36,7 @@ impl CachedSession {
             sign_in: Some(SignIn {
                 authenticated_at: session.authenticated_at,
                 methods: session.methods.clone(),
+                pending: session.pending,
             }),
         });
         let last_active = AtomicI64::new(session.last_active_at.timestamp());

@@ -29,6 +29,11 @@ pub(super) enum UsersCommand {
         /// E-mail address
         email: Email,
     },
+    /// Take a user's second factors away, for who has lost them, and end their sessions
+    ResetFactors {
+        /// E-mail address
+        email: Email,
+    },
     /// Disable a user: keys and sessions stop working at once, nothing is lost
     Disable {
         /// E-mail address or id
@@ -66,6 +71,13 @@ impl Run for UsersCommand {
                 db.set_password(author, &email, &hash).await?;
                 let done = json!({ "email": email.as_str() });
                 let text = format!("{email} has a new password");
+                Ok(session.output.done(&done, &text)?)
+            }
+            Self::ResetFactors { email } => {
+                let (db, author) = (&session.db, &mut session.author);
+                let removed = db.reset_factors(author, &email).await?;
+                let done = json!({ "email": email.as_str(), "removed": removed });
+                let text = format!("{email} signs in by password alone ({removed} removed)");
                 Ok(session.output.done(&done, &text)?)
             }
             Self::Disable { user } => set_disabled(session, &user, true).await,

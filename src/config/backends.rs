@@ -13,6 +13,7 @@ use super::reader::{Fields, Reader};
 use super::resources::Types;
 use super::route::{self, Surroundings};
 use super::route_map::{compile, with_overrides};
+use super::settings::SignIn;
 use super::settings::{Provision, Upstream};
 use super::{catalogue, identity, sections, sign_in, upstream};
 use crate::domain::{BuiltInRole, Catalogue};
@@ -31,7 +32,11 @@ pub(super) struct Backends {
 }
 
 /// Reads all of it, since no part can be checked without the others.
-pub(super) fn read(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Backends> {
+pub(super) fn read(
+    reader: Reader<'_>,
+    fields: &Fields<'_>,
+    sign_in: Option<&SignIn>,
+) -> Option<Backends> {
     let upstreams = upstream::read(reader, fields);
     let names: BTreeSet<Arc<str>> = upstreams.keys().cloned().collect();
     let mut choices = preset::choices(reader, fields, &names);
@@ -75,6 +80,7 @@ pub(super) fn read(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Backends> 
         .flat_map(|preset| preset.routes(&surroundings));
     let mut routes = with_overrides(of_presets, own);
     sign_in::mark_sensitive(reader, fields, &mut routes);
+    sign_in::mark_completeness(sign_in, &mut routes);
     let provisions = presets.iter().filter_map(Preset::provision).collect();
     refuse_upgrades(reader, &routes, &upstreams);
     let routes = compile(reader, routes);

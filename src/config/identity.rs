@@ -8,7 +8,7 @@ use super::reader::{Fields, Reader};
 use crate::policy::{Field, Template, TemplateError, fold};
 
 /// What every backend is told, in oauth2-proxy's names and our own.
-const DEFAULTS: [(&str, &str); 8] = [
+const DEFAULTS: [(&str, &str); 10] = [
     ("x-forwarded-user", "{principal.label}"),
     ("x-forwarded-email", "{principal.email}"),
     ("x-forwarded-preferred-username", "{principal.name}"),
@@ -17,6 +17,8 @@ const DEFAULTS: [(&str, &str); 8] = [
     ("x-portcullis-tenant", "{tenant.slug}"),
     ("x-portcullis-project", "{project.slug}"),
     ("x-portcullis-roles", "{roles}"),
+    ("x-portcullis-acr", "{session.acr}"),
+    ("x-portcullis-amr", "{session.amr}"),
 ];
 
 /// Names that frame a message, carry a credential, or that the gateway sets itself.

@@ -200,7 +200,7 @@ fn settings(reader: Reader<'_>, node: &Node) -> Option<Settings> {
     let workers = sections::workers(reader, &fields);
     let rate = rate::of_all(reader, &fields);
     let rate_limits = rate::limits(reader, &fields);
-    let backends = backends::read(reader, &fields);
+    let backends = backends::read(reader, &fields, sign_in.as_ref());
     let (listen, private_listen) = listeners?;
     let backends = backends?;
     Some(Settings {

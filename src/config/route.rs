@@ -16,8 +16,8 @@ use super::settings::CONTROL_PLANE;
 use super::{body, catalogue, identity, limits, objects, rate, sections, source, upstream};
 use crate::domain::{Catalogue, RoleScope};
 use crate::policy::{
-    Condition, Dialect, FixedResponse, HostPattern, OwnedHeaders, Pattern, Requirement, Route,
-    RouteTimeouts,
+    Completeness, Condition, Dialect, FixedResponse, HostPattern, OwnedHeaders, Pattern,
+    Requirement, Route, RouteTimeouts,
 };
 
 /// Those of [`objects::KEYS`] besides.
@@ -145,6 +145,7 @@ fn route(reader: Reader<'_>, node: &Node, surroundings: &Surroundings<'_>) -> Op
     Some(Route {
         event: event.unwrap_or_else(|| requirement.default_event(resource.as_ref())),
         re_auth: None,
+        completeness: Completeness::default(),
         rate: rate::named(&quotas, &line.label, &hosts),
         label: line.label,
         methods: line.methods,

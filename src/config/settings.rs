@@ -11,9 +11,10 @@ use chrono::TimeDelta;
 use http::{HeaderName, Method};
 use ipnet::IpNet;
 use secrecy::SecretString;
+use url::Url;
 
 use super::certificate::{Authorities, ServerCertificate};
-use crate::domain::{BuiltInRole, Catalogue, Permission, Rates, WhenFull};
+use crate::domain::{BuiltInRole, Catalogue, Mfa, Permission, Rates, WhenFull};
 use crate::policy::{
     BodyTemplate, Dialect, HeadLimits, Origin, OwnedHeaders, ResourceType, Route, RouteMap,
     Template,
@@ -239,6 +240,10 @@ pub struct SignIn {
     pub lifetime: TimeDelta,
     /// How many a person may have at once; `None`: any number.
     pub max_sessions: Option<u32>,
+    /// Whether by two factors.
+    pub mfa: Mfa,
+    /// Where people find this site; `None`: nobody has said, and there are no passkeys.
+    pub public_url: Option<Url>,
     /// The list of passwords that nobody may choose.
     pub breached_passwords: Option<Arc<Path>>,
 }

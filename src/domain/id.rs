@@ -44,6 +44,10 @@ id! {
     BindingId,
     /// A session.
     SessionId,
+    /// A passkey.
+    PasskeyId,
+    /// A question to a browser's authenticator.
+    CeremonyId,
     /// The record of a backend's object.
     ResourceId,
     /// An audit event (`UUIDv7`): what makes its delivery exactly once.

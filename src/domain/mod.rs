@@ -29,7 +29,10 @@ pub use control_headers::ControlHeaders;
 pub use cookie::SessionCookie;
 pub use credential::{CredentialId, CredentialKind};
 pub use event::{Actor, AuditEvent, AuditResult, ResourceRef};
-pub use id::{BindingId, EventId, PrincipalId, ProjectId, ResourceId, RoleId, SessionId, TenantId};
+pub use id::{
+    BindingId, CeremonyId, EventId, PasskeyId, PrincipalId, ProjectId, ResourceId, RoleId,
+    SessionId, TenantId,
+};
 pub use page_fields::PAGE_FIELDS;
 pub use path::{Email, MalformedName, PrincipalName, ProjectPath, ScopePath};
 pub use pepper::Pepper;
@@ -42,7 +45,7 @@ pub use resource::{Owner, ResourceKey, Whose};
 pub use return_path::{NotOurs, ReturnPath};
 pub use role::{Binding, BuiltInRole, Effect, Role, RoleScope};
 pub use scope::{Project, Scope, Tenant};
-pub use session::{MalformedSession, Method, Session, SessionToken};
+pub use session::{Assurance, MalformedSession, Method, Mfa, Session, SessionToken};
 pub use slug::{MalformedSlug, Slug};
 pub use visible::{is_hidden, visible};
 pub use when_full::WhenFull;

@@ -83,6 +83,10 @@ impl FromStr for SessionToken {
 pub enum Method {
     /// A password.
     Pwd,
+    /// A code that is good for once.
+    Otp,
+    /// A passkey, which proves its possession, and which verified its user.
+    Pop,
 }
 
 impl Method {
@@ -91,6 +95,66 @@ impl Method {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pwd => "pwd",
+            Self::Otp => "otp",
+            Self::Pop => "pop",
+        }
+    }
+}
+
+/// How sure it is who somebody is, by the levels of NIST SP 800-63B.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Assurance {
+    /// By one factor.
+    Aal1,
+    /// By two.
+    Aal2,
+}
+
+impl Assurance {
+    /// What these are good for. A passkey alone is two: who has it, and unlocks it.
+    #[must_use]
+    pub fn of(methods: &[Method]) -> Self {
+        let has = |method| methods.contains(&method);
+        if has(Method::Pop) || (has(Method::Pwd) && has(Method::Otp)) {
+            Self::Aal2
+        } else {
+            Self::Aal1
+        }
+    }
+
+    /// The `acr` of `OpenID` Connect.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Aal1 => "aal1",
+            Self::Aal2 => "aal2",
+        }
+    }
+}
+
+/// Whether people prove who they are by two factors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mfa {
+    /// They cannot.
+    Off,
+    /// Who has set up a second one is asked for it.
+    #[default]
+    Optional,
+    /// Everybody must.
+    Required,
+}
+
+impl Mfa {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Off, Self::Optional, Self::Required];
+
+    /// The word in YAML.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Optional => "optional",
+            Self::Required => "required",
         }
     }
 }
@@ -107,6 +171,8 @@ impl FromStr for Method {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "pwd" => Ok(Self::Pwd),
+            "otp" => Ok(Self::Otp),
+            "pop" => Ok(Self::Pop),
             _ => Err(MalformedSession),
         }
     }
@@ -139,6 +205,8 @@ pub struct Session {
     pub user_agent: String,
     /// How its holder proved who they are.
     pub methods: Vec<Method>,
+    /// Whether it waits for its holder's second factor, and is good for nothing else.
+    pub pending: bool,
     /// When it was revoked.
     pub revoked_at: Option<DateTime<Utc>>,
 }
@@ -157,6 +225,22 @@ mod tests {
         assert_eq!(again.id(), token.id());
         assert_eq!(again.secret(), token.secret());
         assert!(!format!("{token:?}").contains(&text[ID_LEN..]));
+    }
+
+    #[test]
+    fn two_factors_are_a_password_and_a_code_or_a_passkey() {
+        use Method::{Otp, Pop, Pwd};
+        for (methods, level) in [
+            (&[][..], "aal1"),
+            (&[Pwd], "aal1"),
+            (&[Otp], "aal1"),
+            (&[Pwd, Pwd], "aal1"),
+            (&[Otp, Pwd], "aal2"),
+            (&[Pop], "aal2"),
+            (&[Pwd, Pop], "aal2"),
+        ] {
+            assert_eq!(Assurance::of(methods).as_str(), level, "{methods:?}");
+        }
     }
 
     #[test]

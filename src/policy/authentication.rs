@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::{CredentialId, Method, PermissionSet, Principal, ProjectId};
+use crate::domain::{Assurance, CredentialId, Method, PermissionSet, Principal, ProjectId};
 
 /// The outcome of authentication: one credential a request, and a rejected one
 /// ends the chain.
@@ -87,6 +87,33 @@ pub struct SignIn {
     pub authenticated_at: DateTime<Utc>,
     /// How.
     pub methods: Vec<Method>,
+    /// Whether they have a second factor and have not proved it: good for nothing else.
+    pub pending: bool,
+}
+
+impl SignIn {
+    /// How sure it is who they are.
+    #[must_use]
+    pub fn assurance(&self) -> Assurance {
+        Assurance::of(&self.methods)
+    }
+
+    /// How they proved it, in words of RFC 8176, separated by commas.
+    #[must_use]
+    pub fn amr(&self) -> String {
+        let methods = self.methods.iter().map(|method| method.as_str());
+        let mfa = (self.assurance() >= Assurance::Aal2).then_some("mfa");
+        methods.chain(mfa).collect::<Vec<_>>().join(",")
+    }
+}
+
+impl Subject {
+    /// Whether no more is known of them than one of their factors.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        let sign_in = self.credential.sign_in.as_ref();
+        sign_in.is_some_and(|sign_in| sign_in.pending)
+    }
 }
 
 impl CredentialLimits {

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::{
-    Asked, Authentication, Denial, DenialReason, Grant, Lookup, Permit, Question, Requirement,
-    Route, Sight, Subject,
+    Asked, Authentication, Completeness, Denial, DenialReason, Grant, Lookup, Permit, Question,
+    Requirement, Route, Sight, Subject,
     find_scope::{Entry, find_project, named_project},
     find_tenant::find_tenant,
     is_same_origin,
     same_origin::is_harmless,
 };
-use crate::domain::{Project, ResourceRef, RoleScope, Tenant};
+use crate::domain::{Assurance, Project, ResourceRef, RoleScope, Tenant};
 
 mod objects;
 pub(super) mod reading;
@@ -141,6 +141,7 @@ fn judge(question: &Question<'_>, facts: &mut Facts) -> Result<Verdict, DenialRe
             case.claim.on(project, None, made)?
         }
     };
+    two_factors(case)?;
     recent(case)?;
     let mut verdict = rights::verdict(case, facts, grant);
     if case.route.objects.judge_answers() {
@@ -161,6 +162,10 @@ fn is_public(question: &Question<'_>, facts: &mut Facts) -> Result<bool, DenialR
     }
     match question.authentication {
         Authentication::NotPresented | Authentication::Ended(_) => Ok(true),
+        Authentication::Authenticated(subject) if subject.is_pending() => {
+            facts.subject = None;
+            Ok(true)
+        }
         Authentication::Authenticated(subject) => from_own_page(question, subject).map(|()| true),
         Authentication::Rejected(why) => Err(DenialReason::Rejected(*why)),
         Authentication::Unavailable => Err(DenialReason::TruthUnavailable),
@@ -174,6 +179,7 @@ fn open_case<'q>(
 ) -> Result<Case<'q>, DenialReason> {
     let subject = known(question.authentication)?;
     from_own_page(question, subject)?;
+    begun(question, subject)?;
     let route = routed(&question.lookup)?;
     let wanted = match &route.requirement {
         Requirement::Permission { name, index } => Some((name, *index)),
@@ -208,6 +214,30 @@ fn from_own_page(question: &Question<'_>, subject: &Subject) -> Result<(), Denia
         return Ok(());
     }
     Err(DenialReason::CrossSite)
+}
+
+/// Who has proved one of their factors is as good as a stranger, but where they prove the other.
+fn begun(question: &Question<'_>, subject: &Subject) -> Result<(), DenialReason> {
+    let enough = match &question.lookup {
+        Lookup::Found { route, .. } => route.completeness == Completeness::Begun,
+        _ => false,
+    };
+    if enough || !subject.is_pending() {
+        return Ok(());
+    }
+    Err(DenialReason::SecondFactor)
+}
+
+/// Where two factors are asked of everybody, whoever may not do it at all is not asked for them.
+fn two_factors(case: Case<'_>) -> Result<(), DenialReason> {
+    let wanted = case.route.completeness == Completeness::TwoFactors;
+    let sign_in = case.claim.subject.credential.sign_in.as_ref();
+    match sign_in {
+        Some(sign_in) if wanted && sign_in.assurance() < Assurance::Aal2 => {
+            Err(DenialReason::SecondFactor)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What is sensitive wants a person who has proved lately who they are; whoever may not do it at

@@ -25,6 +25,8 @@ pub enum DenialReason {
         /// How many seconds ago it may have been.
         max_age: i64,
     },
+    /// This person has proved one factor, and two are asked for (RFC 9470).
+    SecondFactor,
     /// No route.
     NoRoute,
     /// A route, but not for this method.
@@ -198,6 +200,7 @@ impl Denial {
             DenialReason::Rejected(rejection) | DenialReason::Ended(rejection) => rejection.code(),
             DenialReason::CrossSite => "cross_site",
             DenialReason::ReAuthenticate { .. } => "reauthentication_required",
+            DenialReason::SecondFactor => "second_factor_required",
             DenialReason::NoRoute => "no_route",
             DenialReason::WrongMethod(_) => "method_not_routed",
             DenialReason::DeniedRoute(_) => "route_denied",
@@ -246,6 +249,9 @@ impl Denial {
                 "This needs a sign-in that is at most {max_age} s old: sign in again at \
                  /.portcullis/re-authenticate."
             ),
+            DenialReason::SecondFactor => "This needs a sign-in with a second factor: prove it at \
+                 /.portcullis/second-factor."
+                .to_owned(),
             DenialReason::NoRoute => "There is no such route.".to_owned(),
             DenialReason::WrongMethod(_) => "This route does not take this method.".to_owned(),
             DenialReason::DeniedRoute(why) => format!("This route is closed: {why}."),

@@ -66,7 +66,9 @@ pub use permit::Permit;
 pub use pointer::{MalformedPointer, Pointer, PointerSegment};
 pub use question::{Circumstances, Named, NamedObjects, Question};
 pub use role_table::RoleTable;
-pub use route::{Dialect, FixedResponse, Origin, Requirement, Route, RouteTimeouts, Source};
+pub use route::{
+    Completeness, Dialect, FixedResponse, Origin, Requirement, Route, RouteTimeouts, Source,
+};
 pub use route_map::{Lookup, Params, RouteMap};
 pub use same_origin::is_same_origin;
 use scene::{Asked, Scene};

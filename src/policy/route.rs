@@ -43,6 +43,8 @@ pub struct Route {
     pub event: Arc<str>,
     /// How long ago a person may have proved who they are, if it is sensitive.
     pub re_auth: Option<TimeDelta>,
+    /// How far somebody must have signed in, if they have a session.
+    pub completeness: Completeness,
     /// How a refusal is worded.
     pub dialect: Dialect,
     /// Client headers that pass in addition to the usual ones.
@@ -149,6 +151,20 @@ impl fmt::Display for Requirement {
             Self::Deny { reason } => write!(f, "deny: {reason}"),
         }
     }
+}
+
+/// How far somebody must have signed in. A key is always enough.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Completeness {
+    /// By one factor, even if a second one is still to come.
+    Begun,
+    /// By all that they have set up.
+    Known,
+    /// The same, and by two factors wherever that is asked of everybody.
+    #[default]
+    Complete,
+    /// By two factors.
+    TwoFactors,
 }
 
 /// An answer that needs no backend.

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::RoleScope;
-use crate::policy::{Dialect, Origin, Requirement, RouteTimeouts};
+use crate::policy::{Completeness, Dialect, Origin, Requirement, RouteTimeouts};
 
 pub(in crate::policy) fn route(text: &str) -> Route {
     let (methods, rest) = text.split_once(' ').unwrap();
@@ -28,6 +28,7 @@ pub(in crate::policy) fn route(text: &str) -> Route {
         project: None,
         event: "request.forwarded".into(),
         re_auth: None,
+        completeness: Completeness::default(),
         dialect: Dialect::Problem,
         forward_headers: Vec::new(),
         websocket: false,

@@ -26,7 +26,7 @@ pub struct Scene<'a> {
 #[derive(Debug)]
 pub(super) enum Asked<'a> {
     /// As it stands in the question.
-    Now(&'a Question<'a>, OnceCell<RequestFacts>),
+    Now(&'a Question<'a>, OnceCell<Box<RequestFacts>>),
     /// As it was.
     Then(&'a RequestFacts),
 }
@@ -38,7 +38,9 @@ impl<'a> Asked<'a> {
 
     pub(super) fn facts(&self) -> &RequestFacts {
         match self {
-            Self::Now(question, facts) => facts.get_or_init(|| RequestFacts::of(question)),
+            Self::Now(question, facts) => {
+                facts.get_or_init(|| Box::new(RequestFacts::of(question)))
+            }
             Self::Then(facts) => facts,
         }
     }

@@ -26,11 +26,15 @@ pub enum Field {
     ProjectSlug,
     /// `{roles}`: names of the roles that hold, comma separated.
     Roles,
+    /// `{session.acr}`: how sure it is who it is; absent for a key.
+    SessionAcr,
+    /// `{session.amr}`: how they proved it; absent for a key.
+    SessionAmr,
 }
 
 impl Field {
     /// Every field.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::PrincipalId,
         Self::PrincipalEmail,
         Self::PrincipalName,
@@ -41,6 +45,8 @@ impl Field {
         Self::ProjectId,
         Self::ProjectSlug,
         Self::Roles,
+        Self::SessionAcr,
+        Self::SessionAmr,
     ];
 
     /// The word between the braces.
@@ -57,6 +63,8 @@ impl Field {
             Self::ProjectId => "project.id",
             Self::ProjectSlug => "project.slug",
             Self::Roles => "roles",
+            Self::SessionAcr => "session.acr",
+            Self::SessionAmr => "session.amr",
         }
     }
 }

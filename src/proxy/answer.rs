@@ -86,6 +86,12 @@ impl Answer {
                 );
                 answer.special = Some((header::WWW_AUTHENTICATE, challenge));
             }
+            DenialReason::SecondFactor => {
+                let challenge = "Bearer error=\"insufficient_user_authentication\", \
+                                 error_description=\"a second factor is needed\", \
+                                 acr_values=\"aal2\"";
+                answer.special = Some((header::WWW_AUTHENTICATE, challenge.to_owned()));
+            }
             DenialReason::ResourceUnknown => answer.unknown_object = true,
             _ => {}
         }
@@ -126,9 +132,9 @@ impl Answer {
     }
 
     /// Another page in the place of the one that was asked for.
-    pub(super) fn see_other(location: String, request_id: &str) -> Self {
+    pub(super) fn elsewhere(status: StatusCode, location: String, request_id: &str) -> Self {
         Self {
-            status: StatusCode::SEE_OTHER,
+            status,
             ..Self::redirect(location, request_id)
         }
     }

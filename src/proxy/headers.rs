@@ -241,6 +241,9 @@ pub(super) fn put_identity(
 
 pub(super) fn value_of(permit: &Permit, field: Field) -> Option<Cow<'_, str>> {
     let principal = permit.subject().map(|subject| &*subject.principal);
+    let sign_in = permit
+        .subject()
+        .and_then(|it| it.credential.sign_in.as_ref());
     let (tenant, project) = (permit.tenant(), permit.project());
     match field {
         Field::PrincipalId => principal.map(|p| p.id.to_string().into()),
@@ -252,6 +255,8 @@ pub(super) fn value_of(permit: &Permit, field: Field) -> Option<Cow<'_, str>> {
         Field::TenantSlug => tenant.map(|t| Cow::Borrowed(t.slug.as_str())),
         Field::ProjectId => project.map(|p| p.id.to_string().into()),
         Field::ProjectSlug => project.map(|p| Cow::Borrowed(p.slug.as_str())),
+        Field::SessionAcr => Some(sign_in?.assurance().as_str().into()),
+        Field::SessionAmr => Some(sign_in?.amr().into()),
         Field::Roles => principal.map(|_| role_names(permit).into()),
     }
 }

@@ -1,6 +1,6 @@
 //! A person who is not known, and looks at a page: they are asked to sign in.
 
-use http::{HeaderMap, HeaderName, Method, header};
+use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::exchange::Exchange;
@@ -18,6 +18,11 @@ const VALUE: &AsciiSet = &CONTROLS
     .add(b'<')
     .add(b'>')
     .add(b'?');
+
+const RE_AUTHENTICATE: &str = "re-authenticate";
+
+/// Longest form that is kept, in bytes, as the route there takes it.
+const MAX_KEPT: u64 = 32 * 1024;
 
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
@@ -38,12 +43,12 @@ pub(super) fn wants_page(exchange: &Exchange, method: &Method, headers: &HeaderM
 }
 
 /// Where a browser is sent that would else be told that nobody is known, or that its user must
-/// prove anew who they are; `None` for a client that would not know what to do there.
+/// prove anew who they are, and how; `None` for a client that would not know what to do there.
 pub(super) fn to_sign_in(
     exchange: &Exchange,
     headers: &HeaderMap,
     denial: &Denial,
-) -> Option<String> {
+) -> Option<(StatusCode, String)> {
     let request = exchange
         .request
         .as_ref()
@@ -51,19 +56,34 @@ pub(super) fn to_sign_in(
     let method = request.method();
     let page = match denial.reason() {
         DenialReason::Unauthenticated | DenialReason::Ended(_) => "sign-in",
-        DenialReason::ReAuthenticate { .. } => "re-authenticate",
+        DenialReason::ReAuthenticate { .. } => RE_AUTHENTICATE,
+        DenialReason::SecondFactor => "second-factor",
         _ => return None,
     };
-    let back = if is_navigation(method, headers) {
-        request.target().parse::<ReturnPath>().ok()
-    } else if page == "re-authenticate" && is_form(method, headers) {
-        former_page(headers, request.authority())
-    } else {
+    let target = || request.target().parse::<ReturnPath>().ok();
+    let (status, page, back) = if is_navigation(method, headers) {
+        (StatusCode::SEE_OTHER, page, target())
+    } else if page == "sign-in" || !is_form(method, headers) {
         return None;
+    } else if let Some(to) = target().filter(|_| page == RE_AUTHENTICATE && can_be_kept(headers)) {
+        // The browser sends the form there once more, as it is.
+        let page = "re-authenticate/form";
+        (StatusCode::TEMPORARY_REDIRECT, page, Some(to))
+    } else {
+        let page_of_form = former_page(headers, request.authority());
+        (StatusCode::SEE_OTHER, page, page_of_form)
     };
     let back = back.unwrap_or_default();
     let back = utf8_percent_encode(back.as_str(), VALUE);
-    Some(format!("/.portcullis/{page}?return={back}"))
+    Some((status, format!("/.portcullis/{page}?return={back}")))
+}
+
+/// Whether a form is of those that the page which asks can offer again.
+fn can_be_kept(headers: &HeaderMap) -> bool {
+    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let length = text(&header::CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
+    text(&header::CONTENT_TYPE) == Some("application/x-www-form-urlencoded")
+        && length.is_some_and(|length| length <= MAX_KEPT)
 }
 
 /// A browser that fetches for a page, and not to show one.

@@ -13,6 +13,7 @@ pub(super) fn status(reason: &DenialReason) -> StatusCode {
         DenialReason::Unauthenticated
         | DenialReason::Rejected(_)
         | DenialReason::Ended(_)
+        | DenialReason::SecondFactor
         | DenialReason::ReAuthenticate { .. } => StatusCode::UNAUTHORIZED,
         DenialReason::NoRoute | DenialReason::ResourceUnknown => StatusCode::NOT_FOUND,
         DenialReason::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,

@@ -171,7 +171,7 @@ impl Gateway {
         let default = exchange.default_dialect();
         let dialect = facts.route.as_ref().map_or(default, |route| route.dialect);
         let answer = match to_sign_in(exchange, &session.req_header().headers, &denial) {
-            Some(location) => Answer::see_other(location, exchange.request_id()),
+            Some((status, location)) => Answer::elsewhere(status, location, exchange.request_id()),
             None => Answer::of_denial(&denial, dialect, exchange.request_id()),
         };
         let malformed = matches!(denial.reason(), DenialReason::Malformed(_));

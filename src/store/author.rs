@@ -96,7 +96,9 @@ impl Done {
         self
     }
 
-    pub(super) fn detail(mut self, key: &str, value: impl Into<Value>) -> Self {
+    /// With this beside it.
+    #[must_use]
+    pub fn detail(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.details.insert(key.to_owned(), value.into());
         self
     }

@@ -15,6 +15,8 @@ use crate::domain::{Email, PrincipalId, PrincipalName};
 pub struct Account {
     /// Who.
     pub id: PrincipalId,
+    /// Their address.
+    pub email: String,
     /// Whether they may act at all.
     pub disabled: bool,
     /// Their password's hash; `None`: they have none.
@@ -29,7 +31,8 @@ impl Db {
     /// `Unavailable`.
     pub async fn account(&self, email: &Email) -> Result<Option<Account>> {
         let row = sqlx::query!(
-            r#"SELECT p.id, p.disabled_at IS NOT NULL AS "disabled!", w.hash AS "hash?"
+            r#"SELECT p.id, p.email AS "email!", p.disabled_at IS NOT NULL AS "disabled!",
+                   w.hash AS "hash?"
                FROM principals p LEFT JOIN passwords w ON w.principal_id = p.id
                WHERE p.kind = 'user' AND p.email = $1"#,
             email.as_str(),
@@ -38,9 +41,26 @@ impl Db {
         .await?;
         Ok(row.map(|row| Account {
             id: PrincipalId(row.id),
+            email: row.email,
             disabled: row.disabled,
             hash: row.hash,
         }))
+    }
+
+    /// The address of the user of this id; `None`: there is none, or they may not act.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn address_of(&self, id: PrincipalId) -> Result<Option<String>> {
+        let email = sqlx::query_scalar!(
+            r#"SELECT email AS "email!" FROM principals
+               WHERE id = $1 AND kind = 'user' AND disabled_at IS NULL"#,
+            id.0,
+        )
+        .fetch_optional(&mut *self.read().await?)
+        .await?;
+        Ok(email)
     }
 
     /// Gives a person a password (`password.changed`), and ends their sessions.

@@ -24,6 +24,7 @@ struct SessionRow {
     address: Option<String>,
     user_agent: String,
     methods: Vec<String>,
+    pending: bool,
     revoked_at: Option<DateTime<Utc>>,
     last_active_at: DateTime<Utc>,
 }
@@ -51,6 +52,7 @@ impl TryFrom<SessionRow> for Session {
             methods: methods
                 .collect::<std::result::Result<_, _>>()
                 .map_err(StoreError::corrupt)?,
+            pending: row.pending,
             revoked_at: row.revoked_at,
         })
     }
@@ -67,7 +69,7 @@ impl Db {
             SessionRow,
             r#"SELECT s.id, s.principal_id, s.secret_hash, s.created_at, s.authenticated_at,
                    s.expires_at, s.idle_seconds, host(s.address) AS address, s.user_agent,
-                   s.methods, s.revoked_at,
+                   s.methods, s.pending, s.revoked_at,
                    coalesce(a.last_active_at, s.created_at) AS "last_active_at!"
                FROM sessions s LEFT JOIN session_activity a ON a.session_id = s.id
                WHERE s.id = $1"#,
@@ -88,10 +90,11 @@ impl Db {
             SessionRow,
             r#"SELECT s.id, s.principal_id, s.secret_hash, s.created_at, s.authenticated_at,
                    s.expires_at, s.idle_seconds, host(s.address) AS address, s.user_agent,
-                   s.methods, s.revoked_at,
+                   s.methods, s.pending, s.revoked_at,
                    coalesce(a.last_active_at, s.created_at) AS "last_active_at!"
                FROM sessions s LEFT JOIN session_activity a ON a.session_id = s.id
-               WHERE s.principal_id = $1 AND s.revoked_at IS NULL AND s.expires_at > $2
+               WHERE s.principal_id = $1 AND NOT s.pending AND s.revoked_at IS NULL
+                   AND s.expires_at > $2
                    AND coalesce(a.last_active_at, s.created_at)
                        > $2 - make_interval(secs => s.idle_seconds)
                ORDER BY s.created_at DESC, s.id"#,
@@ -218,8 +221,8 @@ impl ApiTx {
         let idle = i32::try_from(new.idle.num_seconds()).unwrap_or(i32::MAX);
         sqlx::query!(
             "INSERT INTO sessions (id, principal_id, secret_hash, created_at, authenticated_at,
-                 expires_at, idle_seconds, address, user_agent, methods)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::inet, $9, $10)",
+                 expires_at, idle_seconds, address, user_agent, methods, pending)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::inet, $9, $10, $11)",
             new.id.0,
             new.principal.0,
             &new.secret_hash.0,
@@ -230,12 +233,14 @@ impl ApiTx {
             new.address.map(|address| address.to_string()),
             new.user_agent,
             &methods,
+            new.pending,
         )
         .execute(self.connection())
         .await?;
         let done = Done::new("session.created", "session", &new.id);
         let ended: Vec<_> = ended.iter().map(ToString::to_string).collect();
-        Ok(done.detail("methods", methods).detail("ended", ended))
+        let done = done.detail("methods", methods).detail("ended", ended);
+        Ok(done.detail("pending", new.pending))
     }
 
     /// An attempt that counted as failed was none.
@@ -279,8 +284,8 @@ impl ApiTx {
         let ended = sqlx::query_scalar!(
             "UPDATE sessions SET revoked_at = $4 WHERE id IN (
                  SELECT s.id FROM sessions s
-                 WHERE s.principal_id = $1 AND s.id <> $2 AND s.revoked_at IS NULL
-                     AND s.expires_at > $4
+                 WHERE s.principal_id = $1 AND s.id <> $2 AND NOT s.pending
+                     AND s.revoked_at IS NULL AND s.expires_at > $4
                  ORDER BY s.created_at DESC, s.id OFFSET $3)
              RETURNING id",
             new.principal.0,

@@ -47,6 +47,8 @@ const pages = {
     await page.getByRole("button", { name: "Change it" }).click();
     await page.getByRole("alert").waitFor();
   },
+  factors: open("/.portcullis/account/factors"),
+  totp: open("/.portcullis/account/factors/totp"),
   "re-authenticate": open("/.portcullis/re-authenticate?return=/things"),
   "error-which-project": refused("/things", 400),
   "nothing-changed": async (page) => {

@@ -7,6 +7,7 @@ use portcullis::domain::KeyToken;
 use serde_json::Value;
 
 use crate::support::postgres::TestPostgres;
+use crate::support::store::migrations;
 
 /// The program, on a database of its own.
 struct Cli {
@@ -19,7 +20,7 @@ impl Cli {
             postgres: TestPostgres::start().await,
         };
         let migrated = cli.json(&format!("migrate --url {}", cli.postgres.owner_url()));
-        assert_eq!(migrated["applied"].as_array().unwrap().len(), 10);
+        assert_eq!(migrated["applied"].as_array().unwrap().len(), migrations());
         cli
     }
 

@@ -7,8 +7,10 @@ use crate::support::gateway::{Keys, TestGateway, until, yaml};
 use crate::support::upstream::Upstream;
 
 mod ended;
+mod factors;
 mod keys;
 mod limits;
+mod passkeys;
 mod refusals;
 mod step_up;
 mod walls;
@@ -17,6 +19,7 @@ const ROUTES: &str = "
   - { route: GET /things, upstream: app, permission: datasets:read }
   - { route: POST /things, upstream: app, permission: datasets:create, event: dataset.created }
   - { route: GET /me, upstream: app, authenticated: true }
+  - { route: GET /strong, upstream: app, authenticated: true, when: 'session.acr == \"aal2\"' }
   - { route: GET /open, upstream: app, public: \"for all\" }
 ";
 const PASSWORD: &str = "correct horse battery";
@@ -35,7 +38,7 @@ impl Bench {
 
     async fn with_rules(sign_in: &str) -> Self {
         let upstream = Upstream::ok();
-        let text = format!("{sign_in}\n{}", yaml(upstream.address(), ROUTES));
+        let text = rules(sign_in, &upstream);
         let gateway = TestGateway::start(&text).await;
         let keys = gateway.seed();
         for who in ["editor", "viewer"] {
@@ -47,6 +50,11 @@ impl Bench {
             gateway,
             keys,
         }
+    }
+
+    /// A configuration with another `sign_in:`.
+    fn rules(&self, sign_in: &str) -> String {
+        rules(sign_in, &self.upstream)
     }
 
     fn browser(&self) -> Browser {
@@ -74,6 +82,10 @@ impl Bench {
         let found = events.into_iter().rfind(|event| event["event"] == name);
         found.unwrap_or_else(|| panic!("no {name}"))
     }
+}
+
+fn rules(sign_in: &str, upstream: &Upstream) -> String {
+    format!("{sign_in}\n{}", yaml(upstream.address(), ROUTES))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use portcullis::domain::RoleScope;
 use portcullis::store::{AuditFilter, Db, StoreError, migrate};
 
 use crate::support::postgres::TestPostgres;
-use crate::support::store::{TestStore, noon, operator, roles};
+use crate::support::store::{TestStore, migrations, noon, operator, roles};
 
 #[tokio::test]
 async fn several_at_once_and_once_more_do_no_harm() {
@@ -20,7 +20,7 @@ async fn several_at_once_and_once_more_do_no_harm() {
         migrate(&url, &mut other, &roles)
     );
     let (first, second) = (first.unwrap(), second.unwrap());
-    assert_eq!(first.applied.len() + second.applied.len(), 10);
+    assert_eq!(first.applied.len() + second.applied.len(), migrations());
     assert_eq!(first.roles_written.len() + second.roles_written.len(), 5);
     let third = migrate(&url, &mut one, &roles).await.unwrap();
     assert_eq!(third, portcullis::store::Migrated::default());
@@ -51,8 +51,8 @@ async fn two_databases_of_one_cluster_migrate_at_once() {
         migrate(&first, &mut one, &roles),
         migrate(&second, &mut other, &roles)
     );
-    assert_eq!(first.unwrap().applied.len(), 10);
-    assert_eq!(second.unwrap().applied.len(), 10);
+    assert_eq!(first.unwrap().applied.len(), migrations());
+    assert_eq!(second.unwrap().applied.len(), migrations());
 }
 
 #[tokio::test]

@@ -5,12 +5,17 @@ use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::visitor::Visitor;
 use crate::control::told::told;
-use crate::domain::PAGE_FIELDS;
+use crate::domain::{PAGE_FIELDS, ReturnPath};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// As [`PAGE_FIELDS`] has it, and the one script.
+const SCRIPTED: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
+                        base-uri 'none'; frame-ancestors 'none'; script-src 'self'; \
+                        connect-src 'self'";
 
 /// A page that says one thing.
 #[derive(Debug, Template)]
@@ -35,6 +40,27 @@ pub(super) fn page(status: StatusCode, page: &impl Template) -> Response {
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+/// A page on which passkeys may be used: only with them it has the script.
+pub(super) fn scripted_page(
+    status: StatusCode,
+    shown: &impl Template,
+    has_script: bool,
+) -> Response {
+    let mut response = page(status, shown);
+    if has_script {
+        let policy = HeaderValue::from_static(SCRIPTED);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
+
+/// A page of ours, and where to go from there.
+pub(super) fn with_return(page: &str, back: &ReturnPath) -> String {
+    let back = utf8_percent_encode(back.as_str(), NON_ALPHANUMERIC);
+    format!("{page}?return={back}")
 }
 
 /// A page that says what went wrong.
@@ -65,10 +91,10 @@ pub(super) async fn guarded(request: Request, next: Next) -> Response {
     let id = told(request.headers(), &X_REQUEST_ID).map(str::to_owned);
     let mut response = next.run(request).await;
     let status = response.status();
-    let is_page = response
-        .headers()
-        .contains_key(header::CONTENT_SECURITY_POLICY);
-    if !is_page && (status.is_client_error() || status.is_server_error()) {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    // As the library words what no handler got to see; scripts get JSON.
+    let is_bare = kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if is_bare && (status.is_client_error() || status.is_server_error()) {
         response = page(
             status,
             &Message {
@@ -82,8 +108,8 @@ pub(super) async fn guarded(request: Request, next: Next) -> Response {
     for (name, value) in PAGE_FIELDS {
         let name = HeaderName::from_static(name);
         if name != header::CONTENT_TYPE {
-            let headers = response.headers_mut();
-            headers.insert(name, HeaderValue::from_static(value));
+            let field = response.headers_mut().entry(name);
+            field.or_insert(HeaderValue::from_static(value));
         }
     }
     response

@@ -14,3 +14,15 @@ pub(super) async fn stylesheet() -> impl IntoResponse {
     ];
     (headers, STYLESHEET)
 }
+
+const PASSKEYS: &str = include_str!("../../../templates/passkeys.js");
+
+/// What passkeys need: no browser gives them to a page without a script.
+pub(super) async fn passkeys() -> impl IntoResponse {
+    let headers = [
+        (header::CONTENT_TYPE, "text/javascript; charset=utf-8"),
+        (header::CACHE_CONTROL, "public, max-age=300"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, PASSKEYS)
+}

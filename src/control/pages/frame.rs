@@ -10,6 +10,7 @@ pub(super) enum Place {
     Keys,
     Sessions,
     Password,
+    Factors,
 }
 
 /// For the templates that extend `account_base.html`.
@@ -19,6 +20,8 @@ pub(super) struct Frame {
     pub(super) email: String,
     /// Of this session's forms.
     pub(super) token: String,
+    /// Whether there are second factors here.
+    factors: bool,
     here: Place,
 }
 
@@ -28,18 +31,18 @@ impl Frame {
             name: visible(&person.principal.name).into_owned(),
             email: visible(person.principal.label()).into_owned(),
             token: visitor.sign_ins.form_token(person.session),
+            factors: visitor.sign_ins.has_factors(),
             here,
         }
     }
 
     /// Whether this is the page of the navigation's entry.
-    pub(super) const fn is(&self, place: Place) -> bool {
-        matches!(
-            (self.here, place),
-            (Place::Overview, Place::Overview)
-                | (Place::Keys, Place::Keys)
-                | (Place::Sessions, Place::Sessions)
-                | (Place::Password, Place::Password)
-        )
+    pub(super) fn is(&self, place: Place) -> bool {
+        self.here == place
+    }
+
+    /// Whether the navigation leads to second factors.
+    pub(super) const fn has_factors(&self) -> bool {
+        self.factors
     }
 }

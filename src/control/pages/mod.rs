@@ -9,15 +9,20 @@ mod answer;
 mod assets;
 mod cookie;
 mod device;
+mod factors;
 mod frame;
+mod kept;
 mod keys;
 mod moment;
 mod new_key;
+mod passkeys;
 mod password;
 mod re_authenticate;
+mod second_factor;
 mod sessions;
 mod sign_in;
 mod sign_out;
+mod totp;
 mod visitor;
 
 use std::sync::Arc;
@@ -31,8 +36,8 @@ use super::OwnKeys;
 use super::sign_in::SignIns;
 use crate::cache::RoleTables;
 
-/// Longest form, in bytes: a password of any length that is one, and room.
-const MAX_FORM: usize = 16 * 1024;
+/// Longest form, in bytes: one that is kept, and what asks for a password. Most routes take less.
+const MAX_FORM: usize = 64 * 1024;
 
 /// What the pages work with.
 #[derive(Clone, Debug)]
@@ -47,10 +52,12 @@ pub struct Pages {
 
 /// All pages.
 pub fn router(pages: Pages) -> Router {
-    let assets = Router::new().route(
-        "/.portcullis/assets/portcullis.css",
-        get(assets::stylesheet),
-    );
+    let assets = Router::new()
+        .route(
+            "/.portcullis/assets/portcullis.css",
+            get(assets::stylesheet),
+        )
+        .route("/.portcullis/assets/passkeys.js", get(assets::passkeys));
     if pages.sign_ins.is_none() {
         return assets;
     }
@@ -63,6 +70,7 @@ pub fn router(pages: Pages) -> Router {
             "/.portcullis/re-authenticate",
             get(re_authenticate::form).post(re_authenticate::submit),
         )
+        .route("/.portcullis/re-authenticate/form", post(kept::submit))
         .route("/.portcullis/sign-out", post(sign_out::submit))
         .route("/.portcullis/account", get(account::show))
         .route(
@@ -79,8 +87,49 @@ pub fn router(pages: Pages) -> Router {
             "/.portcullis/account/password",
             get(password::form).post(password::submit),
         )
+        .merge(factors())
         .layer(DefaultBodyLimit::max(MAX_FORM))
         .layer(from_fn(answer::guarded))
         .with_state(pages)
         .merge(assets)
+}
+
+/// Second factors: proving one, and setting them up.
+fn factors() -> Router<Pages> {
+    Router::new()
+        .route("/.portcullis/sign-in/passkey", post(passkeys::sign_in))
+        .route(
+            "/.portcullis/sign-in/passkey/question",
+            post(passkeys::question_to_anybody),
+        )
+        .route(
+            "/.portcullis/second-factor",
+            get(second_factor::form).post(second_factor::submit),
+        )
+        .route(
+            "/.portcullis/second-factor/passkey",
+            post(second_factor::question),
+        )
+        .route("/.portcullis/account/factors", get(factors::show))
+        .route(
+            "/.portcullis/account/factors/recovery-codes",
+            post(factors::new_codes),
+        )
+        .route(
+            "/.portcullis/account/factors/totp",
+            get(totp::form).post(totp::submit),
+        )
+        .route(
+            "/.portcullis/account/factors/totp/remove",
+            post(factors::remove_totp),
+        )
+        .route("/.portcullis/account/factors/passkeys", post(passkeys::add))
+        .route(
+            "/.portcullis/account/factors/passkeys/question",
+            post(passkeys::question_for_new),
+        )
+        .route(
+            "/.portcullis/account/factors/passkeys/{passkey}/remove",
+            post(factors::remove_passkey),
+        )
 }

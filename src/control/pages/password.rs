@@ -61,7 +61,7 @@ pub(super) async fn submit(signed_in: SignedIn, Form(form): Form<Filled>) -> Res
     };
     let request = visitor.request.clone();
     let sign_ins = &visitor.sign_ins;
-    let changed = sign_ins.change_password(request, &person.principal, &typed);
+    let changed = sign_ins.change_password(request, &person.principal, person.session, &typed);
     let wrong = match (changed.await, visitor.cookie) {
         (Ok(Changed::Done(token)), Some(cookie)) => {
             return with_cookie(see_other("/.portcullis/account"), cookie, &token);

@@ -11,10 +11,12 @@ use serde::Deserialize;
 
 use super::answer::{page, see_other};
 use super::cookie::with_cookie;
-use super::sign_in::{From, Told, back, told, waiting};
+use super::sign_in::{From, Told, back, begun_at, told, waiting};
 use super::sign_out::foreign_form;
 use super::visitor::SignedIn;
-use crate::domain::ReturnPath;
+use super::{kept, second_factor};
+use crate::control::sign_in::Begun;
+use crate::domain::{ReturnPath, SessionCookie};
 
 #[derive(Debug, Template)]
 #[template(path = "re_authenticate.html")]
@@ -22,6 +24,8 @@ struct ReAuthenticatePage<'a> {
     email: &'a str,
     back: &'a ReturnPath,
     token: String,
+    /// A form that waits, sealed.
+    kept: &'a str,
     wrong: Option<&'a str>,
 }
 
@@ -33,6 +37,8 @@ pub(super) struct Filled {
     password: SecretString,
     #[serde(default, rename = "return")]
     back: String,
+    #[serde(default)]
+    kept: String,
 }
 
 /// The form.
@@ -41,7 +47,7 @@ pub(super) async fn form(
     from: Result<Query<From>, QueryRejection>,
 ) -> Response {
     let back = back(&from.map(|Query(from)| from.back).unwrap_or_default());
-    show(&signed_in, &back, None)
+    show(&signed_in, &back, None, None)
 }
 
 /// The form, filled in. Another session takes the place of this one.
@@ -56,23 +62,52 @@ pub(super) async fn submit(signed_in: SignedIn, Form(form): Form<Filled>) -> Res
     let (of, former) = (&person.principal, person.session);
     let renewed = sign_ins.re_authenticate(request, of, former, &form.password);
     match (renewed.await, visitor.cookie) {
-        (Ok(token), Some(cookie)) => with_cookie(see_other(back.as_str()), cookie, &token),
+        (Ok(begun), Some(cookie)) => go_on(signed_in, &begun, cookie, (&back, &form.kept)).await,
         (Ok(_), None) => see_other("/.portcullis/sign-in"),
         (Err(refusal), _) => {
             let Told { status, text, wait } = told(&refusal, "The password is wrong.");
-            let mut response = show(&signed_in, &back, Some(&text));
+            let kept = Some(&*form.kept);
+            let mut response = show(&signed_in, &back, kept, Some(&text));
             *response.status_mut() = status;
             waiting(response, wait)
         }
     }
 }
 
-fn show(signed_in: &SignedIn, back: &ReturnPath, wrong: Option<&str>) -> Response {
+/// On to where they wanted, with the form that they had sent.
+async fn go_on(
+    mut signed_in: SignedIn,
+    begun: &Begun,
+    cookie: SessionCookie,
+    (back, kept): (&ReturnPath, &str),
+) -> Response {
+    let session = begun.token.id();
+    let shown = if kept.is_empty() {
+        None
+    } else if begun.pending {
+        signed_in.person.session = session;
+        Some(second_factor::ask(&signed_in, back, kept).await)
+    } else {
+        kept::again(&signed_in, session, kept)
+    };
+    match shown {
+        Some(shown) => with_cookie(shown, cookie, &begun.token),
+        None => begun_at(begun, cookie, back),
+    }
+}
+
+pub(super) fn show(
+    signed_in: &SignedIn,
+    back: &ReturnPath,
+    kept: Option<&str>,
+    wrong: Option<&str>,
+) -> Response {
     let SignedIn { visitor, person } = signed_in;
     let shown = ReAuthenticatePage {
         email: person.principal.email.as_deref().unwrap_or_default(),
         back,
         token: visitor.sign_ins.form_token(person.session),
+        kept: kept.unwrap_or_default(),
         wrong,
     };
     page(StatusCode::OK, &shown)

@@ -9,11 +9,11 @@ use axum::response::Response;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::answer::{message, page, see_other};
+use super::answer::{message, scripted_page, see_other, with_return};
 use super::cookie::with_cookie;
 use super::visitor::Visitor;
-use crate::control::sign_in::{Refusal, Typed};
-use crate::domain::ReturnPath;
+use crate::control::sign_in::{Begun, Refusal, Typed};
+use crate::domain::{ReturnPath, SessionCookie};
 
 #[derive(Debug, Template)]
 #[template(path = "sign_in.html")]
@@ -24,6 +24,8 @@ struct SignInPage<'a> {
     back: &'a ReturnPath,
     /// What was wrong.
     wrong: Option<&'a str>,
+    /// Whether there are passkeys.
+    passkeys: bool,
 }
 
 /// Where the browser came from.
@@ -51,12 +53,7 @@ pub(super) async fn form(visitor: Visitor, from: Result<Query<From>, QueryReject
     if visitor.cookie.is_none() {
         return unsafe_here(&visitor);
     }
-    let shown = SignInPage {
-        email: "",
-        back: &back,
-        wrong: None,
-    };
-    page(StatusCode::OK, &shown)
+    show(&visitor, "", &back, None)
 }
 
 /// The form, filled in.
@@ -88,19 +85,44 @@ pub(super) async fn submit(
         .by_password(visitor.request.clone(), &typed)
         .await;
     match signed_in {
-        Ok(token) => with_cookie(see_other(back.as_str()), cookie, &token),
-        Err(refusal) => refused(&refusal, &typed.name, &back),
+        Ok(begun) => begun_at(&begun, cookie, &back),
+        Err(refusal) => refused(&visitor, &refusal, &typed.name, &back),
     }
 }
 
-fn refused(refusal: &Refusal, email: &str, back: &ReturnPath) -> Response {
-    let Told { status, text, wait } = told(refusal, "The address or the password is wrong.");
+/// On to where they wanted, or first to their second factor.
+pub(super) fn begun_at(begun: &Begun, cookie: SessionCookie, back: &ReturnPath) -> Response {
+    let to = if begun.pending {
+        with_return("/.portcullis/second-factor", back)
+    } else {
+        back.as_str().to_owned()
+    };
+    with_cookie(see_other(&to), cookie, &begun.token)
+}
+
+fn refused(visitor: &Visitor, refusal: &Refusal, email: &str, back: &ReturnPath) -> Response {
+    let told = told(refusal, "The address or the password is wrong.");
+    show(visitor, email, back, Some(&told))
+}
+
+/// The form, and what was wrong with it.
+pub(super) fn show(
+    visitor: &Visitor,
+    email: &str,
+    back: &ReturnPath,
+    wrong: Option<&Told>,
+) -> Response {
     let shown = SignInPage {
         email,
         back,
-        wrong: Some(&text),
+        wrong: wrong.map(|told| &*told.text),
+        passkeys: visitor.sign_ins.has_passkeys(),
     };
-    waiting(page(status, &shown), wait)
+    let status = wrong.map_or(StatusCode::OK, |told| told.status);
+    waiting(
+        scripted_page(status, &shown, shown.passkeys),
+        wrong.and_then(|told| told.wait),
+    )
 }
 
 /// What somebody hears who is not signed in.

@@ -8,9 +8,9 @@ use sha2::Sha256;
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::throttle::{self, Throttle};
-use super::{Proven, Refusal, SignIns};
+use super::{Begun, Proven, Refusal, SignIns};
 use crate::authn::{Checked, Password};
-use crate::domain::{Email, SessionToken};
+use crate::domain::Email;
 use crate::store::api::ApiRequest;
 use crate::store::{Attempt, Claims, Done, Rehashed, StoreError};
 
@@ -29,7 +29,7 @@ impl SignIns {
         &self,
         request: ApiRequest,
         typed: &Typed,
-    ) -> Result<SessionToken, Refusal> {
+    ) -> Result<Begun, Refusal> {
         let name = normal(&typed.name);
         let email = name.parse::<Email>().ok();
         let attempt = self.attempt(&name, &request);
@@ -91,7 +91,7 @@ impl SignIns {
         }))
     }
 
-    async fn refused(
+    pub(super) async fn refused(
         &self,
         request: ApiRequest,
         email: Option<&Email>,
@@ -106,13 +106,17 @@ impl SignIns {
     }
 
     pub(super) fn attempt(&self, name: &str, request: &ApiRequest) -> Attempt {
-        let key = self.pepper.derive(b"accounts of sign-in attempts");
-        let mac = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes a key of any length");
-        let account = mac.chain_update(name.as_bytes()).finalize();
         Attempt {
-            account: account.into_bytes().into(),
+            account: self.account(name.as_bytes()),
             source: throttle::source(request.ip),
         }
+    }
+
+    /// What stands for an account where attempts are counted.
+    pub(super) fn account(&self, name: &[u8]) -> [u8; 32] {
+        let key = self.pepper.derive(b"accounts of sign-in attempts");
+        let mac = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes a key of any length");
+        mac.chain_update(name).finalize().into_bytes().into()
     }
 }
 

@@ -4,9 +4,9 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Refusal, SEE_OTHER, SignIns};
+use super::{Refusal, SEE_OTHER, SignIns, Terms};
 use crate::authn::{BreachedPasswords, Checked, Password, UnfitPassword};
-use crate::domain::{Principal, SessionToken};
+use crate::domain::{Method, Principal, SessionId, SessionToken};
 use crate::store::api::ApiRequest;
 use crate::store::{Claims, StoreError};
 
@@ -35,6 +35,7 @@ impl SignIns {
         &self,
         request: ApiRequest,
         of: &Principal,
+        former: SessionId,
         typed: &Change,
     ) -> Result<Changed, Refusal> {
         if typed.new.expose_secret() != typed.again.expose_secret() {
@@ -46,11 +47,13 @@ impl SignIns {
         };
         let attempt = self.attempt(of.label(), &request);
         if let Some(wait) = self.admit(&attempt).await? {
+            self.not_renewed(request, of, "throttled").await?;
             return Err(Refusal::Throttled(wait));
         }
         let current = Password::parse(&typed.current).ok();
         let hash = self.db.password_of(of.id).await?;
         if self.passwords.check(current, hash).await? == Checked::Wrong {
+            self.not_renewed(request, of, "credentials_wrong").await?;
             return Err(Refusal::Wrong);
         }
         if self.is_breached(&new).await? {
@@ -59,7 +62,10 @@ impl SignIns {
         let mut rng = StdRng::from_os_rng();
         let hash = self.passwords.hash(new, &mut rng).await?;
         let token = SessionToken::generate(&mut rng);
-        let session = self.session(&token, of.id, &request);
+        // What else they proved who they are by, they go on with.
+        let former = self.db.find_session(former).await?;
+        let methods = former.map_or_else(|| vec![Method::Pwd], |former| former.methods);
+        let session = self.session(&token, of.id, &request, &Terms::complete(methods));
         let now = self.clock.now();
         let mut change = self.db.act_for(Claims::Gateway, request, now).await?;
         change.forgive(&attempt).await?;

@@ -1,33 +1,48 @@
 //! From a name and a password to a session, and to its end.
 
+mod by_passkey;
 mod by_password;
 mod change_password;
+mod factors;
 mod forms;
+mod kept;
+mod passkeys;
 mod re_authenticate;
+mod second_factor;
 mod throttle;
 
+use chrono::TimeDelta;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
 pub(super) use self::by_password::Typed;
 pub(super) use self::change_password::{Change, Changed};
+pub(super) use self::factors::{Added, Proposal};
 pub(super) use self::forms::is_from_own_page;
-use crate::authn::{HashError, Passwords};
+pub(super) use self::kept::KeptForm;
+pub(super) use self::passkeys::{Answered, Question};
+pub(super) use self::second_factor::Proof;
+use crate::authn::{HashError, PasskeyError, Passkeys, Passwords, Seal};
 use crate::clock::Clock;
 use crate::config::SignIn as Settings;
-use crate::domain::{Actor, Method, Pepper, PrincipalId, Session, SessionId, SessionToken};
+use crate::domain::{Actor, Method, Mfa, Pepper, PrincipalId, Session, SessionId, SessionToken};
 use crate::store::api::{ApiRequest, ApiTx};
 use crate::store::{Attempt, Claims, Db, Rehashed, StoreError};
 
 /// The status of what leads on to another page.
 const SEE_OTHER: u16 = 303;
 
+/// How long somebody has to prove their second factor.
+const PENDING: TimeDelta = TimeDelta::minutes(10);
+
 /// Signs people in.
 #[derive(Clone, Debug)]
 pub struct SignIns {
     db: Db,
     passwords: Passwords,
+    passkeys: Option<Passkeys>,
     pepper: Pepper,
+    seal: Seal,
     clock: Clock,
     settings: Settings,
 }
@@ -60,6 +75,39 @@ impl From<HashError> for Refusal {
     }
 }
 
+impl From<PasskeyError> for Refusal {
+    fn from(error: PasskeyError) -> Self {
+        match error {
+            PasskeyError::Malformed(_) | PasskeyError::Refused(_) => Self::Wrong,
+            PasskeyError::Corrupt(_) => Self::Failed(StoreError::Corrupt(error.to_string())),
+        }
+    }
+}
+
+/// A session that has begun.
+#[derive(Debug)]
+pub(super) struct Begun {
+    /// For the cookie.
+    pub(super) token: SessionToken,
+    /// Whether its holder is yet to prove their second factor.
+    pub(super) pending: bool,
+}
+
+/// What a session begins with.
+#[derive(Clone, Debug)]
+struct Terms {
+    methods: Vec<Method>,
+    pending: bool,
+}
+
+impl Terms {
+    /// All that is asked for was proved, by these.
+    const fn complete(methods: Vec<Method>) -> Self {
+        let pending = false;
+        Self { methods, pending }
+    }
+}
+
 /// Somebody who has proved who they are.
 struct Proven {
     id: PrincipalId,
@@ -75,19 +123,22 @@ impl SignIns {
         Self {
             db,
             passwords: Passwords::new(cores),
+            passkeys: settings.public_url.as_ref().and_then(Passkeys::of),
+            seal: Seal::new(&pepper),
             pepper,
             clock,
             settings,
         }
     }
 
-    /// Begins a session; the attempt does not count as failed any more.
+    /// Begins a session. The attempt does not count as failed any more, unless there is more to
+    /// prove.
     async fn begin(
         &self,
         mut request: ApiRequest,
         proven: Proven,
         attempt: &Attempt,
-    ) -> Result<SessionToken, StoreError> {
+    ) -> Result<Begun, StoreError> {
         request.actor = Actor {
             kind: "user",
             id: Some(proven.id.to_string()),
@@ -95,17 +146,44 @@ impl SignIns {
         };
         let token = SessionToken::generate(&mut StdRng::from_os_rng());
         request.credential = Some(token.id().to_string());
-        let session = self.session(&token, proven.id, &request);
+        let terms = self.by_password_alone(proven.id).await?;
+        let session = self.session(&token, proven.id, &request, &terms);
         let now = self.clock.now();
         let mut change = self.db.act_for(Claims::Gateway, request, now).await?;
         if let Some(rehashed) = proven.rehashed {
             change.rehash(proven.id, &rehashed).await?;
         }
-        change.forgive(attempt).await?;
-        let ended = self.end_surplus(&mut change, &session).await?;
+        let ended = self.accept(&mut change, &session, &[attempt]).await?;
         let done = change.begin_session(&session, &ended).await?;
         change.commit(done, SEE_OTHER).await?;
-        Ok(token)
+        let pending = terms.pending;
+        Ok(Begun { token, pending })
+    }
+
+    /// What a password alone is good for.
+    async fn by_password_alone(&self, of: PrincipalId) -> Result<Terms, StoreError> {
+        let pending = self.settings.mfa != Mfa::Off && self.db.factors(of).await?.any();
+        Ok(Terms {
+            methods: vec![Method::Pwd],
+            pending,
+        })
+    }
+
+    /// Who has proved all that is asked for has not failed; other sessions may have to make room
+    /// for theirs. Says which.
+    async fn accept(
+        &self,
+        change: &mut ApiTx,
+        new: &Session,
+        attempts: &[&Attempt],
+    ) -> Result<Vec<SessionId>, StoreError> {
+        if new.pending {
+            return Ok(Vec::new());
+        }
+        for attempt in attempts {
+            change.forgive(attempt).await?;
+        }
+        self.end_surplus(change, new).await
     }
 
     /// Ends the oldest sessions of whoever has too many with this one; says which.
@@ -120,20 +198,32 @@ impl SignIns {
         }
     }
 
-    fn session(&self, token: &SessionToken, of: PrincipalId, request: &ApiRequest) -> Session {
+    fn session(
+        &self,
+        token: &SessionToken,
+        of: PrincipalId,
+        request: &ApiRequest,
+        terms: &Terms,
+    ) -> Session {
         let now = self.clock.now();
+        let (lifetime, idle) = if terms.pending {
+            (PENDING, PENDING)
+        } else {
+            (self.settings.lifetime, self.settings.idle)
+        };
         Session {
             id: token.id(),
             principal: of,
             secret_hash: self.pepper.hash(token.secret()),
             created_at: now,
             authenticated_at: now,
-            expires_at: now + self.settings.lifetime,
-            idle: self.settings.idle,
+            expires_at: now + lifetime,
+            idle,
             last_active_at: now,
             address: request.ip,
             user_agent: request.user_agent.clone().unwrap_or_default(),
-            methods: vec![Method::Pwd],
+            methods: terms.methods.clone(),
+            pending: terms.pending,
             revoked_at: None,
         }
     }

@@ -4,7 +4,7 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use secrecy::SecretString;
 
-use super::{Refusal, SEE_OTHER, SignIns};
+use super::{Begun, Refusal, SEE_OTHER, SignIns};
 use crate::authn::{Checked, Password};
 use crate::domain::{Principal, SessionId, SessionToken};
 use crate::store::api::ApiRequest;
@@ -23,7 +23,7 @@ impl SignIns {
         of: &Principal,
         former: SessionId,
         typed: &SecretString,
-    ) -> Result<SessionToken, Refusal> {
+    ) -> Result<Begun, Refusal> {
         let attempt = self.attempt(of.label(), &request);
         if let Some(wait) = self.admit(&attempt).await? {
             self.not_renewed(request, of, "throttled").await?;
@@ -36,18 +36,22 @@ impl SignIns {
             return Err(Refusal::Wrong);
         }
         let token = SessionToken::generate(&mut StdRng::from_os_rng());
-        let session = self.session(&token, of.id, &request);
+        let terms = self.by_password_alone(of.id).await?;
+        let session = self.session(&token, of.id, &request, &terms);
         let now = self.clock.now();
         let mut change = self.db.act_for(Claims::Gateway, request, now).await?;
-        change.forgive(&attempt).await?;
+        if !terms.pending {
+            change.forgive(&attempt).await?;
+        }
         // One that has ended meanwhile, by a new password say, is not renewed.
         change.end_session(of.id, former).await?;
         let done = change.begin_session(&session, &[former]).await?;
         change.commit(done, SEE_OTHER).await?;
-        Ok(token)
+        let pending = terms.pending;
+        Ok(Begun { token, pending })
     }
 
-    async fn not_renewed(
+    pub(super) async fn not_renewed(
         &self,
         request: ApiRequest,
         of: &Principal,

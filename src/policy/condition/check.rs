@@ -7,7 +7,7 @@ use cel::common::ast::{CallExpr, Expr, SelectExpr, SourceInfo, operators};
 use super::ConditionError;
 
 /// Every variable, each with its fields.
-pub(super) const VARIABLES: [(&str, &[&str]); 5] = [
+pub(super) const VARIABLES: [(&str, &[&str]); 6] = [
     ("principal", &["id", "type", "email", "name", "tenant"]),
     ("tenant", &["id", "slug"]),
     ("project", &["id", "slug"]),
@@ -25,6 +25,7 @@ pub(super) const VARIABLES: [(&str, &[&str]); 5] = [
             "user_agent",
         ],
     ),
+    ("session", &["acr", "amr"]),
 ];
 
 /// Fields that are maps of texts.

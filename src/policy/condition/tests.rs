@@ -118,6 +118,7 @@ fn every_field_has_its_value() {
         "request.time.getDayOfWeek() in [0, 1, 2, 3, 4, 5, 6]",
         r#"request.params.model == "x""#,
         r#"request.query.a == "1" && !has(request.query.b)"#,
+        r#"session.acr == "" && session.amr == """#,
         r#"request.user_agent.contains("curl") ? true : false"#,
     ] {
         assert_eq!(holds(text, "/models/x?a=1", "curl/8"), Ok(true), "{text}");

@@ -8,7 +8,7 @@ use cel::{Context, Value};
 use chrono::{DateTime, Utc};
 use http::header;
 
-use super::super::Question;
+use super::super::{Authentication, Question, SignIn};
 use super::Scene;
 use super::check::{Uses, VARIABLES};
 
@@ -43,6 +43,8 @@ pub struct RequestFacts {
     ip: Option<IpAddr>,
     at: DateTime<Utc>,
     user_agent: String,
+    acr: &'static str,
+    amr: String,
     params: BTreeMap<String, String>,
     /// `None` if a parameter is there twice: backends differ in which they take.
     query: Option<BTreeMap<String, String>>,
@@ -51,6 +53,10 @@ pub struct RequestFacts {
 impl RequestFacts {
     pub(in super::super) fn of(question: &Question<'_>) -> Self {
         let request = question.request;
+        let sign_in = match question.authentication {
+            Authentication::Authenticated(subject) => subject.credential.sign_in.as_ref(),
+            _ => None,
+        };
         let user_agent = question.headers.get(header::USER_AGENT);
         Self {
             method: request.method().as_str().to_owned(),
@@ -61,6 +67,8 @@ impl RequestFacts {
             user_agent: user_agent.map_or_else(String::new, |value| {
                 String::from_utf8_lossy(value.as_bytes()).into_owned()
             }),
+            acr: sign_in.map_or("", |sign_in| sign_in.assurance().as_str()),
+            amr: sign_in.map_or_else(String::new, SignIn::amr),
             params: params(question),
             query: query(question),
         }
@@ -129,6 +137,10 @@ impl Scene<'_> {
                 }
             }
             "resource" => self.of_resource(field),
+            "session" => match field {
+                "acr" => text(self.request.facts().acr),
+                _ => text(&self.request.facts().amr),
+            },
             _ => self.of_request(field),
         }
     }

@@ -269,6 +269,7 @@ fn route(scope: RoleScope, requirement: Requirement) -> Route {
         project: None,
         event: "x".into(),
         re_auth: None,
+        completeness: Completeness::default(),
         dialect: Dialect::Problem,
         forward_headers: Vec::new(),
         websocket: false,

@@ -114,7 +114,7 @@ impl ApiTx {
     }
 
     /// A new `UUIDv7`.
-    pub(super) fn id(&mut self) -> Uuid {
+    pub(in crate::store) fn id(&mut self) -> Uuid {
         let millis = u64::try_from(self.now.timestamp_millis()).unwrap_or_default();
         let mut random = [0; 10];
         self.rng.fill_bytes(&mut random);

@@ -136,6 +136,32 @@ pub(super) const PEOPLE: &[Table] = &[
         policies: OF_THE_PLATFORM,
         grants: &["DELETE", "INSERT", "SELECT", "UPDATE"],
     },
+    Table {
+        name: "totp",
+        policies: OF_THE_PLATFORM,
+        grants: &["DELETE", "INSERT", "SELECT", "UPDATE (last_step)"],
+    },
+    Table {
+        name: "passkeys",
+        policies: OF_THE_PLATFORM,
+        grants: &[
+            "DELETE",
+            "INSERT",
+            "SELECT",
+            "UPDATE (last_used_at)",
+            "UPDATE (passkey)",
+        ],
+    },
+    Table {
+        name: "recovery_codes",
+        policies: OF_THE_PLATFORM,
+        grants: &["DELETE", "INSERT", "SELECT", "UPDATE (used_at)"],
+    },
+    Table {
+        name: "ceremonies",
+        policies: OF_THE_PLATFORM,
+        grants: &["DELETE", "INSERT", "SELECT"],
+    },
 ];
 
 pub(super) async fn roles(connection: &mut PgConnection, report: &mut Report) -> Result<()> {
@@ -173,7 +199,8 @@ pub(super) async fn roles(connection: &mut PgConnection, report: &mut Report) ->
 const SHARED: &str = "
     SELECT c.oid, c.relname::text AS name FROM pg_class c
     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
-      AND (c.relname IN ('tenants', 'api_key_usage', 'passwords', 'sessions', 'session_activity', 'sign_in_failures')
+      AND (c.relname IN ('tenants', 'api_key_usage', 'passwords', 'sessions', 'session_activity', 'sign_in_failures',
+            'totp', 'passkeys', 'recovery_codes', 'ceremonies')
         OR EXISTS (SELECT FROM pg_attribute a
             WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped))";
 

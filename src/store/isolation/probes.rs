@@ -271,7 +271,7 @@ fn rows_of(tenant: Uuid) -> [String; 11] {
     ]
 }
 
-fn rows_of_person(id: Uuid) -> [String; 5] {
+fn rows_of_person(id: Uuid) -> [String; 9] {
     [
         format!(
             "INSERT INTO principals (id, kind, email, name)
@@ -290,6 +290,21 @@ fn rows_of_person(id: Uuid) -> [String; 5] {
         format!(
             "INSERT INTO sign_in_failures (account, source, failures, last_at)
              VALUES (sha256('{id}'), 'verify', 1, now())"
+        ),
+        format!(
+            "INSERT INTO totp (principal_id, sealed, created_at, last_step)
+             VALUES ('{id}', '', now(), 0)"
+        ),
+        format!(
+            "INSERT INTO passkeys (id, principal_id, credential_id, name, passkey, created_at)
+             VALUES ('{id}', '{id}', sha256('{id}'), 'verify', '{{}}', now())"
+        ),
+        format!(
+            "INSERT INTO recovery_codes (principal_id, code_hash) VALUES ('{id}', sha256('{id}'))"
+        ),
+        format!(
+            "INSERT INTO ceremonies (id, session_id, state, expires_at)
+             VALUES ('{id}', '{id}', '{{}}', now())"
         ),
     ]
 }

@@ -27,6 +27,17 @@ routes: [ { route: GET /a, upstream: m, authenticated: true, event: thing.read }
                 "another file",
                 "sign_in: { breached_passwords: /etc/passwd }",
             ),
+            ("no such word", "sign_in: { mfa: always }"),
+            ("a boolean", "sign_in: { mfa: false }"),
+            ("no URL", "sign_in: { public_url: ml.example.com }"),
+            (
+                "more than an origin",
+                "sign_in: { public_url: 'https://ml.example.com/x' }",
+            ),
+            (
+                "a name in it",
+                "sign_in: { public_url: 'https://ann@ml.example.com' }",
+            ),
             ("no list", "sign_in: { sensitive_operations: thing.read }"),
         ],
     );

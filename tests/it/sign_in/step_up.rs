@@ -12,7 +12,7 @@ const PAGE: &str = "/.portcullis/re-authenticate";
 
 impl Bench {
     /// Everybody signed in eleven minutes ago.
-    async fn let_sessions_age(&self) {
+    pub async fn let_sessions_age(&self) {
         let mut owner = self.gateway.postgres.owner().await;
         sqlx::raw_sql(
             "SET request.jwt.claim.role = 'gateway';
@@ -84,7 +84,14 @@ async fn a_browser_is_led_to_a_page_that_asks_and_back() {
     assert_eq!(away.status, 303);
     let to = "/.portcullis/re-authenticate?return=/.portcullis/account%3Fx=1";
     assert_eq!(away.header("location"), [to]);
-    let away = create_by_form(&mut editor);
+    // A form that cannot be kept leads back to the page that it is on.
+    let from = "Sec-Fetch-Mode: navigate\r\nReferer: http://gw/things?page=2\r\n";
+    let line = "POST /things HTTP/1.1\r\nHost: gw\r\nContent-Type: multipart/form-data; boundary=x";
+    let cookie = editor.cookie.clone().unwrap();
+    let away = bench.gateway.raw(format!(
+        "{line}\r\nCookie: {cookie}\r\n{from}{OWN_PAGE}Content-Length: 0\r\n\r\n"
+    ));
+    let away = away.unwrap();
     let to = "/.portcullis/re-authenticate?return=/things%3Fpage=2";
     assert_eq!((away.status, away.header("location")), (303, vec![to]));
     let form = editor.go(to);
@@ -136,4 +143,122 @@ async fn guessing_there_becomes_slow_as_anywhere() {
     let statuses: Vec<_> = (0..7).map(|_| editor.submit(PAGE, &form).status).collect();
     assert_eq!(statuses[..5], [401; 5]);
     assert_eq!(statuses[6], 429, "{statuses:?}");
+}
+
+const KEPT: &str = "/.portcullis/re-authenticate/form?return=/things";
+const FORM: &str = "name=a%26b&text=%22%3E%3Cscript%3E%0D%0Atwo&name=again&empty=";
+
+/// As a browser does that is told 307.
+fn send_on(browser: &mut Browser, away: &Answer, body: &str) -> Answer {
+    assert_eq!(away.status, 307, "{away:?}");
+    let to = away.header("location")[0].to_owned();
+    browser.submit(&to, body)
+}
+
+/// The value of a field of a page's form, as a browser reads it.
+pub fn field(page: &Answer, name: &str) -> String {
+    let at = format!("name=\"{name}\" value=\"");
+    let (_, rest) = page
+        .body
+        .split_once(&at)
+        .unwrap_or_else(|| panic!("{page:?}"));
+    rest.split('"').next().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_that_was_sent_is_offered_again() {
+    let bench = Bench::with_rules(RULES).await;
+    let mut editor = bench.signed_in("editor");
+    bench.let_sessions_age().await;
+    until("the age to be felt", || create(&mut editor).status == 401);
+    let away = editor.submit("/things", FORM);
+    assert_eq!(away.header("location"), [KEPT]);
+    let asks = send_on(&mut editor, &away, FORM);
+    assert_eq!(asks.status, 200, "{asks:?}");
+    let kept = field(&asks, "kept");
+    let token = token_of(&asks);
+    let filled = |password: &str| {
+        format!("csrf_token={token}&return=%2Fthings&kept={kept}&password={password}")
+    };
+    let before = bench.upstream.received().len();
+    // It outlives a wrong password.
+    let wrong = editor.submit(PAGE, &filled("wrong+horse+battery"));
+    assert_eq!((wrong.status, field(&wrong, "kept")), (401, kept.clone()));
+    let again = editor.submit(PAGE, &filled(TYPED));
+    assert_eq!(again.status, 200, "{again:?}");
+    assert!(
+        again
+            .body
+            .contains("<form method=\"post\" action=\"/things\">")
+    );
+    let inputs: Vec<_> = again
+        .body
+        .split("<input type=\"hidden\" name=\"")
+        .skip(1)
+        .map(|rest| {
+            rest.split("\">\n")
+                .next()
+                .unwrap()
+                .replace("\" value=\"", "=")
+        })
+        .collect();
+    assert_eq!(
+        inputs,
+        [
+            "name=a&#38;b",
+            "text=&#34;&#62;&#60;script&#62;\r\ntwo",
+            "name=again",
+            "empty="
+        ]
+    );
+    assert_eq!(bench.upstream.received().len(), before, "nothing was sent");
+    assert_eq!(editor.submit("/things", FORM).status, 200);
+    // Nobody else can have it, and it is not believed altered.
+    let mut viewer = bench.signed_in("viewer");
+    let token = token_of(&viewer.go(PAGE));
+    for stolen in [kept.clone(), format!("A{}", &kept[1..]), String::new()] {
+        let form = format!("csrf_token={token}&return=%2Fthings&kept={stolen}&password={TYPED}");
+        let mut viewer = bench.with(viewer.cookie.clone());
+        let answer = viewer.submit(PAGE, &form);
+        assert!(!answer.body.contains("script"), "{answer:?}");
+        assert_ne!(answer.status, 200, "{answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_of_our_own_is_kept_only_with_its_token() {
+    let rules = "sign_in: { sensitive_operations: [password.changed] }";
+    let bench = Bench::with_rules(rules).await;
+    let mut editor = bench.signed_in("editor");
+    bench.let_sessions_age().await;
+    let path = "/.portcullis/account/password";
+    let new = "another+good+password";
+    let form = |token: &str| format!("csrf_token={token}&current={TYPED}&new={new}&again={new}");
+    let token = token_of(&editor.go("/.portcullis/account"));
+    until("the age to be felt", || {
+        editor.submit(path, &form(&token)).status == 307
+    });
+    for without in [
+        form("0"),
+        form(&token).replace("csrf_token", "x"),
+        form(&format!("{token}&csrf_token=0")),
+    ] {
+        let away = editor.submit(path, &without);
+        let asks = send_on(&mut editor, &away, &without);
+        assert!(!asks.body.contains("name=\"kept\""), "{without}");
+    }
+    // Nor from elsewhere.
+    let to = format!("POST {KEPT}");
+    let foreign = editor.send(&to, "Sec-Fetch-Site: cross-site\r\n", FORM);
+    assert_eq!(foreign.status, 403);
+    let away = editor.submit(path, &form(&token));
+    let asks = send_on(&mut editor, &away, &form(&token));
+    let kept = field(&asks, "kept");
+    let filled = format!("csrf_token={token}&kept={kept}&password={TYPED}");
+    let again = editor.submit(PAGE, &filled);
+    let renewed = token_of(&again);
+    assert_ne!(renewed, token, "the token of the session that goes on");
+    let done = editor.submit(path, &form(&renewed));
+    assert_eq!(done.status, 303, "{done:?}");
+    bench.event("password.changed").await;
 }

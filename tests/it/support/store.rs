@@ -17,6 +17,15 @@ pub struct TestStore {
     pub postgres: TestPostgres,
 }
 
+/// How many migrations there are.
+pub fn migrations() -> usize {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+    let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
+    entries
+        .filter(|entry| entry.path().extension().is_some_and(|it| it == "sql"))
+        .count()
+}
+
 impl TestStore {
     /// Empty but for the built-in roles.
     pub async fn start() -> Self {

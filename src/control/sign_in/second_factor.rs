@@ -1,0 +1,188 @@
+//! The other factor of who has proved one.
+
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+
+use super::passkeys::record;
+use super::{Answered, Refusal, SEE_OTHER, SignIns, Terms};
+use crate::authn::{RecoveryCode, Totp};
+use crate::domain::{
+    Method, PasskeyId, Principal, PrincipalId, SecretHash, Session, SessionId, SessionToken,
+};
+use crate::store::api::{ApiRequest, ApiTx};
+use crate::store::{Attempt, Claims, StoreError};
+
+/// What somebody proves their second factor by.
+#[derive(Debug)]
+pub(in crate::control) enum Proof {
+    /// A code: of their app, or for recovery.
+    Code(SecretString),
+    /// Their passkey.
+    Passkey(Answered),
+}
+
+/// A proof that holds. What is good for once is yet to be spent.
+enum Accepted {
+    App(i64),
+    Recovery(SecretHash),
+    Passkey(PasskeyId, Value),
+}
+
+impl Accepted {
+    const fn method(&self) -> Method {
+        match self {
+            Self::App(_) | Self::Recovery(_) => Method::Otp,
+            Self::Passkey(..) => Method::Pop,
+        }
+    }
+
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::App(_) => "totp",
+            Self::Recovery(_) => "recovery_code",
+            Self::Passkey(..) => "passkey",
+        }
+    }
+
+    /// `false`: somebody was faster.
+    async fn spend(self, change: &mut ApiTx, of: PrincipalId) -> Result<bool, StoreError> {
+        match self {
+            Self::App(step) => change.use_totp(of, step).await,
+            Self::Recovery(hash) => change.use_recovery_code(of, &hash).await,
+            Self::Passkey(id, record) => change.use_passkey(id, record).await.map(|()| true),
+        }
+    }
+}
+
+impl SignIns {
+    /// The session as it is on record, if it goes on.
+    pub(in crate::control) async fn on_record(
+        &self,
+        id: SessionId,
+    ) -> Result<Option<Session>, StoreError> {
+        let now = self.clock.now();
+        let found = self.db.find_session(id).await?;
+        Ok(found.filter(|session| session.revoked_at.is_none() && session.expires_at > now))
+    }
+
+    /// A session that takes the place of the one which waits for this (`session.created`), else
+    /// `session.refused`.
+    pub(in crate::control) async fn second_factor(
+        &self,
+        request: ApiRequest,
+        of: &Principal,
+        waiting: SessionId,
+        proof: &Proof,
+    ) -> Result<SessionToken, Refusal> {
+        let waiting = self.on_record(waiting).await?;
+        let waiting = waiting.filter(|session| session.pending);
+        let waiting = waiting.ok_or(Refusal::Wrong)?;
+        let attempt = self.attempt_at_code(of.id);
+        if let Some(wait) = self.admit(&attempt).await? {
+            self.not_renewed(request, of, "throttled").await?;
+            return Err(Refusal::Throttled(wait));
+        }
+        let accepted = match self.proved(of.id, waiting.id, proof).await {
+            Err(Refusal::Wrong) => None,
+            other => other?,
+        };
+        if let Some(accepted) = accepted {
+            let completed = self.complete(request.clone(), of, waiting, accepted, &attempt);
+            if let Some(token) = completed.await? {
+                return Ok(token);
+            }
+        }
+        self.not_renewed(request, of, "second_factor_wrong").await?;
+        Err(Refusal::Wrong)
+    }
+
+    /// `None`: what was proved by was taken already.
+    async fn complete(
+        &self,
+        request: ApiRequest,
+        of: &Principal,
+        waiting: Session,
+        accepted: Accepted,
+        attempt: &Attempt,
+    ) -> Result<Option<SessionToken>, StoreError> {
+        let (method, name) = (accepted.method(), accepted.name());
+        let mut methods = waiting.methods;
+        methods.push(method);
+        let token = SessionToken::generate(&mut StdRng::from_os_rng());
+        let session = self.session(&token, of.id, &request, &Terms::complete(methods));
+        let password = self.attempt(of.label(), &request);
+        let now = self.clock.now();
+        let mut change = self.db.act_for(Claims::Gateway, request, now).await?;
+        if !accepted.spend(&mut change, of.id).await? {
+            return Ok(None);
+        }
+        // One that has ended meanwhile is not completed.
+        change.end_session(of.id, waiting.id).await?;
+        let attempts = [attempt, &password];
+        let mut ended = self.accept(&mut change, &session, &attempts).await?;
+        ended.push(waiting.id);
+        let done = change.begin_session(&session, &ended).await?;
+        let done = done.detail("second_factor", name);
+        change.commit(done, SEE_OTHER).await?;
+        Ok(Some(token))
+    }
+
+    async fn proved(
+        &self,
+        of: PrincipalId,
+        waiting: SessionId,
+        proof: &Proof,
+    ) -> Result<Option<Accepted>, Refusal> {
+        match proof {
+            Proof::Code(typed) => self.code(of, typed.expose_secret()).await,
+            Proof::Passkey(answered) => {
+                let (id, record) = self.passkey(of, Some(waiting), answered).await?;
+                Ok(Some(Accepted::Passkey(id, record)))
+            }
+        }
+    }
+
+    /// A code of six digits is of an app; what is longer, for recovery.
+    async fn code(&self, of: PrincipalId, typed: &str) -> Result<Option<Accepted>, Refusal> {
+        if let Some(code) = RecoveryCode::parse(typed) {
+            let hash = code.hash(&self.pepper, of);
+            return Ok(Some(Accepted::Recovery(hash)));
+        }
+        let Some(sealed) = self.db.totp(of).await? else {
+            return Ok(None);
+        };
+        let secret = self.seal.open(&of.to_string(), &sealed);
+        let totp = secret.and_then(Totp::from_secret);
+        let totp = totp.ok_or_else(|| {
+            let what =
+                "the secret of an authenticator app cannot be opened; was key_pepper changed?";
+            StoreError::Corrupt(what.to_owned())
+        })?;
+        let typed: String = typed.split_whitespace().collect();
+        Ok(totp.step_of(&typed, self.clock.now()).map(Accepted::App))
+    }
+
+    async fn passkey(
+        &self,
+        of: PrincipalId,
+        session: Option<SessionId>,
+        answered: &Answered,
+    ) -> Result<(PasskeyId, Value), Refusal> {
+        let state = self.asked(answered, session).await?;
+        let (ids, present) = self.present(of).await?;
+        let (at, used) = self
+            .passkeys()?
+            .take(&answered.credential, state, present)?;
+        Ok((ids[at], record(&used)?))
+    }
+
+    /// Codes are guessed at one account, wherever from: only who knows its password gets as far.
+    fn attempt_at_code(&self, of: PrincipalId) -> Attempt {
+        Attempt {
+            account: self.account(of.0.as_bytes()),
+            source: format!("codes:{of}"),
+        }
+    }
+}
