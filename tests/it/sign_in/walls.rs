@@ -110,6 +110,10 @@ fn the_walk_knows_every_route() {
 async fn every_page_is_walled_in() {
     let bench = Bench::start().await;
     let mut nobody = bench.browser();
+    let style = nobody.go("/.portcullis/assets/portcullis.css");
+    assert_eq!(style.header("x-content-type-options"), ["nosniff"]);
+    assert!(style.body.len() < 8 << 10, "small enough to be loaded once");
+    assert!(!style.body.contains("url("), "loads nothing");
     is_walled(&nobody.go("/.portcullis/sign-in?return=/things"), "sign-in");
     is_walled(&nobody.sign_in("nobody%40example.com", TYPED), "wrong");
     let foreign = "Sec-Fetch-Site: cross-site\r\n";
