@@ -6,9 +6,8 @@
 
 use std::sync::Arc;
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use rand::{CryptoRng, Rng};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Semaphore;
@@ -22,6 +21,11 @@ const WAITING: usize = 16;
 
 /// OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
 const PARAMS: Params = Params::DEFAULT;
+
+/// Blocks of 1 KiB. What is larger than 32 MiB, glibc maps and gives back to the system when it is
+/// free; what is smaller it keeps for each thread that ever hashed, which after a crowd are many.
+/// Only what is written to is ever resident.
+const MAPPED: usize = 33 * 1024;
 
 /// A password, normalised (NFKC), so that it is the same from every keyboard.
 #[derive(Clone, Debug)]
@@ -119,9 +123,8 @@ impl Passwords {
     ) -> Result<String, HashError> {
         let salt: [u8; 16] = rng.random();
         self.in_turn(move || {
-            let hash = hasher().hash_password_with_salt(password.bytes(), &salt);
-            hash.map(|hash: PasswordHash| hash.to_string())
-                .map_err(|_| HashError::Broken)
+            let output = work(&PARAMS, password.bytes(), &salt, Params::DEFAULT_OUTPUT_LEN)?;
+            phc(&salt, &output).ok_or(HashError::Broken)
         })
         .await?
     }
@@ -141,9 +144,8 @@ impl Passwords {
             if let (Some(password), Some(hash)) = (password, hash) {
                 return verified(&password, &hash);
             }
-            let _: Result<PasswordHash, _> =
-                hasher().hash_password_with_salt(b"nobody's password", &[0; 16]);
-            Ok(Checked::Wrong)
+            let length = Params::DEFAULT_OUTPUT_LEN;
+            work(&PARAMS, b"nobody's password", &[0; 16], length).map(|_| Checked::Wrong)
         })
         .await?
     }
@@ -164,24 +166,49 @@ impl Passwords {
     }
 }
 
-fn hasher() -> Argon2<'static> {
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, PARAMS)
-}
-
 fn verified(password: &Password, hash: &str) -> Result<Checked, HashError> {
     let hash = PasswordHash::new(hash).map_err(|_| HashError::Broken)?;
-    if hasher().verify_password(password.bytes(), &hash).is_err() {
+    let is_ours = hash.algorithm == Algorithm::Argon2id.ident()
+        && hash.version == Some(Version::V0x13.into());
+    let (Some(salt), Some(expected), true) = (hash.salt, hash.hash, is_ours) else {
+        return Err(HashError::Broken);
+    };
+    let params = Params::try_from(&hash).map_err(|_| HashError::Broken)?;
+    let output = work(&params, password.bytes(), &salt, expected.len())?;
+    if !openssl::memcmp::eq(&output, expected.as_bytes()) {
         return Ok(Checked::Wrong);
     }
-    let params = Params::try_from(&hash).map_err(|_| HashError::Broken)?;
     let cost = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
     Ok(Checked::Right {
         outdated: cost(&params) != cost(&PARAMS),
     })
 }
 
+fn work(params: &Params, secret: &[u8], salt: &[u8], length: usize) -> Result<Vec<u8>, HashError> {
+    let mut memory = Vec::with_capacity(params.block_count().max(MAPPED));
+    memory.resize(params.block_count(), Block::default());
+    let mut output = vec![0; length];
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone())
+        .hash_password_into_with_memory(secret, salt, &mut output, &mut memory)
+        .map_err(|_| HashError::Broken)?;
+    Ok(output)
+}
+
+/// In the format of the Password Hashing Competition.
+fn phc(salt: &[u8], output: &[u8]) -> Option<String> {
+    let hash = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(&PARAMS).ok()?,
+        salt: Some(Salt::new(salt).ok()?),
+        hash: Some(Output::new(output).ok()?),
+    };
+    Some(hash.to_string())
+}
+
 #[cfg(test)]
 mod tests {
+    use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
     use rand::{SeedableRng as _, rngs::StdRng};
 
     use super::*;
@@ -201,6 +228,10 @@ mod tests {
             hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
             "{hash}"
         );
+        // As anybody else reads it.
+        let standard = PasswordHash::new(&hash).unwrap();
+        let read = Argon2::default().verify_password("caf\u{e9} au lait".as_bytes(), &standard);
+        assert_eq!(read, Ok(()));
         let typed = Some(password("cafe\u{301} au lait"));
         let checked = passwords.check(typed, Some(hash.clone())).await;
         assert_eq!(checked, Ok(Checked::Right { outdated: false }));
@@ -221,6 +252,21 @@ mod tests {
         let passwords = Passwords::new(1);
         let checked = passwords.check(Some(password("correct horse")), Some(hash.to_string()));
         assert_eq!(checked.await, Ok(Checked::Right { outdated: true }));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_hash_of_ours_is_said_to_be_broken() {
+        let passwords = Passwords::new(1);
+        for hash in [
+            "",
+            "$argon2i$v=19$m=8,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA",
+            "$argon2id$v=16$m=8,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA",
+            "$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA",
+            "$argon2id$v=19$m=8,t=1,p=1",
+        ] {
+            let checked = passwords.check(Some(password("correct horse")), Some(hash.to_owned()));
+            assert_eq!(checked.await, Err(HashError::Broken), "{hash}");
+        }
     }
 
     #[tokio::test]

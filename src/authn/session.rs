@@ -102,11 +102,18 @@ impl Authenticator {
         };
         let genuine = self.pepper.verify(token.secret(), &hash);
         let found = found.filter(|_| genuine).ok_or(Rejection::Unknown)?;
-        if found.session.revoked_at.is_some() {
-            return Err(Rejection::Revoked);
-        }
-        if found.session.expires_at <= self.clock.now() {
+        let now = self.clock.now();
+        if found.session.expires_at <= now {
             return Err(Rejection::Expired);
+        }
+        if found.session.revoked_at.is_some() {
+            // One that rested too long is ended by and by.
+            let rested = found.is_idle(now);
+            return Err(if rested {
+                Rejection::Idle
+            } else {
+                Rejection::Revoked
+            });
         }
         Ok(Arc::clone(found))
     }

@@ -90,6 +90,9 @@ const USER_COLUMNS: &[Column<ListedPrincipal>] = &[
     ("USER", |user| user.principal.label().to_owned()),
     ("NAME", |user| user.principal.name.clone()),
     ("STATE", state),
+    ("MFA", |user| {
+        if user.mfa_enabled { "yes" } else { "no" }.to_owned()
+    }),
     ("CREATED", |user| moment(Some(user.created_at))),
     ("ID", |user| user.principal.id.to_string()),
 ];

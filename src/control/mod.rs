@@ -19,7 +19,7 @@ pub use health::Health;
 pub use own_keys::OwnKeys;
 pub use plane::OwnSocket;
 pub use private::serve;
-pub use sign_in::SignIns;
+pub use sign_in::{Expiry, SignIns};
 
 use axum::Router;
 use axum::middleware::from_fn;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 use tokio::task::JoinSet;
 
 use super::data_plane::DataPlane;
@@ -22,14 +24,14 @@ use crate::cache::{KeyCache, OwnerCache, Owners, Refresh, RoleTables, SessionCac
 use crate::config::{ConfigFile, Settings};
 use crate::control::api::Api;
 use crate::control::pages::Pages;
-use crate::control::{self, OwnKeys, OwnSocket, SignIns};
+use crate::control::{self, Expiry, OwnKeys, OwnSocket, SignIns};
 use crate::domain::Pepper;
 use crate::proxy::{
     Asker, CertificateWatch, ControlPlane, Core, Gateway, InFlight, Lineage, Listener, LiveRules,
     PageTokens, Protocol, Provisioner, Rules,
 };
 use crate::rate::RateLimiter;
-use crate::store::Db;
+use crate::store::{Author, Db};
 
 /// How long an upgrade waits for the database: the running gateway serves meanwhile.
 const UPGRADE_PATIENCE: Duration = Duration::from_secs(30);
@@ -279,6 +281,12 @@ impl Parts {
     ) {
         let (db, usage) = (self.db.clone(), plane.usage());
         tasks.spawn(async move { usage.run(&db).await });
+        if self.settings.sign_in.is_some() {
+            let (actor, clock) = (database::own_actor(), self.desk.clock.clone());
+            let author = Author::new(actor, clock, StdRng::from_os_rng());
+            let expiry = Expiry::new(self.db.clone(), author);
+            tasks.spawn(async move { expiry.run().await });
+        }
         let provisioner = Provisioner::new(rules);
         tasks.spawn(async move { provisioner.run(&tables).await });
     }

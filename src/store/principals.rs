@@ -18,6 +18,8 @@ pub struct ListedPrincipal {
     pub principal: Principal,
     /// Slug of a service account's tenant.
     pub tenant_slug: Option<String>,
+    /// Whether it has a second factor; a service account has none.
+    pub mfa_enabled: bool,
     /// When it was made.
     pub created_at: DateTime<Utc>,
 }
@@ -176,7 +178,10 @@ impl Db {
     async fn list(&self, kind: PrincipalKind, of: Option<&Slug>) -> Result<Vec<ListedPrincipal>> {
         let rows = sqlx::query!(
             r#"SELECT p.id, p.kind, p.email, p.name, p.tenant_id, p.created_at,
-                   p.disabled_at IS NOT NULL AS "disabled!", t.slug AS "tenant_slug?"
+                   p.disabled_at IS NOT NULL AS "disabled!", t.slug AS "tenant_slug?",
+                   (EXISTS (SELECT FROM totp f WHERE f.principal_id = p.id)
+                       OR EXISTS (SELECT FROM passkeys f WHERE f.principal_id = p.id))
+                       AS "mfa_enabled!"
                FROM principals p LEFT JOIN tenants t ON t.id = p.tenant_id
                WHERE p.kind = $1 AND ($2::text IS NULL OR t.slug = $2)
                ORDER BY t.slug, p.email, p.name"#,
@@ -197,6 +202,7 @@ impl Db {
             Ok(ListedPrincipal {
                 principal: principal.try_into()?,
                 tenant_slug: row.tenant_slug,
+                mfa_enabled: row.mfa_enabled,
                 created_at: row.created_at,
             })
         });

@@ -7,11 +7,14 @@ use sqlx::PgConnection;
 use sqlx::types::Uuid;
 
 use super::api::ApiTx;
-use super::author::Done;
+use super::author::{Done, write_event};
 use super::failures::Attempt;
 use super::keys::CredentialUse;
 use super::{Author, Db, Result, StoreError, passwords};
 use crate::domain::{Email, Method, PrincipalId, PrincipalName, SecretHash, Session, SessionId};
+
+/// How many sessions are ended in one transaction.
+const MOST_AT_ONCE: i64 = 500;
 
 struct SessionRow {
     id: Uuid,
@@ -161,6 +164,48 @@ impl Db {
             .detail("sessions_ended", ended);
         change.commit(done).await?;
         Ok(ended)
+    }
+
+    /// Ends sessions whose time is over, each with its event (`session.expired`) and by one
+    /// gateway only, and forgets those that ended long ago. Returns how many were ended; at most
+    /// as many as one call takes.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`; then nothing has ended.
+    pub async fn end_expired(&self, author: &mut Author) -> Result<u64> {
+        let now = author.now();
+        let mut tx = self.begin().await?;
+        // Last use is written some seconds late.
+        let ended = sqlx::query!(
+            r#"UPDATE sessions SET revoked_at = $1 WHERE id IN (
+                   SELECT s.id FROM sessions s LEFT JOIN session_activity a ON a.session_id = s.id
+                   WHERE s.revoked_at IS NULL AND (s.expires_at <= $1
+                       OR coalesce(a.last_active_at, s.created_at)
+                           <= $1 - make_interval(mins => 1, secs => s.idle_seconds))
+                   ORDER BY s.id LIMIT $2 FOR UPDATE OF s SKIP LOCKED)
+               RETURNING id, principal_id, pending, expires_at <= $1 AS "by_age!""#,
+            now,
+            MOST_AT_ONCE,
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        for session in &ended {
+            let because = if session.by_age { "lifetime" } else { "idle" };
+            let done = Done::new("session.expired", "session", &session.id)
+                .detail("principal_id", session.principal_id.to_string())
+                .detail("because", because)
+                .detail("pending", session.pending);
+            write_event(&mut tx, author, done).await?;
+        }
+        sqlx::query!(
+            "DELETE FROM sessions WHERE expires_at < $1::timestamptz - interval '90 days'",
+            now,
+        )
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(ended.len() as u64)
     }
 
     /// Records the last use of sessions: one statement a batch. A use older than the one on

@@ -6,6 +6,7 @@ use crate::support::browser::{Browser, OWN_PAGE, token_of};
 use crate::support::gateway::{Keys, TestGateway, until, yaml};
 use crate::support::upstream::Upstream;
 
+mod crowd;
 mod ended;
 mod factors;
 mod keys;

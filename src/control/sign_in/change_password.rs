@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Refusal, SEE_OTHER, SignIns, Terms};
 use crate::authn::{BreachedPasswords, Checked, Password, UnfitPassword};
-use crate::domain::{Method, Principal, SessionId, SessionToken};
+use crate::domain::{Principal, SessionId, SessionToken};
 use crate::store::api::ApiRequest;
 use crate::store::{Claims, StoreError};
 
@@ -63,12 +63,14 @@ impl SignIns {
         let hash = self.passwords.hash(new, &mut rng).await?;
         let token = SessionToken::generate(&mut rng);
         // What else they proved who they are by, they go on with.
-        let former = self.db.find_session(former).await?;
-        let methods = former.map_or_else(|| vec![Method::Pwd], |former| former.methods);
+        let former = self.on_record(former).await?.ok_or(Refusal::Wrong)?;
+        let methods = former.methods;
         let session = self.session(&token, of.id, &request, &Terms::complete(methods));
         let now = self.clock.now();
         let mut change = self.db.act_for(Claims::Gateway, request, now).await?;
         change.forgive(&attempt).await?;
+        // One that has ended meanwhile does not go on.
+        change.end_session(of.id, former.id).await?;
         let done = change.change_password(of.id, &hash).await?;
         change.begin_session(&session, &[]).await?;
         change.commit(done, SEE_OTHER).await?;

@@ -3,6 +3,7 @@
 mod by_passkey;
 mod by_password;
 mod change_password;
+mod expiry;
 mod factors;
 mod forms;
 mod kept;
@@ -17,6 +18,7 @@ use rand::rngs::StdRng;
 
 pub(super) use self::by_password::Typed;
 pub(super) use self::change_password::{Change, Changed};
+pub use self::expiry::Expiry;
 pub(super) use self::factors::{Added, Proposal};
 pub(super) use self::forms::is_from_own_page;
 pub(super) use self::kept::KeptForm;

@@ -80,7 +80,10 @@ impl SignIns {
         let waiting = waiting.filter(|session| session.pending);
         let waiting = waiting.ok_or(Refusal::Wrong)?;
         let attempt = self.attempt_at_code(of.id);
-        if let Some(wait) = self.admit(&attempt).await? {
+        // Nobody guesses a passkey, nor keeps its holder out by guessing codes.
+        if matches!(proof, Proof::Code(_))
+            && let Some(wait) = self.admit(&attempt).await?
+        {
             self.not_renewed(request, of, "throttled").await?;
             return Err(Refusal::Throttled(wait));
         }

@@ -107,6 +107,14 @@ async fn an_app_is_asked_for_and_its_codes_are_good_for_once() {
     let received = received.last().unwrap();
     assert_eq!(received.header("x-portcullis-acr"), ["aal2"]);
     assert_eq!(received.header("x-portcullis-amr"), ["pwd,otp,mfa"]);
+    let me = here.send("GET /.portcullis/api/v1/me", SCRIPT, "").json();
+    assert_eq!(me["mfa_enabled"], true);
+    let users = bench.gateway.cli(&["--json", "users", "list"]);
+    let users: serde_json::Value = serde_json::from_str(&users).unwrap();
+    let having = users.as_array().unwrap().iter();
+    let having = having.filter(|user| user["mfa_enabled"] == true);
+    let having: Vec<_> = having.map(|user| user["email"].as_str().unwrap()).collect();
+    assert_eq!(having, ["editor@example.com"]);
     let event = bench.event("factor.added").await;
     assert_eq!(event["details"]["factor"], "totp");
     assert_eq!(event["details"]["sessions_ended"], 1);

@@ -11,7 +11,7 @@ use crate::control::api::caller::Caller;
 use crate::control::api::problem::Problem;
 use crate::control::api::work::listed;
 use crate::control::own_form;
-use crate::domain::Scope;
+use crate::domain::{PrincipalKind, Scope};
 use crate::policy::{Grant, RoleTable};
 
 /// The caller.
@@ -22,6 +22,8 @@ pub(crate) struct Me {
     kind: &'static str,
     email: Option<String>,
     name: String,
+    /// Whether they have a second factor; null: they are no person.
+    mfa_enabled: Option<bool>,
     /// Public id of the API key, or of the session.
     credential: Option<String>,
     /// Short names of the projects, with their tenants, that the key is limited to; null: it is
@@ -61,11 +63,16 @@ pub(crate) async fn handle(State(api): State<Api>, caller: Caller) -> Result<Res
             .map(|(tenant, project)| format!("{tenant}/{}", project.unwrap_or_default()))
             .collect()
     });
+    let mfa_enabled = match principal.kind {
+        PrincipalKind::User => Some(api.db.factors(principal.id).await?.any()),
+        PrincipalKind::ServiceAccount => None,
+    };
     listed(&Me {
         id: principal.id.0,
         kind: principal.kind.as_str(),
         email: principal.email.clone(),
         name: principal.name.clone(),
+        mfa_enabled,
         credential: caller.limits.id.as_ref().map(ToString::to_string),
         limited_to,
         csrf_token: caller
