@@ -7,6 +7,7 @@
 pub mod api;
 mod health;
 mod own_form;
+mod own_keys;
 pub mod pages;
 mod plane;
 mod private;
@@ -15,6 +16,7 @@ mod told;
 mod whole;
 
 pub use health::Health;
+pub use own_keys::OwnKeys;
 pub use plane::OwnSocket;
 pub use private::serve;
 pub use sign_in::{Expiry, SignIns, Truth};

@@ -7,6 +7,7 @@ mod cookie;
 mod credential;
 mod event;
 mod id;
+mod page_fields;
 mod path;
 mod pepper;
 mod permission;
@@ -21,6 +22,7 @@ mod scope;
 mod session;
 mod session_rules;
 mod slug;
+mod visible;
 mod when_full;
 
 pub use api_key::{ApiKey, KeyId, KeyToken, MalformedKey, SecretHash};
@@ -32,6 +34,7 @@ pub use id::{
     BindingId, CeremonyId, EventId, PasskeyId, PrincipalId, ProjectId, ResourceId, RoleId,
     SessionId, TenantId,
 };
+pub use page_fields::PAGE_FIELDS;
 pub use path::{Email, MalformedName, PrincipalName, ProjectPath, ScopePath};
 pub use pepper::Pepper;
 pub use permission::{Catalogue, MalformedPermission, Permission, PermissionIndex, PermissionSet};
@@ -46,4 +49,5 @@ pub use scope::{Project, Scope, Tenant};
 pub use session::{Assurance, MalformedSession, Method, Mfa, Session, SessionToken};
 pub use session_rules::{SessionRules, UnreasonableRules};
 pub use slug::{MalformedSlug, Slug};
+pub use visible::{is_hidden, visible};
 pub use when_full::WhenFull;

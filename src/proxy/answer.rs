@@ -8,10 +8,11 @@ use pingora::proxy::Session;
 
 use super::client::X_REQUEST_ID;
 use super::rate::RateState;
-use super::{dialect, grpc, rescue};
+use super::{dialect, error_page, grpc, navigation, rescue};
+use crate::domain::PAGE_FIELDS;
 use crate::policy::{Denial, DenialReason, Dialect, FixedResponse};
 
-/// Browsers ask for the key where they see Basic; other clients read Bearer.
+/// Browsers ask for the key where they see Basic, the first; other clients read Bearer.
 const CHALLENGES: [&str; 2] = [
     r#"Basic realm="Portcullis", charset="UTF-8""#,
     r#"Bearer realm="Portcullis""#,
@@ -23,6 +24,8 @@ const RETRY_AFTER: u64 = 1;
 /// An answer, a refusal or a fixed one, ready to be sent.
 pub(super) struct Answer {
     status: StatusCode,
+    /// What it says in one word, if it is a refusal.
+    code: &'static str,
     content_type: &'static str,
     body: Bytes,
     request_id: String,
@@ -34,19 +37,24 @@ pub(super) struct Answer {
     message: Option<String>,
     /// Whether the request was understood, and only what it names is not there.
     unknown_object: bool,
+    /// Whether it is a page for a person.
+    is_page: bool,
+    /// Whether a browser may ask its user for a key: it does where it sees Basic.
+    may_prompt: bool,
 }
 
 impl Answer {
     pub(super) fn new(
         status: StatusCode,
         dialect: Dialect,
-        code: &str,
+        code: &'static str,
         message: &str,
         request_id: &str,
     ) -> Self {
         let (content_type, body) = dialect::body(dialect, status, code, message, request_id);
         Self {
             status,
+            code,
             content_type,
             body: body.into(),
             request_id: request_id.to_owned(),
@@ -54,6 +62,8 @@ impl Answer {
             retry_after: (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER),
             message: Some(message.to_owned()),
             unknown_object: false,
+            is_page: false,
+            may_prompt: true,
         }
     }
 
@@ -91,6 +101,7 @@ impl Answer {
     pub(super) fn fixed(fixed: &FixedResponse, request_id: &str) -> Self {
         Self {
             status: fixed.status,
+            code: "",
             content_type: "application/json",
             body: Bytes::copy_from_slice(fixed.body.as_bytes()),
             request_id: request_id.to_owned(),
@@ -98,6 +109,8 @@ impl Answer {
             retry_after: None,
             message: None,
             unknown_object: false,
+            is_page: false,
+            may_prompt: true,
         }
     }
 
@@ -105,6 +118,7 @@ impl Answer {
     pub(super) fn redirect(location: String, request_id: &str) -> Self {
         Self {
             status: StatusCode::PERMANENT_REDIRECT,
+            code: "",
             content_type: "text/plain",
             body: Bytes::new(),
             request_id: request_id.to_owned(),
@@ -112,6 +126,8 @@ impl Answer {
             retry_after: None,
             message: None,
             unknown_object: false,
+            is_page: false,
+            may_prompt: true,
         }
     }
 
@@ -121,6 +137,31 @@ impl Answer {
             status,
             ..Self::redirect(location, request_id)
         }
+    }
+
+    /// A refusal as a page, for a person with a browser; other answers stay what they are.
+    pub(super) fn for_person(mut self, signed_in: bool) -> Self {
+        let page = self.message.as_deref().and_then(|message| {
+            let refusal = error_page::Refusal {
+                status: self.status,
+                code: self.code,
+                message,
+                request_id: &self.request_id,
+            };
+            error_page::render(&refusal, signed_in)
+        });
+        if let Some(page) = page {
+            self.body = page.into();
+            self.is_page = true;
+        }
+        self
+    }
+
+    /// For a script in a page: its user has signed in elsewhere, and is asked for no key in the
+    /// middle of their work.
+    pub(super) const fn for_script(mut self) -> Self {
+        self.may_prompt = false;
+        self
     }
 
     pub(super) const fn status(&self) -> StatusCode {
@@ -170,12 +211,19 @@ impl Answer {
     fn header(&self) -> pingora::Result<ResponseHeader> {
         let mut header = ResponseHeader::build(self.status, Some(8))?;
         header.insert_header(header::CONTENT_TYPE, self.content_type)?;
+        if self.is_page {
+            for (name, value) in PAGE_FIELDS {
+                header.insert_header(name, value)?;
+            }
+            header.insert_header(header::VARY, navigation::TOLD_BY)?;
+        }
         header.insert_header(header::CONTENT_LENGTH, self.body.len().to_string())?;
         header.insert_header(header::CACHE_CONTROL, "no-store")?;
         header.insert_header(X_REQUEST_ID, self.request_id.as_str())?;
         if self.status == StatusCode::UNAUTHORIZED {
-            for challenge in CHALLENGES {
-                header.append_header(header::WWW_AUTHENTICATE, challenge)?;
+            let asked = usize::from(!self.may_prompt);
+            for challenge in &CHALLENGES[asked..] {
+                header.append_header(header::WWW_AUTHENTICATE, *challenge)?;
             }
         }
         if let Some(seconds) = self.retry_after {

@@ -5,15 +5,18 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use http::{Method, StatusCode};
+use pingora::http::RequestHeader;
 use pingora::{Error, ErrorType};
 use prometheus::IntGauge;
 
+use super::answer::Answer;
 use super::attempt::Attempts;
 use super::capture::Wanted;
 use super::client::Client;
 use super::consider::Learnt;
 use super::forward::Forwarded;
 use super::front::{BodyWatch, Connection};
+use super::navigation::{is_script, wants_page};
 use super::rate::RateState;
 use super::record;
 use super::rescue::Failure;
@@ -269,6 +272,19 @@ impl Exchange {
             Some(path) if path.starts_with("/.portcullis/") => Dialect::Problem,
             _ => self.rules.dialect,
         }
+    }
+
+    /// A refusal as whoever sent the request can read it.
+    pub(super) fn worded(&self, answer: Answer, sent: &RequestHeader) -> Answer {
+        if self.rules.sign_in && is_script(&sent.headers) {
+            return answer.for_script();
+        }
+        if !wants_page(self, &sent.method, &sent.headers) {
+            return answer;
+        }
+        let subject = self.facts().and_then(|facts| facts.subject.as_ref());
+        let signed_in = subject.is_some_and(|it| it.credential.sign_in.is_some());
+        answer.for_person(signed_in)
     }
 
     /// How it ended, as the metrics count it.

@@ -253,6 +253,7 @@ impl ProxyHttp for Gateway {
             if let Failure::UpstreamUnavailable { retry_after } = failure {
                 answer.retry_after = Some(retry_after);
             }
+            let answer = exchange.worded(answer, session.req_header());
             exchange.status = Some(status);
             error_code = status.as_u16();
             self.record(exchange);

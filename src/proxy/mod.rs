@@ -43,6 +43,7 @@ mod consider;
 mod control_plane;
 pub mod cookies;
 mod dialect;
+mod error_page;
 mod exchange;
 mod forward;
 mod front;

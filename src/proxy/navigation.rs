@@ -25,6 +25,22 @@ const RE_AUTHENTICATE: &str = "re-authenticate";
 const MAX_KEPT: u64 = 32 * 1024;
 
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+
+/// What an answer depends on that is a page for some and none for others.
+pub(super) const TOLD_BY: &str = "Accept, Sec-Fetch-Mode, Sec-Fetch-Dest";
+
+/// Whether a refusal is shown to a person, in the place of a page: then it is one. A part of a
+/// page, be it a frame, is none: ours are never framed.
+pub(super) fn wants_page(exchange: &Exchange, method: &Method, headers: &HeaderMap) -> bool {
+    let whole = headers
+        .get(SEC_FETCH_DEST)
+        .is_none_or(|it| it == "document");
+    let looks = matches!(*method, Method::GET | Method::HEAD);
+    exchange.rules.sign_in
+        && whole
+        && ((looks && is_navigation(&Method::GET, headers)) || is_form(method, headers))
+}
 
 /// Where a browser is sent that would else be told that nobody is known, or that its user must
 /// prove anew who they are, and how; `None` for a client that would not know what to do there.
@@ -68,6 +84,13 @@ fn can_be_kept(headers: &HeaderMap) -> bool {
     let length = text(&header::CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
     text(&header::CONTENT_TYPE) == Some("application/x-www-form-urlencoded")
         && length.is_some_and(|length| length <= MAX_KEPT)
+}
+
+/// A browser that fetches for a page, and not to show one.
+pub(super) fn is_script(headers: &HeaderMap) -> bool {
+    headers
+        .get(SEC_FETCH_MODE)
+        .is_some_and(|mode| mode != "navigate")
 }
 
 /// A form that was filled in on a page, and not by a script.

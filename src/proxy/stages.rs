@@ -182,6 +182,7 @@ impl Gateway {
         let overloaded = matches!(denial.reason(), DenialReason::Overloaded);
         exchange.status = Some(answer.status());
         exchange.outcome = Outcome::Denied(denial, Box::new(facts));
+        let answer = exchange.worded(answer, session.req_header());
         self.record(exchange);
         if malformed {
             session.set_keepalive(None);

@@ -24,7 +24,7 @@ use crate::cache::{KeyCache, OwnerCache, Owners, Refresh, RoleTables, SessionCac
 use crate::config::{ConfigFile, Settings};
 use crate::control::api::Api;
 use crate::control::pages::Pages;
-use crate::control::{self, Expiry, OwnSocket, SignIns};
+use crate::control::{self, Expiry, OwnKeys, OwnSocket, SignIns};
 use crate::domain::Pepper;
 use crate::proxy::{
     Asker, CertificateWatch, ControlPlane, Core, Gateway, InFlight, Lineage, Listener, LiveRules,
@@ -174,6 +174,13 @@ impl Parts {
         let pages = Pages {
             sign_ins: self.sign_ins(&truth.pepper, tables),
             tables: Arc::clone(tables),
+            own_keys: OwnKeys {
+                db: self.db.clone(),
+                tables: Arc::clone(tables),
+                keys: Arc::clone(&truth.keys),
+                pepper: truth.pepper.clone(),
+                clock: desk.clock.clone(),
+            },
         };
         tasks.spawn(socket.serve(control::router(api, pages)));
         Ok(Gateway::new(Core {

@@ -4,6 +4,7 @@ mod admin_api;
 mod admin_cli;
 mod audit;
 mod audit_trail;
+mod browser;
 mod builtin_roles;
 mod config_diagnostics;
 mod config_examples;

@@ -197,7 +197,9 @@ fn dotted(source: &str) -> Vec<String> {
     let texts = texts.flat_map(|line| line.split('"').skip(1).step_by(2));
     texts
         .filter(|text| matches!(text.split_once('.'), Some((a, b)) if is_word(a) && is_word(b)))
-        .filter(|text| !text.contains("postgres") && *text != "rejected.log")
+        .filter(|text| {
+            !text.contains("postgres") && *text != "rejected.log" && !text.contains(".html")
+        })
         .map(str::to_owned)
         .collect()
 }

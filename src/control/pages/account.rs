@@ -1,101 +1,107 @@
-//! What people see of themselves.
+//! Who somebody is here, and what they may do where.
 
 use askama::Template;
-use axum::Form;
-use axum::extract::Path;
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::answer::{message, page, see_other};
-use super::sign_in::Told;
-use super::sign_out::{OwnForm, foreign_form};
+use super::Pages;
+use super::answer::{message, page};
+use super::frame::{Frame, Place};
 use super::visitor::{SignedIn, Visitor};
-use crate::domain::{Session, SessionId};
+use crate::domain::{Effect, PrincipalId, Scope, visible};
+use crate::policy::{Grant, RoleTable};
 use crate::store::StoreError;
 
 #[derive(Debug, Template)]
 #[template(path = "account.html")]
-struct AccountPage<'a> {
-    name: &'a str,
-    email: &'a str,
-    sessions: Vec<Row>,
-    token: String,
-    wrong: Option<&'a str>,
+struct AccountPage {
+    frame: Frame,
+    places: Vec<Held>,
 }
 
+/// The roles that somebody holds at one place.
 #[derive(Debug)]
-struct Row {
-    id: SessionId,
-    is_this: bool,
-    began: String,
-    last_active: String,
-    address: String,
-    device: String,
+struct Held {
+    scope: Scope,
+    /// Where: `acme / fraud`.
+    path: String,
+    /// The display name, if it says more.
+    name: String,
+    roles: Vec<String>,
 }
 
-/// The account of who is signed in.
-pub(super) async fn show(signed_in: SignedIn) -> Response {
-    with(&signed_in, None).await
-}
-
-/// The same, and what was wrong with what they asked for.
-pub(super) async fn with(signed_in: &SignedIn, wrong: Option<&Told>) -> Response {
-    let SignedIn { visitor, person } = signed_in;
-    let sessions = match visitor.sign_ins.sessions(person.principal.id).await {
-        Ok(sessions) => sessions,
-        Err(error) => return unavailable(visitor, &error),
-    };
-    let row = |session: Session| Row {
-        id: session.id,
-        is_this: session.id == person.session,
-        began: moment(session.created_at),
-        last_active: moment(session.last_active_at),
-        address: session
-            .address
-            .map_or_else(String::new, |ip| ip.to_string()),
-        device: session.user_agent,
-    };
+/// The first page of an account.
+pub(super) async fn show(State(pages): State<Pages>, signed_in: SignedIn) -> Response {
+    let table = pages.tables.current();
     let shown = AccountPage {
-        name: &person.principal.name,
-        email: person.principal.email.as_deref().unwrap_or_default(),
-        sessions: sessions.into_iter().map(row).collect(),
-        token: visitor.sign_ins.form_token(person.session),
-        wrong: wrong.map(|wrong| &*wrong.text),
+        frame: Frame::of(&signed_in, Place::Overview),
+        places: held(&table, signed_in.person.principal.id),
     };
-    page(wrong.map_or(StatusCode::OK, |wrong| wrong.status), &shown)
+    page(StatusCode::OK, &shown)
 }
 
-/// Ends one of one's own sessions.
-pub(super) async fn end_session(
-    signed_in: SignedIn,
-    Path(session): Path<String>,
-    Form(form): Form<OwnForm>,
-) -> Response {
-    let SignedIn { visitor, person } = signed_in;
-    if !visitor
-        .sign_ins
-        .is_own_form(person.session, &form.csrf_token)
-    {
-        return foreign_form(&visitor);
+/// Grants come sorted by where they hold.
+fn held(table: &RoleTable, who: PrincipalId) -> Vec<Held> {
+    let mut places: Vec<Held> = Vec::new();
+    for grant in table.grants_of(who) {
+        let role = role(grant);
+        match places.last_mut() {
+            Some(last) if last.scope == grant.scope => last.roles.push(role),
+            _ => places.extend(place(table, grant.scope).map(|(path, name)| Held {
+                scope: grant.scope,
+                path,
+                name,
+                roles: vec![role],
+            })),
+        }
     }
-    let Ok(session) = session.parse::<SessionId>() else {
-        return see_other("/.portcullis/account");
+    places.sort_by(|a, b| a.path.cmp(&b.path));
+    places
+}
+
+fn role(grant: &Grant) -> String {
+    let name = visible(&grant.role.name);
+    let condition = if grant.condition.is_some() {
+        ", under a condition"
+    } else {
+        ""
     };
-    let request = visitor.request.clone();
-    let ended = visitor.sign_ins.end(request, person.principal.id, session);
-    match ended.await {
-        Ok(()) | Err(StoreError::NotFound { .. }) => see_other("/.portcullis/account"),
-        Err(error) => unavailable(&visitor, &error),
+    match grant.effect {
+        Effect::Allow => format!("{name}{condition}"),
+        Effect::Deny => format!("not {name}{condition}"),
     }
 }
 
-fn unavailable(visitor: &Visitor, error: &StoreError) -> Response {
+fn place(table: &RoleTable, scope: Scope) -> Option<(String, String)> {
+    let project = match scope {
+        Scope::Platform => {
+            return Some((
+                "Everywhere".to_owned(),
+                "all tenants and projects".to_owned(),
+            ));
+        }
+        Scope::Tenant(id) => {
+            let tenant = table.tenant(id)?;
+            return Some((tenant.slug.to_string(), "all of the tenant".to_owned()));
+        }
+        Scope::Project(id) | Scope::Resource { project: id, .. } => table.project(id)?,
+    };
+    let tenant = &table.tenant(project.tenant)?.slug;
+    let path = format!("{tenant} / {}", project.slug);
+    let name = match scope {
+        Scope::Resource { .. } => "single objects".to_owned(),
+        // Which says no more.
+        _ if project.name == project.slug.as_str() => String::new(),
+        _ => visible(&project.name).into_owned(),
+    };
+    Some((path, name))
+}
+
+/// The truth cannot be asked.
+pub(super) fn unavailable(visitor: &Visitor, error: &StoreError) -> Response {
     tracing::error!(%error, "an account cannot be shown or changed");
     let text = "Your account cannot be reached at the moment. Try again.";
     let status = StatusCode::SERVICE_UNAVAILABLE;
     message(visitor, status, "Not now", text)
-}
-
-pub(super) fn moment(at: chrono::DateTime<chrono::Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M UTC").to_string()
 }

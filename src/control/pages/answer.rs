@@ -1,17 +1,18 @@
 //! A page as an answer.
 
 use askama::Template;
+use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::visitor::Visitor;
-use crate::domain::ReturnPath;
+use crate::control::told::told;
+use crate::domain::{PAGE_FIELDS, ReturnPath};
 
-/// Nothing but this page, its stylesheet, and forms that lead to this site.
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
-                      base-uri 'none'; frame-ancestors 'none'";
-/// The same, and the one script.
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// As [`PAGE_FIELDS`] has it, and the one script.
 const SCRIPTED: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
                         base-uri 'none'; frame-ancestors 'none'; script-src 'self'; \
                         connect-src 'self'";
@@ -23,6 +24,8 @@ struct Message<'a> {
     title: &'a str,
     text: &'a str,
     request_id: &'a str,
+    /// Where to go on.
+    next: Option<&'a str>,
 }
 
 /// A page.
@@ -32,30 +35,25 @@ pub(super) fn page(status: StatusCode, page: &impl Template) -> Response {
     };
     let mut response = (status, html).into_response();
     let headers = response.headers_mut();
-    for (name, value) in [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::REFERRER_POLICY, "same-origin"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (
-            HeaderName::from_static("cross-origin-opener-policy"),
-            "same-origin",
-        ),
-    ] {
+    for (name, value) in PAGE_FIELDS {
+        let name = HeaderName::from_static(name);
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
 }
 
-/// A page on which passkeys are used.
-pub(super) fn scripted_page(status: StatusCode, shown: &impl Template) -> Response {
+/// A page on which passkeys may be used: only with them it has the script.
+pub(super) fn scripted_page(
+    status: StatusCode,
+    shown: &impl Template,
+    has_script: bool,
+) -> Response {
     let mut response = page(status, shown);
-    let policy = HeaderValue::from_static(SCRIPTED);
-    response
-        .headers_mut()
-        .insert(header::CONTENT_SECURITY_POLICY, policy);
+    if has_script {
+        let policy = HeaderValue::from_static(SCRIPTED);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
     response
 }
 
@@ -67,15 +65,54 @@ pub(super) fn with_return(page: &str, back: &ReturnPath) -> String {
 
 /// A page that says what went wrong.
 pub(super) fn message(visitor: &Visitor, status: StatusCode, title: &str, text: &str) -> Response {
-    let request_id = &visitor.request.request_id;
-    page(
-        status,
-        &Message {
-            title,
-            text,
-            request_id,
-        },
-    )
+    let shown = Message {
+        title,
+        text,
+        request_id: &visitor.request.request_id,
+        next: None,
+    };
+    page(status, &shown)
+}
+
+/// What was to be ended has ended already, or never was theirs: one answer for both.
+pub(super) fn gone(visitor: &Visitor, back: &str) -> Response {
+    let shown = Message {
+        title: "Nothing was changed",
+        text: "There is none like this any more.",
+        request_id: &visitor.request.request_id,
+        next: Some(back),
+    };
+    page(StatusCode::NOT_FOUND, &shown)
+}
+
+/// Whatever a page's route answers is as guarded as a page, and if it tells of a mistake, it is
+/// one.
+pub(super) async fn guarded(request: Request, next: Next) -> Response {
+    let id = told(request.headers(), &X_REQUEST_ID).map(str::to_owned);
+    let mut response = next.run(request).await;
+    let status = response.status();
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    // As the library words what no handler got to see; scripts get JSON.
+    let is_bare = kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if is_bare && (status.is_client_error() || status.is_server_error()) {
+        response = page(
+            status,
+            &Message {
+                title: "This cannot be read",
+                text: "Go back, load the page anew and try again.",
+                request_id: id.as_deref().unwrap_or_default(),
+                next: None,
+            },
+        );
+    }
+    for (name, value) in PAGE_FIELDS {
+        let name = HeaderName::from_static(name);
+        if name != header::CONTENT_TYPE {
+            let field = response.headers_mut().entry(name);
+            field.or_insert(HeaderValue::from_static(value));
+        }
+    }
+    response
 }
 
 /// On to another page, by GET.
@@ -84,9 +121,5 @@ pub(super) fn see_other(path: &str) -> Response {
     if let Ok(path) = HeaderValue::try_from(path) {
         response.headers_mut().insert(header::LOCATION, path);
     }
-    let no_store = HeaderValue::from_static("no-store");
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, no_store);
     response
 }

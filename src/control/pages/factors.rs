@@ -6,15 +6,16 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::account::moment;
 use super::answer::{message, page, scripted_page, see_other};
 use super::cookie::with_cookie;
+use super::frame::{Frame, Place};
+use super::moment::Moment;
 use super::sign_in::{Told, told};
 use super::sign_out::{OwnForm, foreign_form};
 use super::visitor::{SignedIn, Visitor};
 use crate::authn::RecoveryCode;
 use crate::control::sign_in::Added;
-use crate::domain::{PasskeyId, SessionCookie};
+use crate::domain::{PasskeyId, SessionCookie, visible};
 use crate::store::{Factors, StoreError, StoredPasskey};
 
 const HERE: &str = "/.portcullis/account/factors";
@@ -22,14 +23,13 @@ const HERE: &str = "/.portcullis/account/factors";
 #[derive(Debug, Template)]
 #[template(path = "factors.html")]
 struct FactorsPage<'a> {
-    email: &'a str,
+    frame: Frame,
     app: bool,
     passkeys: Vec<Row>,
     /// Whether more can be set up.
     can_have_passkeys: bool,
     /// `None`: there are none, since there is nothing to recover.
     recovery_codes: Option<i64>,
-    token: String,
     wrong: Option<&'a str>,
 }
 
@@ -37,13 +37,14 @@ struct FactorsPage<'a> {
 struct Row {
     id: PasskeyId,
     name: String,
-    since: String,
-    last_used: String,
+    since: Moment,
+    last_used: Option<Moment>,
 }
 
 #[derive(Debug, Template)]
 #[template(path = "recovery_codes.html")]
 struct CodesPage {
+    frame: Frame,
     codes: Vec<String>,
 }
 
@@ -71,26 +72,23 @@ pub(super) async fn with(signed_in: &SignedIn, wrong: Option<&Told>) -> Response
         recovery_codes,
     } = factors;
     let shown = FactorsPage {
-        email: person.principal.label(),
+        frame: Frame::of(signed_in, Place::Factors),
         app: totp,
-        passkeys: passkeys.into_iter().map(row).collect(),
+        passkeys: passkeys.iter().map(row).collect(),
         can_have_passkeys: sign_ins.has_passkeys(),
         recovery_codes: any.then_some(recovery_codes),
-        token: sign_ins.form_token(person.session),
         wrong: wrong.map(|told| &*told.text),
     };
     let status = wrong.map_or(StatusCode::OK, |told| told.status);
-    scripted_page(status, &shown)
+    scripted_page(status, &shown, shown.can_have_passkeys)
 }
 
-fn row(stored: StoredPasskey) -> Row {
+fn row(stored: &StoredPasskey) -> Row {
     Row {
         id: stored.id,
-        name: stored.name,
-        since: moment(stored.created_at),
-        last_used: stored
-            .last_used_at
-            .map_or_else(|| "never".to_owned(), moment),
+        name: visible(&stored.name).into_owned(),
+        since: stored.created_at.into(),
+        last_used: stored.last_used_at.map(Moment::from),
     }
 }
 
@@ -98,15 +96,18 @@ fn row(stored: StoredPasskey) -> Row {
 pub(super) fn added(signed_in: &SignedIn, cookie: SessionCookie, added: &Added) -> Response {
     let response = match &*added.recovery_codes {
         [] => see_other(HERE),
-        codes => codes_page(codes),
+        codes => codes_page(signed_in, codes),
     };
     tracing::debug!(principal = %signed_in.person.principal.id, "a factor was set up");
     with_cookie(response, cookie, &added.token)
 }
 
-fn codes_page(codes: &[RecoveryCode]) -> Response {
-    let codes = codes.iter().map(RecoveryCode::reveal).collect();
-    page(StatusCode::OK, &CodesPage { codes })
+fn codes_page(signed_in: &SignedIn, codes: &[RecoveryCode]) -> Response {
+    let shown = CodesPage {
+        frame: Frame::of(signed_in, Place::Factors),
+        codes: codes.iter().map(RecoveryCode::reveal).collect(),
+    };
+    page(StatusCode::OK, &shown)
 }
 
 /// Makes new recovery codes.
@@ -121,7 +122,7 @@ pub(super) async fn new_codes(signed_in: SignedIn, Form(form): Form<OwnForm>) ->
         .new_recovery_codes(request, person.principal.id)
         .await
     {
-        Ok(codes) => codes_page(&codes),
+        Ok(codes) => codes_page(&signed_in, &codes),
         Err(refusal) => {
             let told = told(&refusal, "Set up a second factor first.");
             with(&signed_in, Some(&told)).await

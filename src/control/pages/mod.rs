@@ -8,12 +8,18 @@ mod account;
 mod answer;
 mod assets;
 mod cookie;
+mod device;
 mod factors;
+mod frame;
 mod kept;
+mod keys;
+mod moment;
+mod new_key;
 mod passkeys;
 mod password;
 mod re_authenticate;
 mod second_factor;
+mod sessions;
 mod sign_in;
 mod sign_out;
 mod totp;
@@ -23,8 +29,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn;
 use axum::routing::{get, post};
 
+use super::OwnKeys;
 use super::sign_in::SignIns;
 use crate::cache::RoleTables;
 
@@ -38,6 +46,8 @@ pub struct Pages {
     pub sign_ins: Option<SignIns>,
     /// Who may do what.
     pub tables: Arc<RoleTables>,
+    /// Makes and revokes the keys of people.
+    pub own_keys: OwnKeys,
 }
 
 /// All pages.
@@ -63,13 +73,23 @@ pub fn router(pages: Pages) -> Router {
         .route("/.portcullis/re-authenticate/form", post(kept::submit))
         .route("/.portcullis/sign-out", post(sign_out::submit))
         .route("/.portcullis/account", get(account::show))
-        .route("/.portcullis/account/password", post(password::submit))
+        .route(
+            "/.portcullis/account/keys",
+            get(keys::show).post(new_key::submit),
+        )
+        .route("/.portcullis/account/keys/{key}/revoke", post(keys::revoke))
+        .route("/.portcullis/account/sessions", get(sessions::show))
         .route(
             "/.portcullis/account/sessions/{session}/end",
-            post(account::end_session),
+            post(sessions::end),
+        )
+        .route(
+            "/.portcullis/account/password",
+            get(password::form).post(password::submit),
         )
         .merge(factors())
         .layer(DefaultBodyLimit::max(MAX_FORM))
+        .layer(from_fn(answer::guarded))
         .with_state(pages)
         .merge(assets)
 }

@@ -29,6 +29,7 @@ pub(super) struct Filled {
 /// What the form of a new passkey holds.
 #[derive(Deserialize)]
 pub(super) struct New {
+    #[serde(default)]
     csrf_token: String,
     #[serde(default)]
     name: String,

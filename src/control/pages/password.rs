@@ -1,26 +1,48 @@
 //! Another password.
 
+use askama::Template;
 use axum::Form;
 use axum::http::StatusCode;
 use axum::response::Response;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::account;
-use super::answer::see_other;
+use super::answer::{page, see_other};
 use super::cookie::with_cookie;
+use super::frame::{Frame, Place};
 use super::sign_in::{Told, told, waiting};
 use super::sign_out::foreign_form;
 use super::visitor::SignedIn;
 use crate::control::sign_in::{Change, Changed};
 
+#[derive(Debug, Template)]
+#[template(path = "password.html")]
+struct PasswordPage<'a> {
+    frame: Frame,
+    wrong: Option<&'a str>,
+}
+
 /// What the form holds.
 #[derive(Deserialize)]
 pub(super) struct Filled {
+    #[serde(default)]
     csrf_token: String,
     current: SecretString,
     new: SecretString,
     again: SecretString,
+}
+
+/// The form.
+pub(super) async fn form(signed_in: SignedIn) -> Response {
+    show(&signed_in, None)
+}
+
+fn show(signed_in: &SignedIn, wrong: Option<&Told>) -> Response {
+    let shown = PasswordPage {
+        frame: Frame::of(signed_in, Place::Password),
+        wrong: wrong.map(|wrong| &*wrong.text),
+    };
+    page(wrong.map_or(StatusCode::OK, |wrong| wrong.status), &shown)
 }
 
 /// Changes it. Every other session ends, and this one has another cookie.
@@ -50,7 +72,7 @@ pub(super) async fn submit(signed_in: SignedIn, Form(form): Form<Filled>) -> Res
         (Err(refusal), _) => told(&refusal, "The current password is wrong."),
     };
     let wait = wrong.wait;
-    waiting(account::with(&signed_in, Some(&wrong)).await, wait)
+    waiting(show(&signed_in, Some(&wrong)), wait)
 }
 
 fn unfit(text: &str) -> Told {

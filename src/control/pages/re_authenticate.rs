@@ -32,6 +32,7 @@ struct ReAuthenticatePage<'a> {
 /// What the form holds.
 #[derive(Deserialize)]
 pub(super) struct Filled {
+    #[serde(default)]
     csrf_token: String,
     password: SecretString,
     #[serde(default, rename = "return")]

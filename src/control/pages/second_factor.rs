@@ -38,6 +38,7 @@ struct SecondFactorPage<'a> {
 /// What the form holds: a code, or the answer of a passkey.
 #[derive(Deserialize)]
 pub(super) struct Filled {
+    #[serde(default)]
     csrf_token: String,
     #[serde(default)]
     code: Option<SecretString>,
@@ -170,5 +171,5 @@ fn show(
         wrong: wrong.map(|told| &*told.text),
     };
     let status = wrong.map_or(StatusCode::OK, |told| told.status);
-    scripted_page(status, &shown)
+    scripted_page(status, &shown, shown.passkeys)
 }

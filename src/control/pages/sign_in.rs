@@ -120,7 +120,7 @@ pub(super) fn show(
     };
     let status = wrong.map_or(StatusCode::OK, |told| told.status);
     waiting(
-        scripted_page(status, &shown),
+        scripted_page(status, &shown, shown.passkeys),
         wrong.and_then(|told| told.wait),
     )
 }

@@ -13,6 +13,7 @@ use crate::store::StoreError;
 /// A form that needs nothing but to be ours.
 #[derive(Debug, Deserialize)]
 pub(super) struct OwnForm {
+    #[serde(default)]
     pub(super) csrf_token: String,
 }
 

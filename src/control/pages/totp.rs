@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::answer::{message, page};
 use super::factors;
+use super::frame::{Frame, Place};
 use super::sign_in::{told, waiting};
 use super::sign_out::foreign_form;
 use super::visitor::SignedIn;
@@ -19,18 +20,19 @@ use crate::control::sign_in::Proposal;
 #[derive(Debug, Template)]
 #[template(path = "totp.html")]
 struct TotpPage<'a> {
+    frame: Frame,
     /// SVG.
     qr: String,
     uri: &'a str,
     typed: &'a str,
     sealed: &'a str,
-    token: String,
     wrong: Option<&'a str>,
 }
 
 /// What the form holds.
 #[derive(Deserialize)]
 pub(super) struct Filled {
+    #[serde(default)]
     csrf_token: String,
     sealed: String,
     code: SecretString,
@@ -81,13 +83,12 @@ fn show(
     status: StatusCode,
     wrong: Option<&str>,
 ) -> Response {
-    let SignedIn { visitor, person } = signed_in;
     let shown = TotpPage {
+        frame: Frame::of(signed_in, Place::Factors),
         qr: qr(&proposal.uri),
         uri: &proposal.uri,
         typed: &proposal.typed,
         sealed: &proposal.sealed,
-        token: visitor.sign_ins.form_token(person.session),
         wrong,
     };
     page(status, &shown)

@@ -81,6 +81,25 @@ impl ApiTx {
         new: &NewApiKey,
         pepper: &Pepper,
     ) -> Result<(KeyToken, KeyView, Done)> {
+        let token = self.insert_key(new, pepper).await?;
+        let key = self.key(tenant.id, token.id()).await?;
+        let done = done("api_key.created", tenant, &key)
+            .detail("permissions", key.permissions.clone())
+            .detail("projects", key.projects.clone())
+            .detail("expires_at", key.expires_at.map(|at| at.to_rfc3339()));
+        let done = match new.projects.as_slice() {
+            [project] => done.project(project.id, &project.slug),
+            _ => done,
+        };
+        Ok((token, key, done))
+    }
+
+    /// The same for whoever holds it.
+    pub(super) async fn insert_key(
+        &mut self,
+        new: &NewApiKey,
+        pepper: &Pepper,
+    ) -> Result<KeyToken> {
         let token = KeyToken::generate(&mut self.rng);
         let (now, label) = (self.now(), self.label());
         let hash = pepper.hash(token.secret());
@@ -101,16 +120,7 @@ impl ApiTx {
         )
         .execute(self.connection())
         .await?;
-        let key = self.key(tenant.id, token.id()).await?;
-        let done = done("api_key.created", tenant, &key)
-            .detail("permissions", key.permissions.clone())
-            .detail("projects", key.projects.clone())
-            .detail("expires_at", key.expires_at.map(|at| at.to_rfc3339()));
-        let done = match new.projects.as_slice() {
-            [project] => done.project(project.id, &project.slug),
-            _ => done,
-        };
-        Ok((token, key, done))
+        Ok(token)
     }
 
     /// Revokes a key for good (`api_key.revoked`).

@@ -15,6 +15,9 @@ pub struct Browser {
 pub const OWN_PAGE: &str = "Sec-Fetch-Site: same-origin\r\n";
 /// What a navigation says.
 pub const NAVIGATION: &str = "Sec-Fetch-Mode: navigate\r\nAccept: text/html\r\n";
+/// What it says of a page that fills its tab.
+pub const DOCUMENT: &str =
+    "Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\nAccept: text/html\r\n";
 
 impl Browser {
     /// One that has never been here.
