@@ -11,6 +11,7 @@ mod error;
 pub mod explain;
 pub mod import;
 mod keys;
+mod links;
 mod members;
 mod migrate;
 mod objects;

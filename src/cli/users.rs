@@ -5,9 +5,9 @@ use serde_json::json;
 
 use super::output::{Column, moment};
 use super::session::{Run, Session};
-use super::{CliError, password};
-use crate::domain::{Email, PrincipalName};
-use crate::store::ListedPrincipal;
+use super::{CliError, links, password};
+use crate::domain::{Email, LinkPurpose, PrincipalName};
+use crate::store::{ListedPrincipal, StoreError};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum UsersCommand {
@@ -26,6 +26,24 @@ pub(super) enum UsersCommand {
     ///
     /// Asks for it, twice; or reads one line from standard input if that is no terminal.
     SetPassword {
+        /// E-mail address
+        email: Email,
+    },
+    /// Print a link by which somebody new chooses their password; makes the user if there is none
+    ///
+    /// It works once, for seven days. Whoever has it can sign in as them.
+    #[command(after_help = "Example: portcullis users invite ann@example.com --name \"Ann Lee\"")]
+    Invite {
+        /// E-mail address, in any case
+        email: Email,
+        /// Display name of a user that is made [default: the address]
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Print a link by which somebody who forgot their password chooses another
+    ///
+    /// It works once, for an hour. Whoever has it can sign in as them.
+    ResetPassword {
         /// E-mail address
         email: Email,
     },
@@ -73,6 +91,16 @@ impl Run for UsersCommand {
                 let text = format!("{email} has a new password");
                 Ok(session.output.done(&done, &text)?)
             }
+            Self::Invite { email, name } => {
+                let name = name.unwrap_or_else(|| email.to_string());
+                let (db, author) = (&session.db, &mut session.author);
+                match db.create_user(author, &email, &name).await {
+                    Ok(_) | Err(StoreError::Conflict(_)) => {}
+                    Err(error) => return Err(error.into()),
+                }
+                links::make(session, &email, LinkPurpose::Invitation).await
+            }
+            Self::ResetPassword { email } => links::make(session, &email, LinkPurpose::Reset).await,
             Self::ResetFactors { email } => {
                 let (db, author) = (&session.db, &mut session.author);
                 let removed = db.reset_factors(author, &email).await?;

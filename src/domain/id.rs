@@ -15,6 +15,18 @@ macro_rules! id {
         #[serde(transparent)]
         pub struct $name(pub Uuid);
 
+        impl From<Uuid> for $name {
+            fn from(id: Uuid) -> Self {
+                Self(id)
+            }
+        }
+
+        impl From<$name> for Uuid {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 self.0.fmt(f)
@@ -46,6 +58,8 @@ id! {
     SessionId,
     /// A passkey.
     PasskeyId,
+    /// A link that works once.
+    LinkId,
     /// A question to a browser's authenticator.
     CeremonyId,
     /// The record of a backend's object.

@@ -7,6 +7,7 @@ mod cookie;
 mod credential;
 mod event;
 mod id;
+mod link;
 mod page_fields;
 mod path;
 mod pepper;
@@ -31,9 +32,10 @@ pub use cookie::SessionCookie;
 pub use credential::{CredentialId, CredentialKind};
 pub use event::{Actor, AuditEvent, AuditResult, ResourceRef};
 pub use id::{
-    BindingId, CeremonyId, EventId, PasskeyId, PrincipalId, ProjectId, ResourceId, RoleId,
+    BindingId, CeremonyId, EventId, LinkId, PasskeyId, PrincipalId, ProjectId, ResourceId, RoleId,
     SessionId, TenantId,
 };
+pub use link::LinkPurpose;
 pub use page_fields::PAGE_FIELDS;
 pub use path::{Email, MalformedName, PrincipalName, ProjectPath, ScopePath};
 pub use pepper::Pepper;
@@ -46,7 +48,9 @@ pub use resource::{Owner, ResourceKey, Whose};
 pub use return_path::{NotOurs, ReturnPath};
 pub use role::{Binding, BuiltInRole, Effect, Role, RoleScope};
 pub use scope::{Project, Scope, Tenant};
-pub use session::{Assurance, MalformedSession, Method, Mfa, Session, SessionToken};
+pub use session::{
+    Assurance, LinkToken, MalformedSession, Method, Mfa, Session, SessionToken, Token,
+};
 pub use session_rules::{SessionRules, UnreasonableRules};
 pub use slug::{MalformedSlug, Slug};
 pub use visible::{is_hidden, visible};

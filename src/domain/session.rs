@@ -11,9 +11,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rand::{CryptoRng, Rng};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::base62::{SECRET_LEN, base62};
-use super::{PrincipalId, SecretHash, SessionId};
+use super::{LinkId, PrincipalId, SecretHash, SessionId};
 
 const ID_LEN: usize = 32;
 
@@ -22,25 +23,32 @@ const ID_LEN: usize = 32;
 #[error("malformed session token")]
 pub struct MalformedSession;
 
-/// A whole session token, as a browser keeps it. Redacted in `Debug`.
+/// An id and what proves that one holds it. Redacted in `Debug`.
 #[derive(Debug)]
-pub struct SessionToken {
-    id: SessionId,
+pub struct Token<I> {
+    id: I,
     secret: SecretString,
 }
 
-impl SessionToken {
+/// A whole session token, as a browser keeps it.
+pub type SessionToken = Token<SessionId>;
+/// What a link holds that works once.
+pub type LinkToken = Token<LinkId>;
+
+impl<I: Copy + From<Uuid> + Into<Uuid>> Token<I> {
     /// A fresh one.
     pub fn generate(rng: &mut (impl Rng + CryptoRng)) -> Self {
         Self {
-            id: SessionId(uuid::Builder::from_random_bytes(rng.random()).into_uuid()),
+            id: uuid::Builder::from_random_bytes(rng.random())
+                .into_uuid()
+                .into(),
             secret: base62(rng, SECRET_LEN).into(),
         }
     }
 
     /// Its public id.
     #[must_use]
-    pub const fn id(&self) -> SessionId {
+    pub const fn id(&self) -> I {
         self.id
     }
 
@@ -50,14 +58,15 @@ impl SessionToken {
         self.secret.expose_secret().as_bytes()
     }
 
-    /// The whole of it, for the cookie.
+    /// The whole of it, for the cookie or the link.
     #[must_use]
     pub fn reveal(&self) -> SecretString {
-        format!("{}{}", self.id.0.simple(), self.secret.expose_secret()).into()
+        let id: Uuid = self.id.into();
+        format!("{}{}", id.simple(), self.secret.expose_secret()).into()
     }
 }
 
-impl FromStr for SessionToken {
+impl<I: From<Uuid>> FromStr for Token<I> {
     type Err = MalformedSession;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -71,7 +80,7 @@ impl FromStr for SessionToken {
             return Err(MalformedSession);
         }
         Ok(Self {
-            id: id.parse().map_err(|_| MalformedSession)?,
+            id: id.parse::<Uuid>().map_err(|_| MalformedSession)?.into(),
             secret: secret.into(),
         })
     }

@@ -6,6 +6,7 @@ use sqlx::types::Uuid;
 
 use super::api::ApiTx;
 use super::author::Done;
+use super::links::end_links;
 use super::sessions::end_all;
 use super::{Author, Db, Result};
 use crate::domain::{Email, PrincipalId, PrincipalName};
@@ -120,6 +121,7 @@ async fn put(
     )
     .execute(&mut *connection)
     .await?;
+    end_links(connection, of).await?;
     let ended = end_all(connection, of, now).await?;
     let done = Done::new("password.changed", "user", &of);
     Ok(done.detail("sessions_ended", ended))

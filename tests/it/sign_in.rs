@@ -11,6 +11,7 @@ mod ended;
 mod factors;
 mod keys;
 mod limits;
+mod links;
 mod passkeys;
 mod refusals;
 mod rules;

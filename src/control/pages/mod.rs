@@ -20,6 +20,7 @@ mod password;
 mod re_authenticate;
 mod second_factor;
 mod sessions;
+mod set_password;
 mod sign_in;
 mod sign_out;
 mod totp;
@@ -71,6 +72,10 @@ pub fn router(pages: Pages) -> Router {
             get(re_authenticate::form).post(re_authenticate::submit),
         )
         .route("/.portcullis/re-authenticate/form", post(kept::submit))
+        .route(
+            "/.portcullis/set-password",
+            get(set_password::form).post(set_password::submit),
+        )
         .route("/.portcullis/sign-out", post(sign_out::submit))
         .route("/.portcullis/account", get(account::show))
         .route(

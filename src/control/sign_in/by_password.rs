@@ -14,8 +14,6 @@ use crate::domain::Email;
 use crate::store::api::ApiRequest;
 use crate::store::{Attempt, Claims, Done, Rehashed, StoreError};
 
-const UNAUTHORIZED: u16 = 401;
-
 /// What somebody typed.
 #[derive(Debug)]
 pub(in crate::control) struct Typed {
@@ -102,7 +100,7 @@ impl SignIns {
         // Only what looks like an address is kept: people type passwords in the wrong field.
         let name = email.map_or("", Email::as_str);
         let done = Done::new("session.refused", "account", name).refused(reason);
-        change.commit(done, UNAUTHORIZED).await
+        change.commit(done, status_of(reason)).await
     }
 
     pub(super) fn attempt(&self, name: &str, request: &ApiRequest) -> Attempt {
@@ -117,6 +115,15 @@ impl SignIns {
         let key = self.pepper.derive(b"accounts of sign-in attempts");
         let mac = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes a key of any length");
         mac.chain_update(name).finalize().into_bytes().into()
+    }
+}
+
+/// What is answered to who is refused for this reason.
+pub(super) fn status_of(reason: &str) -> u16 {
+    match reason {
+        "throttled" => 429,
+        "link_invalid" => 404,
+        _ => 401,
     }
 }
 

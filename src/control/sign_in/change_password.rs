@@ -78,7 +78,7 @@ impl SignIns {
     }
 
     /// A list that cannot be read lets nothing pass.
-    async fn is_breached(&self, new: &Password) -> Result<bool, StoreError> {
+    pub(super) async fn is_breached(&self, new: &Password) -> Result<bool, StoreError> {
         let Some(file) = self.settings.breached_passwords.clone() else {
             return Ok(false);
         };

@@ -1,5 +1,6 @@
 //! From a name and a password to a session, and to its end.
 
+mod by_link;
 mod by_passkey;
 mod by_password;
 mod change_password;
@@ -18,6 +19,7 @@ use chrono::TimeDelta;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
+pub(super) use self::by_link::Given;
 pub(super) use self::by_password::Typed;
 pub(super) use self::change_password::{Change, Changed};
 pub use self::expiry::Expiry;

@@ -4,13 +4,12 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use secrecy::SecretString;
 
+use super::by_password::status_of;
 use super::{Begun, Refusal, SEE_OTHER, SignIns};
 use crate::authn::{Checked, Password};
 use crate::domain::{Principal, SessionId, SessionToken};
 use crate::store::api::ApiRequest;
 use crate::store::{Claims, Done, StoreError};
-
-const UNAUTHORIZED: u16 = 401;
 
 impl SignIns {
     /// A session that takes the place of this one (`session.created`), else `session.refused`.
@@ -60,6 +59,6 @@ impl SignIns {
         let now = self.clock.now();
         let change = self.db.act_for(Claims::Gateway, request, now).await?;
         let done = Done::new("session.refused", "account", of.label()).refused(reason);
-        change.commit(done, UNAUTHORIZED).await
+        change.commit(done, status_of(reason)).await
     }
 }

@@ -138,6 +138,11 @@ pub(super) const PEOPLE: &[Table] = &[
         grants: &["DELETE", "INSERT", "SELECT", "UPDATE"],
     },
     Table {
+        name: "one_time_links",
+        policies: OF_THE_PLATFORM,
+        grants: &["DELETE", "INSERT", "SELECT"],
+    },
+    Table {
         name: "totp",
         policies: OF_THE_PLATFORM,
         grants: &["DELETE", "INSERT", "SELECT", "UPDATE (last_step)"],
@@ -201,7 +206,7 @@ const SHARED: &str = "
     SELECT c.oid, c.relname::text AS name FROM pg_class c
     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
       AND (c.relname IN ('tenants', 'api_key_usage', 'passwords', 'sessions', 'session_activity', 'sign_in_failures',
-            'totp', 'passkeys', 'recovery_codes', 'ceremonies')
+            'totp', 'passkeys', 'recovery_codes', 'ceremonies', 'one_time_links')
         OR EXISTS (SELECT FROM pg_attribute a
             WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped))";
 

@@ -271,7 +271,7 @@ fn rows_of(tenant: Uuid) -> [String; 11] {
     ]
 }
 
-fn rows_of_person(id: Uuid) -> [String; 9] {
+fn rows_of_person(id: Uuid) -> [String; 10] {
     [
         format!(
             "INSERT INTO principals (id, kind, email, name)
@@ -305,6 +305,10 @@ fn rows_of_person(id: Uuid) -> [String; 9] {
         format!(
             "INSERT INTO ceremonies (id, session_id, state, expires_at)
              VALUES ('{id}', '{id}', '{{}}', now())"
+        ),
+        format!(
+            "INSERT INTO one_time_links (id, principal_id, purpose, secret_hash, created_at, expires_at)
+             VALUES ('{id}', '{id}', 'reset', sha256('{id}'), now(), now() + interval '1 hour')"
         ),
     ]
 }

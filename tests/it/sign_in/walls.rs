@@ -52,7 +52,12 @@ const FORMS: [(&str, &str); 6] = [
     ("/.portcullis/sign-out", "a=b"),
 ];
 
-fn is_walled(page: &Answer, what: &str) {
+pub fn is_walled(page: &Answer, what: &str) {
+    let referrer = page.header("referrer-policy");
+    assert!(
+        ["same-origin", "strict-origin"].contains(&referrer[0]),
+        "{what}"
+    );
     let policy = page.header("content-security-policy");
     // The one script, on pages that use passkeys.
     let body = page.body.replace(SCRIPT, "");
@@ -66,7 +71,6 @@ fn is_walled(page: &Answer, what: &str) {
         ("cache-control", "no-store"),
         ("x-content-type-options", "nosniff"),
         ("x-frame-options", "DENY"),
-        ("referrer-policy", "same-origin"),
         ("cross-origin-opener-policy", "same-origin"),
         ("content-type", "text/html; charset=utf-8"),
     ] {
@@ -95,7 +99,9 @@ fn the_walk_knows_every_route() {
         let (_, route) = line.split_once("route: ").unwrap();
         let route = route.split(',').next().unwrap();
         let (method, path) = route.split_once(' ').unwrap();
-        let anonymous = path.starts_with("/.portcullis/sign-in") || path.contains("/assets/");
+        let starts = ["/.portcullis/sign-in", "/.portcullis/set-password"];
+        let anonymous =
+            starts.iter().any(|start| path.starts_with(start)) || path.contains("/assets/");
         let mut forms = FORMS.iter().map(|(form, _)| *form).chain(OTHERS);
         let known = if method == "GET" {
             PAGES.contains(&path) || path == PASSED
