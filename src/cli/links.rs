@@ -8,17 +8,23 @@ use serde_json::json;
 use super::CliError;
 use super::output::moment;
 use super::session::Session;
+use crate::control::{Mailer, letter};
 use crate::domain::{Email, LinkPurpose, LinkToken};
 use crate::store::NewLink;
 
-/// Makes a link and prints it, this once.
+/// Makes a link and sends it, or, without mail or if that is wanted, prints it, this once.
 pub(super) async fn make(
     session: &mut Session,
     to: &Email,
     purpose: LinkPurpose,
+    print: bool,
 ) -> Result<(), CliError> {
-    let sign_in = session.settings()?.sign_in;
-    let site = sign_in.and_then(|sign_in| sign_in.public_url);
+    let (site, mail) = match session.settings()?.sign_in {
+        Some(sign_in) => (sign_in.public_url, sign_in.mail.filter(|_| !print)),
+        None => (None, None),
+    };
+    let mailer = mail.as_ref().map(Mailer::new).transpose();
+    let mailer = mailer.map_err(CliError::failed)?;
     let site = site.ok_or_else(|| {
         let what = "where people find this site is not said: give the configuration \
                     `sign_in: { public_url: https://… }`";
@@ -33,6 +39,15 @@ pub(super) async fn make(
     };
     let (db, author) = (&session.db, &mut session.author);
     let expires = db.make_link(author, to, &new).await?;
+    if let Some(mailer) = mailer {
+        let letter = letter(to, &site, &token, purpose);
+        let sent = mailer.send(&letter).await;
+        sent.map_err(|error| CliError::Failed(format!("{error}; `--print` prints the link")))?;
+        let done = json!({ "email": to.as_str(), "expires_at": expires });
+        return Ok(session
+            .output
+            .done(&done, &format!("sent a link to {to}"))?);
+    }
     let token = token.reveal();
     let link = format!(
         "{site}.portcullis/set-password?token={}",

@@ -29,7 +29,7 @@ pub(super) enum UsersCommand {
         /// E-mail address
         email: Email,
     },
-    /// Print a link by which somebody new chooses their password; makes the user if there is none
+    /// Send or print a link by which somebody new chooses their password; makes the user if there is none
     ///
     /// It works once, for seven days. Whoever has it can sign in as them.
     #[command(after_help = "Example: portcullis users invite ann@example.com --name \"Ann Lee\"")]
@@ -39,13 +39,19 @@ pub(super) enum UsersCommand {
         /// Display name of a user that is made [default: the address]
         #[arg(long)]
         name: Option<String>,
+        /// Print the link where it would be sent by mail
+        #[arg(long)]
+        print: bool,
     },
-    /// Print a link by which somebody who forgot their password chooses another
+    /// Send or print a link by which somebody who forgot their password chooses another
     ///
     /// It works once, for an hour. Whoever has it can sign in as them.
     ResetPassword {
         /// E-mail address
         email: Email,
+        /// Print the link where it would be sent by mail
+        #[arg(long)]
+        print: bool,
     },
     /// Take a user's second factors away, for who has lost them, and end their sessions
     ResetFactors {
@@ -91,16 +97,18 @@ impl Run for UsersCommand {
                 let text = format!("{email} has a new password");
                 Ok(session.output.done(&done, &text)?)
             }
-            Self::Invite { email, name } => {
+            Self::Invite { email, name, print } => {
                 let name = name.unwrap_or_else(|| email.to_string());
                 let (db, author) = (&session.db, &mut session.author);
                 match db.create_user(author, &email, &name).await {
                     Ok(_) | Err(StoreError::Conflict(_)) => {}
                     Err(error) => return Err(error.into()),
                 }
-                links::make(session, &email, LinkPurpose::Invitation).await
+                links::make(session, &email, LinkPurpose::Invitation, print).await
             }
-            Self::ResetPassword { email } => links::make(session, &email, LinkPurpose::Reset).await,
+            Self::ResetPassword { email, print } => {
+                links::make(session, &email, LinkPurpose::Reset, print).await
+            }
             Self::ResetFactors { email } => {
                 let (db, author) = (&session.db, &mut session.author);
                 let removed = db.reset_factors(author, &email).await?;

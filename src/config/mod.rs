@@ -23,6 +23,7 @@ mod limits;
 mod listen;
 mod listen_tls;
 mod load;
+mod mail;
 mod names;
 mod node;
 mod objects;
@@ -49,6 +50,7 @@ pub use diagnostic::Diagnostic;
 pub use files::{Digest, Files};
 pub use fixed::FIXED;
 pub use load::{ConfigFile, Loaded};
+pub use mail::{Hidden, Mail, MailWay, Smtp, SmtpTls};
 pub use openapi::{Description, Operation, Part, Template, Unread};
 pub use settings::{
     Address, Audit, CONTROL_PLANE, Cache, Circuit, ClientCertificates, Database, Essentials,

@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
+use super::Mail;
 use super::certificate::{Authorities, ServerCertificate};
 use crate::domain::{BuiltInRole, Catalogue, Mfa, Permission, Rates, WhenFull};
 use crate::policy::{
@@ -244,6 +245,8 @@ pub struct SignIn {
     pub mfa: Mfa,
     /// Where people find this site; `None`: nobody has said, and there are no passkeys.
     pub public_url: Option<Url>,
+    /// How people get mail; `None`: they get none.
+    pub mail: Option<Mail>,
     /// The list of passwords that nobody may choose.
     pub breached_passwords: Option<Arc<Path>>,
 }

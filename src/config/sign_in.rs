@@ -9,6 +9,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use url::Url;
 
+use super::mail;
 use super::node::Node;
 use super::reader::{Fields, Reader};
 use super::settings::SignIn;
@@ -18,7 +19,7 @@ use crate::policy::{Completeness, Requirement, Route};
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "idle",
     "lifetime",
     "max_concurrent_sessions",
@@ -27,6 +28,7 @@ const KEYS: [&str; 8] = [
     "breached_passwords",
     "mfa",
     "public_url",
+    "mail",
 ];
 
 pub(super) fn read(reader: Reader<'_>, parent: &Fields<'_>) -> Option<SignIn> {
@@ -34,7 +36,16 @@ pub(super) fn read(reader: Reader<'_>, parent: &Fields<'_>) -> Option<SignIn> {
     let fields = reader.fields(node, &KEYS)?;
     let idle = fields.duration("idle", &(MINUTE..=DAY * 30), DAY);
     let lifetime = fields.duration("lifetime", &(MINUTE..=DAY * 90), DAY * 7);
+    let public_url = fields
+        .get("public_url")
+        .and_then(|node| public_url(reader, node));
+    let mail = fields.get("mail").and_then(|node| mail::read(reader, node));
+    if mail.is_some() && fields.get("public_url").is_none() {
+        let problem = "`mail` needs `public_url`: letters hold links that lead there";
+        reader.report(fields.key_place("mail"), problem);
+    }
     Some(SignIn {
+        mail,
         idle: TimeDelta::from_std(idle).ok()?,
         lifetime: TimeDelta::from_std(lifetime).ok()?,
         max_sessions: fields
@@ -44,9 +55,7 @@ pub(super) fn read(reader: Reader<'_>, parent: &Fields<'_>) -> Option<SignIn> {
             .get("mfa")
             .and_then(|node| mfa(reader, node))
             .unwrap_or_default(),
-        public_url: fields
-            .get("public_url")
-            .and_then(|node| public_url(reader, node)),
+        public_url,
         breached_passwords: fields
             .get("breached_passwords")
             .and_then(|node| breached(reader, node)),

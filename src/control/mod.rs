@@ -6,6 +6,7 @@
 
 pub mod api;
 mod health;
+mod mail;
 mod own_form;
 mod own_keys;
 pub mod pages;
@@ -16,10 +17,11 @@ mod told;
 mod whole;
 
 pub use health::Health;
+pub use mail::{Letter, MailError, Mailer};
 pub use own_keys::OwnKeys;
 pub use plane::OwnSocket;
 pub use private::serve;
-pub use sign_in::{Expiry, SignIns, Truth};
+pub use sign_in::{Expiry, Letterbox, Postman, SignIns, Truth, letter};
 
 use axum::Router;
 use axum::middleware::from_fn;

@@ -21,10 +21,10 @@ use super::{ServeError, notify};
 use crate::audit::AuditWriter;
 use crate::authn::{Authenticator, Truth};
 use crate::cache::{KeyCache, OwnerCache, Owners, Refresh, RoleTables, SessionCache};
-use crate::config::{ConfigFile, Settings};
+use crate::config::{self, ConfigFile, Settings};
 use crate::control::api::Api;
 use crate::control::pages::Pages;
-use crate::control::{self, Expiry, OwnKeys, OwnSocket, SignIns};
+use crate::control::{self, Expiry, Letterbox, Mailer, OwnKeys, OwnSocket, Postman, SignIns};
 use crate::domain::Pepper;
 use crate::proxy::{
     Asker, CertificateWatch, ControlPlane, Core, Gateway, InFlight, Lineage, Listener, LiveRules,
@@ -172,7 +172,7 @@ impl Parts {
         };
         let control_plane = ControlPlane::at(socket.path(), &desk.metrics);
         let pages = Pages {
-            sign_ins: self.sign_ins(&truth.pepper, tables),
+            sign_ins: self.sign_ins(&truth.pepper, tables, tasks),
             tables: Arc::clone(tables),
             own_keys: OwnKeys {
                 db: self.db.clone(),
@@ -198,7 +198,12 @@ impl Parts {
         }))
     }
 
-    fn sign_ins(&self, pepper: &Pepper, tables: &Arc<RoleTables>) -> Option<SignIns> {
+    fn sign_ins(
+        &self,
+        pepper: &Pepper,
+        tables: &Arc<RoleTables>,
+        tasks: &mut JoinSet<io::Result<()>>,
+    ) -> Option<SignIns> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let truth = control::Truth {
             db: self.db.clone(),
@@ -207,7 +212,34 @@ impl Parts {
             clock: self.desk.clock.clone(),
         };
         let settings = self.settings.sign_in.clone()?;
-        Some(SignIns::new(truth, settings, cores))
+        let letterbox = self.letterbox(&truth, &settings, tasks);
+        Some(SignIns::new(truth, settings, letterbox, cores))
+    }
+
+    /// Where letters are asked for, and who sends them; `None`: there are none.
+    fn letterbox(
+        &self,
+        truth: &control::Truth,
+        settings: &config::SignIn,
+        tasks: &mut JoinSet<io::Result<()>>,
+    ) -> Option<Letterbox> {
+        let (mail, site) = (settings.mail.as_ref()?, settings.public_url.clone()?);
+        let mailer = Mailer::new(mail)
+            .inspect_err(|error| tracing::error!(%error, "no mail can be sent"))
+            .ok()?;
+        let author = self.author();
+        let (postman, letterbox) = Postman::new(truth.clone(), author, mailer, site);
+        tasks.spawn(async move {
+            postman.run().await;
+            Ok(())
+        });
+        Some(letterbox)
+    }
+
+    /// For what the gateway does by itself.
+    fn author(&self) -> Author {
+        let (actor, clock) = (database::own_actor(), self.desk.clock.clone());
+        Author::new(actor, clock, StdRng::from_os_rng())
     }
 
     fn lineage(&self, owned: Arc<OwnerCache>) -> Lineage {
@@ -287,9 +319,7 @@ impl Parts {
         let (db, usage) = (self.db.clone(), plane.usage());
         tasks.spawn(async move { usage.run(&db).await });
         if self.settings.sign_in.is_some() {
-            let (actor, clock) = (database::own_actor(), self.desk.clock.clone());
-            let author = Author::new(actor, clock, StdRng::from_os_rng());
-            let expiry = Expiry::new(self.db.clone(), author);
+            let expiry = Expiry::new(self.db.clone(), self.author());
             tasks.spawn(async move { expiry.run().await });
         }
         let provisioner = Provisioner::new(rules);

@@ -79,6 +79,19 @@ impl Db {
         Ok(expires)
     }
 
+    /// A letter to this address was not sent (`mail.failed`).
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` for the person.
+    pub async fn mail_failed(&self, author: &mut Author, to: &Email, why: &str) -> Result<()> {
+        let mut change = self.change(author).await?;
+        let name = PrincipalName::Email(to.clone());
+        let person = super::principals::principal(&mut change.tx, &name).await?;
+        let done = Done::new("mail.failed", "user", &person.id);
+        change.commit(done.detail("why", why)).await
+    }
+
     /// The link of this id; `None`: it does not work, or not any more, or not for who may not act.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ mod factors;
 mod keys;
 mod limits;
 mod links;
+mod mail;
 mod passkeys;
 mod refusals;
 mod rules;

@@ -10,6 +10,7 @@ mod assets;
 mod cookie;
 mod device;
 mod factors;
+mod forgotten;
 mod frame;
 mod kept;
 mod keys;
@@ -75,6 +76,10 @@ pub fn router(pages: Pages) -> Router {
         .route(
             "/.portcullis/set-password",
             get(set_password::form).post(set_password::submit),
+        )
+        .route(
+            "/.portcullis/forgotten-password",
+            get(forgotten::form).post(forgotten::submit),
         )
         .route("/.portcullis/sign-out", post(sign_out::submit))
         .route("/.portcullis/account", get(account::show))

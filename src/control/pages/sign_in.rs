@@ -26,6 +26,8 @@ struct SignInPage<'a> {
     wrong: Option<&'a str>,
     /// Whether there are passkeys.
     passkeys: bool,
+    /// Whether a forgotten password can be asked for.
+    letters: bool,
 }
 
 /// Where the browser came from.
@@ -117,6 +119,7 @@ pub(super) fn show(
         back,
         wrong: wrong.map(|told| &*told.text),
         passkeys: visitor.sign_ins.has_passkeys(),
+        letters: visitor.sign_ins.sends_letters(),
     };
     let status = wrong.map_or(StatusCode::OK, |told| told.status);
     waiting(

@@ -6,6 +6,7 @@ mod by_password;
 mod change_password;
 mod expiry;
 mod factors;
+mod forgotten;
 mod forms;
 mod kept;
 mod passkeys;
@@ -24,6 +25,7 @@ pub(super) use self::by_password::Typed;
 pub(super) use self::change_password::{Change, Changed};
 pub use self::expiry::Expiry;
 pub(super) use self::factors::{Added, Proposal};
+pub use self::forgotten::{Letterbox, Postman, letter};
 pub(super) use self::forms::is_from_own_page;
 pub(super) use self::kept::KeptForm;
 pub(super) use self::passkeys::{Answered, Question};
@@ -64,6 +66,7 @@ pub struct SignIns {
     tables: Arc<RoleTables>,
     passwords: Passwords,
     passkeys: Option<Passkeys>,
+    letterbox: Option<Letterbox>,
     pepper: Pepper,
     seal: Seal,
     clock: Clock,
@@ -142,7 +145,12 @@ struct Proven {
 impl SignIns {
     /// By what is true, and these settings, on a machine with as many cores.
     #[must_use]
-    pub fn new(truth: Truth, settings: Settings, cores: usize) -> Self {
+    pub fn new(
+        truth: Truth,
+        settings: Settings,
+        letterbox: Option<Letterbox>,
+        cores: usize,
+    ) -> Self {
         let Truth {
             db,
             tables,
@@ -154,6 +162,7 @@ impl SignIns {
             tables,
             passwords: Passwords::new(cores),
             passkeys: settings.public_url.as_ref().and_then(Passkeys::of),
+            letterbox,
             seal: Seal::new(&pepper),
             pepper,
             clock,

@@ -38,6 +38,22 @@ routes: [ { route: GET /a, upstream: m, authenticated: true, event: thing.read }
                 "a name in it",
                 "sign_in: { public_url: 'https://ann@ml.example.com' }",
             ),
+            (
+                "mail without an address",
+                "sign_in: { mail: { from: a@example.com, log: true } }",
+            ),
+            (
+                "mail nowhere",
+                "sign_in: { public_url: 'https://m.example', mail: { from: a@example.com } }",
+            ),
+            (
+                "mail from nobody, two ways",
+                "sign_in: { public_url: 'https://m.example', mail: { log: false, file: /nowhere } }",
+            ),
+            (
+                "an open wire",
+                "sign_in: { public_url: 'https://m.example', mail: { from: a@example.com, smtp: { host: mail.example, tls: none, port: 0, username: a, ca_file: /etc/passwd } } }",
+            ),
             ("no list", "sign_in: { sensitive_operations: thing.read }"),
         ],
     );

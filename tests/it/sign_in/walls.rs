@@ -99,7 +99,11 @@ fn the_walk_knows_every_route() {
         let (_, route) = line.split_once("route: ").unwrap();
         let route = route.split(',').next().unwrap();
         let (method, path) = route.split_once(' ').unwrap();
-        let starts = ["/.portcullis/sign-in", "/.portcullis/set-password"];
+        let starts = [
+            "/.portcullis/sign-in",
+            "/.portcullis/set-password",
+            "/.portcullis/forgotten-password",
+        ];
         let anonymous =
             starts.iter().any(|start| path.starts_with(start)) || path.contains("/assets/");
         let mut forms = FORMS.iter().map(|(form, _)| *form).chain(OTHERS);
