@@ -6,6 +6,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(20);
+/// `SETTINGS_HEADER_TABLE_SIZE` of nothing: answers refer to none before them (RFC 7541 §4.2).
+const NO_TABLE: [u8; 6] = [0, 1, 0, 0, 0, 0];
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 pub const DATA: u8 = 0;
@@ -70,7 +72,7 @@ impl Http2 {
         };
         connection.raw(header);
         connection.raw(PREFACE);
-        connection.frame(SETTINGS, 0, 0, b"");
+        connection.frame(SETTINGS, 0, 0, &NO_TABLE);
         connection
     }
 
@@ -248,6 +250,8 @@ fn length(block: &mut Vec<u8>, length: usize) {
 fn status(block: &[u8]) -> u16 {
     const INDEXED: [u16; 7] = [200, 204, 206, 304, 400, 404, 500];
     match *block {
+        // The table becomes smaller (RFC 7541 §6.3).
+        [0x20..=0x3e, ref rest @ ..] => status(rest),
         [index @ 0x88..=0x8e, ..] => INDEXED[usize::from(index - 0x88)],
         [0x08 | 0x48, marked, ref value @ ..] => {
             let value = &value[..usize::from(marked & 0x7f)];
