@@ -55,7 +55,8 @@ async function tabThrough(page) {
 test("by keyboard alone: sign-in, every control of the account, a key, sign-out", async () => {
   const { page } = await person(browser);
   await page.goto(account);
-  // The form waits for the name.
+  // The form waits for the name, a moment after it is there.
+  await page.waitForFunction(() => document.activeElement?.id === "email");
   await page.keyboard.type("editor@example.com");
   await page.keyboard.press("Tab");
   await page.keyboard.type(password);
