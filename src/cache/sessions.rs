@@ -27,19 +27,13 @@ impl CachedSession {
     /// As just read.
     #[must_use]
     pub fn new(session: Session) -> Self {
-        let activity = Arc::new(Activity::new(session.last_active_at));
+        let sign_in = Arc::new(SignIn::from(&session));
+        let activity = Arc::clone(&sign_in.activity);
         let limits = Arc::new(CredentialLimits {
             id: Some(CredentialId::from(session.id)),
             permissions: None,
             projects: None,
-            sign_in: Some(Arc::new(SignIn {
-                session: session.id,
-                created_at: session.created_at,
-                activity: Arc::clone(&activity),
-                authenticated_at: session.authenticated_at,
-                methods: session.methods.clone(),
-                pending: session.pending,
-            })),
+            sign_in: Some(sign_in),
         });
         Self {
             session,

@@ -11,8 +11,9 @@ use sha2::{Digest as _, Sha256};
 use crate::cache::{KeyCache, RoleTables};
 use crate::clock::Clock;
 use crate::domain::{
-    KeyId, KeyToken, Pepper, Principal, PrincipalId, Project, ProjectPath, Tenant,
+    KeyId, KeyToken, Pepper, Principal, PrincipalId, Project, ProjectPath, SessionId, Tenant,
 };
+use crate::policy::{Denial, SignIn, Standing};
 use crate::store::api::{ApiRequest, ApiTx, KeptFor, NewApiKey, OwnKey};
 use crate::store::{Claims, Db, StoreError};
 
@@ -54,6 +55,9 @@ pub(super) enum Made {
     Before,
     /// There is no such project, or it is closed to them: one answer for both.
     Closed,
+    /// It asks more of a session than theirs has: what a session may not do, a key that it made
+    /// could.
+    NotGoodEnough(Denial),
 }
 
 impl OwnKeys {
@@ -66,12 +70,20 @@ impl OwnKeys {
     pub(super) async fn make(
         &self,
         request: ApiRequest,
-        holder: &Principal,
+        (holder, session): (&Principal, SessionId),
         wanted: Wanted,
     ) -> Result<Made, StoreError> {
         let Some((tenant, project)) = self.open(holder.id, &wanted.project) else {
             return Ok(Made::Closed);
         };
+        let session = self.db.find_session(session).await?;
+        let sign_in = session.as_ref().map(SignIn::from);
+        let sign_in = sign_in.ok_or_else(|| StoreError::Conflict("no session".to_owned()))?;
+        let standing = Standing::new(sign_in.into(), self.clock.now());
+        let admitted = standing.admits("api_key.created", Some(&tenant), Some(&project));
+        if let Err(reason) = admitted {
+            return Ok(Made::NotGoodEnough(Denial::of_session(reason)));
+        }
         let mut change = self.begin(request).await?;
         let sent = sent_once(holder.id, &wanted.once);
         if change.kept_answer(&sent).await?.is_some() {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::{
-    Assurance, CredentialId, Method, PermissionSet, Principal, ProjectId, SessionId,
+    Assurance, CredentialId, Method, PermissionSet, Principal, ProjectId, Session, SessionId,
 };
 
 /// The outcome of authentication: one credential a request, and a rejected one
@@ -138,6 +138,19 @@ pub struct SignIn {
     pub methods: Vec<Method>,
     /// Whether they have a second factor and have not proved it: good for nothing else.
     pub pending: bool,
+}
+
+impl From<&Session> for SignIn {
+    fn from(session: &Session) -> Self {
+        Self {
+            session: session.id,
+            created_at: session.created_at,
+            activity: Arc::new(Activity::new(session.last_active_at)),
+            authenticated_at: session.authenticated_at,
+            methods: session.methods.clone(),
+            pending: session.pending,
+        }
+    }
 }
 
 impl SignIn {

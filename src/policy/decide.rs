@@ -18,7 +18,7 @@ mod rights;
 mod standing;
 
 pub(super) use rights::Claim;
-pub(super) use standing::Standing;
+pub use standing::Standing;
 
 /// What was found on the way to the verdict, for the audit event of a denial too.
 #[derive(Debug, Default, Clone)]

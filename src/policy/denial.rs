@@ -192,6 +192,12 @@ impl Denial {
         Self::new(DenialReason::OwnerUnavailable)
     }
 
+    /// Refuses because a session is not good enough, for what was found so.
+    #[must_use]
+    pub const fn of_session(reason: DenialReason) -> Self {
+        Self::new(reason)
+    }
+
     /// Refuses because of a bug of ours.
     #[must_use]
     pub const fn internal() -> Self {

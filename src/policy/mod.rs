@@ -41,7 +41,7 @@ pub use canonical::{
 };
 pub use condition::{Condition, ConditionError, MAX_CONDITION};
 pub use conflict::Conflict;
-pub use decide::{Decision, Facts, decide, screen};
+pub use decide::{Decision, Facts, Standing, decide, screen};
 pub use denial::{Because, Denial, DenialReason};
 pub use find_scope::X_PORTCULLIS_PROJECT;
 pub use header_name::{OwnedHeaders, fold};

@@ -65,7 +65,8 @@ pub(super) async fn submit(
     };
     let (name, project) = (wanted.description.clone(), wanted.project.clone());
     let request = visitor.request.clone();
-    let made = pages.own_keys.make(request, &person.principal, wanted);
+    let holder = (&*person.principal, person.session);
+    let made = pages.own_keys.make(request, holder, wanted);
     let (status, wrong) = match made.await {
         Ok(Made::Done(token)) => {
             let shown = KeyMadePage {
@@ -82,6 +83,13 @@ pub(super) async fn submit(
              it, revoke the key and make another.",
         ),
         Ok(Made::Closed) => (unfit, "You are in no such project."),
+        Ok(Made::NotGoodEnough(denial)) => {
+            let text = format!(
+                "That project asks more of your session. {}",
+                denial.message()
+            );
+            return keys::with(&pages, &signed_in, StatusCode::FORBIDDEN, Some(&text)).await;
+        }
         Err(error) => return unavailable(visitor, &error),
     };
     keys::with(&pages, &signed_in, status, Some(wrong)).await

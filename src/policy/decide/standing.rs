@@ -20,18 +20,24 @@ pub struct Standing {
 
 impl Standing {
     /// Before the request of this moment counts as a use.
-    pub fn of(subject: &Subject, at: DateTime<Utc>) -> Option<Self> {
+    pub(in crate::policy) fn of(subject: &Subject, at: DateTime<Utc>) -> Option<Self> {
         let sign_in = subject.credential.sign_in.clone()?;
+        Some(Self::new(sign_in, at))
+    }
+
+    /// That of who signed in so.
+    #[must_use]
+    pub fn new(sign_in: Arc<SignIn>, at: DateTime<Utc>) -> Self {
         let rested = sign_in.activity.rested(at);
-        Some(Self {
+        Self {
             sign_in,
             at,
             rested,
-        })
+        }
     }
 
     /// Whether it is good enough there, for this route.
-    pub fn suffices(
+    pub(in crate::policy) fn suffices(
         &self,
         route: &Route,
         tenant: Option<&Tenant>,
@@ -41,13 +47,27 @@ impl Standing {
         if route.completeness < Completeness::Complete {
             return Ok(());
         }
+        self.admits(&route.event, tenant, project)
+    }
+
+    /// Whether it is good enough there, for this operation.
+    ///
+    /// # Errors
+    ///
+    /// What is asked for and not met.
+    pub fn admits(
+        &self,
+        operation: &str,
+        tenant: Option<&Tenant>,
+        project: Option<&Project>,
+    ) -> Result<(), DenialReason> {
         let of_tenant = tenant.and_then(|tenant| tenant.session_rules.as_deref());
         let of_project = project.and_then(|project| project.session_rules.as_deref());
         let all = [of_tenant, of_project].into_iter().flatten();
         for rules in all.clone() {
             self.meets(rules)?;
         }
-        match SessionRules::max_age_for(&route.event, all) {
+        match SessionRules::max_age_for(operation, all) {
             Some(most) => self.is_young(TimeDelta::seconds(most.into()), Because::Sensitive),
             None => Ok(()),
         }
@@ -72,7 +92,7 @@ impl Standing {
     }
 
     /// Whether somebody proved lately who they are.
-    pub fn is_young(&self, most: TimeDelta, because: Because) -> Result<(), DenialReason> {
+    pub(super) fn is_young(&self, most: TimeDelta, because: Because) -> Result<(), DenialReason> {
         within(self.at - self.sign_in.authenticated_at, most, because)
     }
 }

@@ -277,3 +277,39 @@ async fn rules_have_bounds_and_leave_their_event() {
     assert_eq!(event["tenant"], "acme");
     assert_eq!(event["details"]["rules"]["max_idle_minutes"], 30);
 }
+
+/// What a session may not do, a key that it made could.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_not_good_enough_makes_no_key() {
+    let (bench, mut browser) = Bench::of_two_tenants("sign_in: {}").await;
+    let make = |browser: &mut Browser, project: &str| {
+        let page = browser.go("/.portcullis/account/keys");
+        let form = format!(
+            "csrf_token={}&once={}&name=x&project={project}&days=1",
+            crate::support::browser::token_of(&page),
+            super::step_up::field(&page, "once")
+        );
+        browser.submit("/.portcullis/account/keys", &form)
+    };
+    let rules = [
+        json!({ "mfa": "required" }),
+        json!({ "password_login": false }),
+        json!({
+            "require_re_auth_for_sensitive_ops": true, "sensitive_operations": ["api_key.created"]
+        }),
+    ];
+    bench.let_sessions_age().await;
+    for rules in rules {
+        bench.ask(ACME, &rules);
+        let refused = make(&mut browser, "acme%2Ffraud");
+        assert_eq!(refused.status, 403, "{rules}: {refused:?}");
+        assert!(
+            refused.body.contains("asks more of your session"),
+            "{rules}"
+        );
+        assert!(!refused.body.contains("class=\"secret\""), "{rules}");
+    }
+    assert_eq!(make(&mut browser, "globex%2Fchurn").status, 201);
+    bench.ask(ACME, &json!({}));
+    assert_eq!(make(&mut browser, "acme%2Ffraud").status, 201);
+}
