@@ -18,6 +18,6 @@ pub use breached::BreachedPasswords;
 pub use passkeys::{Asked, MalformedAnswer, Passkey, PasskeyError, Passkeys};
 pub use password::{Checked, HashError, Password, Passwords, UnfitPassword};
 pub use recovery::RecoveryCode;
-pub use seal::Seal;
+pub use seal::{Opened, Seal};
 pub use totp::Totp;
 pub use usage::Usage;

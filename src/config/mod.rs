@@ -36,6 +36,7 @@ mod requirement;
 mod resources;
 mod route;
 mod route_map;
+mod secrets;
 mod sections;
 mod settings;
 mod sign_in;
@@ -52,6 +53,7 @@ pub use fixed::FIXED;
 pub use load::{ConfigFile, Loaded};
 pub use mail::{Hidden, Mail, MailWay, Smtp, SmtpTls};
 pub use openapi::{Description, Operation, Part, Template, Unread};
+pub use secrets::Secrets;
 pub use settings::{
     Address, Audit, CONTROL_PLANE, Cache, Circuit, ClientCertificates, Database, Essentials,
     Exists, Health, HostRewrite, Limits, Listen, ListenerTls, Log, Provision, RateLimits, Serves,

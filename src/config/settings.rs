@@ -13,8 +13,8 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
-use super::Mail;
 use super::certificate::{Authorities, ServerCertificate};
+use super::{Mail, Secrets};
 use crate::domain::{BuiltInRole, Catalogue, Mfa, Permission, Rates, WhenFull};
 use crate::policy::{
     BodyTemplate, Dialect, HeadLimits, Origin, OwnedHeaders, ResourceType, Route, RouteMap,
@@ -247,6 +247,8 @@ pub struct SignIn {
     pub public_url: Option<Url>,
     /// How people get mail; `None`: they get none.
     pub mail: Option<Mail>,
+    /// Under what secrets are encrypted.
+    pub secrets: Secrets,
     /// The list of passwords that nobody may choose.
     pub breached_passwords: Option<Arc<Path>>,
 }

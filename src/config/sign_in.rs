@@ -9,17 +9,17 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use url::Url;
 
-use super::mail;
 use super::node::Node;
 use super::reader::{Fields, Reader};
 use super::settings::SignIn;
+use super::{mail, secrets};
 use crate::domain::Mfa;
 use crate::policy::{Completeness, Requirement, Route};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
 
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 10] = [
     "idle",
     "lifetime",
     "max_concurrent_sessions",
@@ -29,6 +29,7 @@ const KEYS: [&str; 9] = [
     "mfa",
     "public_url",
     "mail",
+    "secrets",
 ];
 
 pub(super) fn read(reader: Reader<'_>, parent: &Fields<'_>) -> Option<SignIn> {
@@ -56,6 +57,10 @@ pub(super) fn read(reader: Reader<'_>, parent: &Fields<'_>) -> Option<SignIn> {
             .and_then(|node| mfa(reader, node))
             .unwrap_or_default(),
         public_url,
+        secrets: fields
+            .get("secrets")
+            .and_then(|node| secrets::read(reader, node))
+            .unwrap_or_default(),
         breached_passwords: fields
             .get("breached_passwords")
             .and_then(|node| breached(reader, node)),

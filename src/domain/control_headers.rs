@@ -15,6 +15,10 @@ impl ControlHeaders {
     pub const CREDENTIAL: HeaderName = HeaderName::from_static("x-portcullis-credential");
     /// Public id of the session; absent if the credential is none.
     pub const SESSION: HeaderName = HeaderName::from_static("x-portcullis-session");
+    /// What the browser shows of sign-ins before, unverified; absent if it shows nothing.
+    pub const DEVICE: HeaderName = HeaderName::from_static("x-portcullis-device");
+    /// The project that the browser says its user works in, unverified; absent if it says none.
+    pub const CHOSEN_PROJECT: HeaderName = HeaderName::from_static("x-portcullis-chosen-project");
     /// Where the permission of the route is held: `platform`, `tenant` or `project`; absent if
     /// the route asks for none.
     pub const SCOPE: HeaderName = HeaderName::from_static("x-portcullis-scope");

@@ -14,6 +14,36 @@ impl SessionCookie {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Host, Self::Dev];
 
+    /// The names of all cookies that are ours.
+    pub const NAMES: [&str; 6] = [
+        Self::Host.name(),
+        Self::Dev.name(),
+        Self::Host.device(),
+        Self::Dev.device(),
+        Self::Host.project(),
+        Self::Dev.project(),
+    ];
+
+    /// The name of the one beside it, by which a browser shows that somebody has signed in with
+    /// it before. It signs nobody in.
+    #[must_use]
+    pub const fn device(self) -> &'static str {
+        match self {
+            Self::Host => "__Host-portcullis-device",
+            Self::Dev => "portcullis-dev-device",
+        }
+    }
+
+    /// The name of the one that holds the project which somebody has chosen to work in: what
+    /// `X-Portcullis-Project` says, by who cannot send it.
+    #[must_use]
+    pub const fn project(self) -> &'static str {
+        match self {
+            Self::Host => "__Host-portcullis-project",
+            Self::Dev => "portcullis-dev-project",
+        }
+    }
+
     /// Its name.
     #[must_use]
     pub const fn name(self) -> &'static str {

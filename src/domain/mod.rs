@@ -20,6 +20,7 @@ mod resource;
 mod return_path;
 mod role;
 mod scope;
+mod sealing_key;
 mod session;
 mod session_rules;
 mod slug;
@@ -48,6 +49,7 @@ pub use resource::{Owner, ResourceKey, Whose};
 pub use return_path::{NotOurs, ReturnPath};
 pub use role::{Binding, BuiltInRole, Effect, Role, RoleScope};
 pub use scope::{Project, Scope, Tenant};
+pub use sealing_key::SealingKey;
 pub use session::{
     Assurance, LinkToken, MalformedSession, Method, Mfa, Session, SessionToken, Token,
 };

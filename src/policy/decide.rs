@@ -36,6 +36,13 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Whether it comes from somebody who has signed in.
+    #[must_use]
+    pub fn has_session(&self) -> bool {
+        let subject = self.subject.as_ref();
+        subject.is_some_and(|subject| subject.credential.sign_in.is_some())
+    }
+
     fn of(question: &Question<'_>) -> Self {
         let subject = match question.authentication {
             Authentication::Authenticated(subject) => Some(subject.clone()),

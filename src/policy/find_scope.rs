@@ -1,5 +1,6 @@
 //! Which project a request is about: the one that its route reads from it, else the
-//! credential's, else the one that the header names, else the only one its principal has.
+//! credential's, else the one that the header names, else the one that somebody with a browser has
+//! chosen, else the only one its principal has.
 
 use std::sync::Arc;
 
@@ -58,11 +59,13 @@ impl From<Malformed> for DenialReason {
 }
 
 /// Where a request names its project.
-pub(in crate::policy) struct ProjectName<F> {
+pub(in crate::policy) struct ProjectName<'n, F> {
     /// In the place that its route gives: the backend reads it there too.
     pub(super) by_route: Option<String>,
     /// In `X-Portcullis-Project`, read only if it comes to that.
     pub(super) by_header: F,
+    /// What the browser says that its user has chosen.
+    pub(super) chosen: Option<&'n str>,
 }
 
 /// Whom a project is open to.
@@ -83,7 +86,7 @@ pub(super) enum Entry {
 pub(super) fn find_project<'n>(
     table: &RoleTable,
     subject: &Subject,
-    named: ProjectName<impl FnOnce() -> Result<Option<&'n str>, Malformed>>,
+    named: ProjectName<'n, impl FnOnce() -> Result<Option<&'n str>, Malformed>>,
 ) -> Result<Arc<Project>, NoProject> {
     match named_project(table, subject, named, Entry::Whole)? {
         Some(project) => Ok(project),
@@ -95,7 +98,7 @@ pub(super) fn find_project<'n>(
 pub(super) fn named_project<'n>(
     table: &RoleTable,
     subject: &Subject,
-    named: ProjectName<impl FnOnce() -> Result<Option<&'n str>, Malformed>>,
+    named: ProjectName<'n, impl FnOnce() -> Result<Option<&'n str>, Malformed>>,
     entry: Entry,
 ) -> Result<Option<Arc<Project>>, NoProject> {
     if let Some(name) = named.by_route {
@@ -111,10 +114,23 @@ pub(super) fn named_project<'n>(
         return admitted(table, subject, project, entry).map(Some);
     }
     let Some(name) = (named.by_header)()? else {
-        return Ok(None);
+        return Ok(chosen(table, subject, named.chosen, entry));
     };
     let project = by_name(table, subject, name)?;
     admitted(table, subject, &project, entry).map(Some)
+}
+
+/// A choice is no claim: one that does not count, or not any more, is none. It is that of people
+/// with a browser; programs say what they mean.
+fn chosen(
+    table: &RoleTable,
+    subject: &Subject,
+    name: Option<&str>,
+    entry: Entry,
+) -> Option<Arc<Project>> {
+    subject.credential.sign_in.as_ref()?;
+    let project = by_name(table, subject, name?).ok()?;
+    admitted(table, subject, &project, entry).ok()
 }
 
 /// Whether a request that is about something in `project` names no other one.
@@ -122,7 +138,7 @@ pub(super) fn names_no_other<'n>(
     table: &RoleTable,
     subject: &Subject,
     project: &Project,
-    named: ProjectName<impl FnOnce() -> Result<Option<&'n str>, Malformed>>,
+    named: ProjectName<'n, impl FnOnce() -> Result<Option<&'n str>, Malformed>>,
 ) -> Result<bool, Malformed> {
     let by_header = (named.by_header)()?;
     let mut told = named.by_route.as_deref().into_iter().chain(by_header);

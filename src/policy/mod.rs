@@ -37,7 +37,8 @@ pub use authentication::{Activity, Authentication, CredentialLimits, Rejection, 
 pub use body::{Body, BodyValue, Tree};
 pub use canonical::{
     AmbiguousParameter, CanonicalPath, CanonicalQuery, CanonicalRequest, MAX_TARGET, Malformed,
-    PresentedSecret, RawRequest, X_PORTCULLIS_KEY, deciding_header, has_no_body,
+    PresentedSecret, RawRequest, X_PORTCULLIS_KEY, chosen_project, deciding_header, has_no_body,
+    shown_device,
 };
 pub use condition::{Condition, ConditionError, MAX_CONDITION};
 pub use conflict::Conflict;

@@ -186,6 +186,26 @@ impl RoleTable {
         })
     }
 
+    /// Whether whatever the principal has a right to is in tenants that let nobody in by
+    /// password. Who has none anywhere is not concerned.
+    #[must_use]
+    pub fn is_closed_to_passwords(&self, principal: PrincipalId) -> bool {
+        let grants = self.grants(principal);
+        let closed = |scope: Scope| {
+            let tenant = match scope {
+                Scope::Platform => None,
+                Scope::Tenant(tenant) => Some(tenant),
+                Scope::Project(project) | Scope::Resource { project, .. } => {
+                    self.project(project).map(|project| project.tenant)
+                }
+            };
+            let tenant = tenant.and_then(|tenant| self.tenant(tenant));
+            let rules = tenant.and_then(|tenant| tenant.session_rules.as_deref());
+            rules.is_some_and(|rules| rules.password_login == Some(false))
+        };
+        !grants.is_empty() && grants.iter().all(|grant| closed(grant.scope))
+    }
+
     /// The projects that the principal has a role on directly, sorted by id.
     pub fn own_projects(&self, principal: PrincipalId) -> impl Iterator<Item = ProjectId> {
         let mut last = None;

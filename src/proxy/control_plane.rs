@@ -4,14 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderName;
+use http::{HeaderMap, HeaderName};
 use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::exchange::Exchange;
 use super::upstream::Upstream;
 use crate::config::{self, CONTROL_PLANE, HostRewrite};
 use crate::domain::{ControlHeaders, CredentialKind};
-use crate::policy::{Permit, Requirement};
+use crate::policy::{Permit, Requirement, chosen_project, shown_device};
 use crate::telemetry::Metrics;
 
 /// Where the gateway's own requests go.
@@ -66,6 +66,7 @@ pub(super) fn put_caller(
     built: &mut RequestHeader,
     permit: &Permit,
     exchange: &Exchange,
+    sent: &HeaderMap,
 ) -> pingora::Result<()> {
     let mut put = |name: HeaderName, value: Option<String>| match value {
         Some(value) => built.insert_header(name, value),
@@ -92,7 +93,15 @@ pub(super) fn put_caller(
     put(ControlHeaders::EVENT, Some(exchange.event_id.to_string()))?;
     let arrived = exchange.occurred_at.timestamp_micros();
     put(ControlHeaders::ARRIVED, Some(arrived.to_string()))?;
-    put(ControlHeaders::ROUTE, Some(route.label.to_string()))
+    put(ControlHeaders::ROUTE, Some(route.label.to_string()))?;
+    put(
+        ControlHeaders::DEVICE,
+        shown_device(sent).map(str::to_owned),
+    )?;
+    put(
+        ControlHeaders::CHOSEN_PROJECT,
+        chosen_project(sent).map(str::to_owned),
+    )
 }
 
 /// Why it has not carried out a request: told to us, and to no client.

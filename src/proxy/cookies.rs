@@ -35,9 +35,9 @@ fn is_own(cookie: &[u8]) -> bool {
     cookie.split(|b| *b == b',').any(|part| {
         let part = trimmed(part);
         let name = trimmed(part.split(|b| *b == b'=').next().unwrap_or_default());
-        SessionCookie::ALL
+        SessionCookie::NAMES
             .iter()
-            .any(|own| name.eq_ignore_ascii_case(own.name().as_bytes()))
+            .any(|own| name.eq_ignore_ascii_case(own.as_bytes()))
     })
 }
 
@@ -71,6 +71,9 @@ mod tests {
             b"\xa0portcullis-dev\x85=abc",
             b"portcullis-dev",
             b"a=b, portcullis-dev=abc",
+            b"__Host-portcullis-device=abc",
+            b"portcullis-dev-device=abc",
+            b"portcullis-dev-project=acme/fraud",
         ] {
             assert!(is_own(own), "{}", own.escape_ascii());
         }

@@ -47,7 +47,7 @@ fn of_code(code: &str) -> Option<(&'static str, &'static str)> {
         "project_required" | "project_ambiguous" => Some((
             "Which project?",
             "You have roles in several projects, and this address does not tell which of them it \
-             is about. Ask an operator for an address that does.",
+             is about. Choose one in your account, then try again.",
         )),
         "route_denied" => Some((
             "This is closed",

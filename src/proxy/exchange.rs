@@ -282,9 +282,7 @@ impl Exchange {
         if !wants_page(self, &sent.method, &sent.headers) {
             return answer;
         }
-        let subject = self.facts().and_then(|facts| facts.subject.as_ref());
-        let signed_in = subject.is_some_and(|it| it.credential.sign_in.is_some());
-        answer.for_person(signed_in)
+        answer.for_person(self.facts().is_some_and(Facts::has_session))
     }
 
     /// How it ended, as the metrics count it.

@@ -80,7 +80,8 @@ impl Gateway {
         if let Outcome::Permitted(permit) = &exchange.outcome
             && self.control_plane.named(&permit.route().upstream).is_some()
         {
-            put_caller(&mut built, permit, exchange)?;
+            let sent = &session.req_header().headers;
+            put_caller(&mut built, permit, exchange, sent)?;
         }
         Ok(built)
     }

@@ -5,7 +5,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::exchange::Exchange;
 use crate::domain::ReturnPath;
-use crate::policy::{Denial, DenialReason};
+use crate::policy::{Denial, DenialReason, Facts};
 
 /// What may not stand as it is in the value of a query parameter.
 const VALUE: &AsciiSet = &CONTROLS
@@ -42,12 +42,13 @@ pub(super) fn wants_page(exchange: &Exchange, method: &Method, headers: &HeaderM
         && ((looks && is_navigation(&Method::GET, headers)) || is_form(method, headers))
 }
 
-/// Where a browser is sent that would else be told that nobody is known, or that its user must
-/// prove anew who they are, and how; `None` for a client that would not know what to do there.
+/// Where a browser is sent that would else be told that nobody is known, that its user must
+/// prove anew who they are, or say which project they mean, and how; `None` for a client that would not know what to do there.
 pub(super) fn to_sign_in(
     exchange: &Exchange,
     headers: &HeaderMap,
     denial: &Denial,
+    facts: &Facts,
 ) -> Option<(StatusCode, String)> {
     let request = exchange
         .request
@@ -58,6 +59,11 @@ pub(super) fn to_sign_in(
         DenialReason::Unauthenticated | DenialReason::Ended(_) => "sign-in",
         DenialReason::ReAuthenticate { .. } => RE_AUTHENTICATE,
         DenialReason::SecondFactor => "second-factor",
+        DenialReason::ProjectRequired | DenialReason::ProjectAmbiguous
+            if facts.has_session() && is_navigation(method, headers) =>
+        {
+            "account/project"
+        }
         _ => return None,
     };
     let target = || request.target().parse::<ReturnPath>().ok();

@@ -174,7 +174,8 @@ impl Gateway {
     ) -> pingora::Result<()> {
         let default = exchange.default_dialect();
         let dialect = facts.route.as_ref().map_or(default, |route| route.dialect);
-        let answer = match to_sign_in(exchange, &session.req_header().headers, &denial) {
+        let sent = &session.req_header().headers;
+        let answer = match to_sign_in(exchange, sent, &denial, &facts) {
             Some((status, location)) => Answer::elsewhere(status, location, exchange.request_id()),
             None => Answer::of_denial(&denial, dialect, exchange.request_id()),
         };

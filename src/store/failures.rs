@@ -1,8 +1,11 @@
 //! Attempts to sign in that failed, so that guessing becomes slow.
 
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
 use chrono::{DateTime, Utc};
 
-use super::{Db, Result};
+use super::{Author, Db, Done, Result};
 
 /// An account that somebody tries to sign in to, and from where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +27,15 @@ pub struct Failures {
     pub source: i64,
 }
 
+/// Who has to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockedOut {
+    /// Whoever tries this account from there.
+    Account,
+    /// Whoever tries any account from there.
+    Source,
+}
+
 impl Db {
     /// Counts an attempt as failed, before it is known whether it is: of many at once none
     /// goes uncounted. Those before `since` are forgotten.
@@ -42,7 +54,8 @@ impl Db {
             "INSERT INTO sign_in_failures AS f (account, source, failures, last_at)
              VALUES ($1, $2, 1, $4)
              ON CONFLICT (account, source) DO UPDATE
-             SET failures = CASE WHEN f.last_at < $3 THEN 1 ELSE f.failures + 1 END, last_at = $4",
+             SET failures = CASE WHEN f.last_at < $3 THEN 1 ELSE f.failures + 1 END, last_at = $4,
+                 locked_out = f.locked_out AND f.last_at >= $3",
             &attempt.account,
             attempt.source,
             since,
@@ -79,5 +92,47 @@ impl Db {
             last_at: row.last_at,
             source: row.source,
         })
+    }
+
+    /// Notes that somebody has to wait (`sign_in.locked_out`), once until it is forgotten.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn note_lock_out(
+        &self,
+        author: &mut Author,
+        attempt: &Attempt,
+        (whose, ip): (LockedOut, Option<IpAddr>),
+    ) -> Result<()> {
+        let mut change = self.change(author).await?;
+        let noted = sqlx::query!(
+            "UPDATE sign_in_failures SET locked_out = true
+             WHERE source = $2 AND (account = $1 OR $3) AND NOT locked_out",
+            &attempt.account,
+            attempt.source,
+            whose == LockedOut::Source,
+        )
+        .execute(&mut *change.tx)
+        .await?;
+        if noted.rows_affected() == 0 {
+            return Ok(());
+        }
+        let kind = match whose {
+            LockedOut::Account => "account",
+            LockedOut::Source => "source",
+        };
+        // An account's name may be a password that was typed in the wrong field.
+        let account: String = attempt.account[..8]
+            .iter()
+            .fold(String::new(), |mut hex, byte| {
+                // Writing to a String does not fail.
+                let _ = write!(hex, "{byte:02x}");
+                hex
+            });
+        let done =
+            Done::new("sign_in.locked_out", kind, &account).detail("source", &*attempt.source);
+        let ip = ip.map(|ip| ip.to_string());
+        change.commit(done.detail("address", ip)).await
     }
 }

@@ -42,7 +42,7 @@ pub use bindings::{BindingPlace, NewBinding};
 pub use connect::{DatabaseUrl, Db, MalformedDatabaseUrl};
 pub use error::StoreError;
 pub use factors::{Ceremony, Factors, StoredPasskey};
-pub use failures::{Attempt, Failures};
+pub use failures::{Attempt, Failures, LockedOut};
 pub use isolation::{Finding, verify_isolation};
 pub use keys::{CredentialUse, ListedKey};
 pub use links::{Link, NewLink};

@@ -7,6 +7,7 @@ use crate::support::gateway::{Keys, TestGateway, until, yaml};
 use crate::support::upstream::Upstream;
 
 mod crowd;
+mod devices;
 mod ended;
 mod factors;
 mod keys;
@@ -14,6 +15,7 @@ mod limits;
 mod links;
 mod mail;
 mod passkeys;
+mod projects;
 mod refusals;
 mod rules;
 mod step_up;

@@ -7,6 +7,7 @@ use crate::domain::visible;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Overview,
+    Project,
     Keys,
     Sessions,
     Password,

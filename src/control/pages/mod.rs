@@ -18,6 +18,7 @@ mod moment;
 mod new_key;
 mod passkeys;
 mod password;
+mod project;
 mod re_authenticate;
 mod second_factor;
 mod sessions;
@@ -83,6 +84,10 @@ pub fn router(pages: Pages) -> Router {
         )
         .route("/.portcullis/sign-out", post(sign_out::submit))
         .route("/.portcullis/account", get(account::show))
+        .route(
+            "/.portcullis/account/project",
+            get(project::form).post(project::submit),
+        )
         .route(
             "/.portcullis/account/keys",
             get(keys::show).post(new_key::submit),

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::answer::{scripted_page, see_other, with_return};
-use super::cookie::with_cookie;
+use super::cookie::{with_cookie, with_device};
 use super::kept;
 use super::passkeys::{answer, put_question};
 use super::sign_in::{From, Told, back, told, waiting};
@@ -123,12 +123,14 @@ pub(super) async fn submit(signed_in: SignedIn, Form(form): Form<Filled>) -> Res
     };
     let request = visitor.request.clone();
     let (of, waiting_one) = (&person.principal, person.session);
-    let completed = sign_ins.second_factor(request, of, waiting_one, &proof);
+    let device = visitor.device.as_deref();
+    let completed = sign_ins.second_factor(request, of, waiting_one, (&proof, device));
     match (completed.await, visitor.cookie) {
-        (Ok(token), Some(cookie)) => {
-            let kept = kept::again(&signed_in, token.id(), &form.kept);
+        (Ok(begun), Some(cookie)) => {
+            let kept = kept::again(&signed_in, begun.token.id(), &form.kept);
             let shown = kept.unwrap_or_else(|| see_other(back.as_str()));
-            with_cookie(shown, cookie, &token)
+            let shown = with_cookie(shown, cookie, &begun.token);
+            with_device(shown, cookie, begun.device.as_ref())
         }
         (Ok(_), None) => see_other("/.portcullis/sign-in"),
         (Err(refusal), _) => {

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::answer::{message, scripted_page, see_other, with_return};
-use super::cookie::with_cookie;
+use super::cookie::{with_cookie, with_device};
 use super::visitor::Visitor;
 use crate::control::sign_in::{Begun, Refusal, Typed};
 use crate::domain::{ReturnPath, SessionCookie};
@@ -84,7 +84,7 @@ pub(super) async fn submit(
     };
     let signed_in = visitor
         .sign_ins
-        .by_password(visitor.request.clone(), &typed)
+        .by_password(visitor.request.clone(), &typed, visitor.device.as_deref())
         .await;
     match signed_in {
         Ok(begun) => begun_at(&begun, cookie, &back),
@@ -99,7 +99,8 @@ pub(super) fn begun_at(begun: &Begun, cookie: SessionCookie, back: &ReturnPath) 
     } else {
         back.as_str().to_owned()
     };
-    with_cookie(see_other(&to), cookie, &begun.token)
+    let response = with_cookie(see_other(&to), cookie, &begun.token);
+    with_device(response, cookie, begun.device.as_ref())
 }
 
 fn refused(visitor: &Visitor, refusal: &Refusal, email: &str, back: &ReturnPath) -> Response {
@@ -143,6 +144,11 @@ pub(super) fn told(refusal: &Refusal, wrong: &str) -> Told {
             StatusCode::TOO_MANY_REQUESTS,
             format!("Too many attempts. Try again in {}.", in_words(*wait)),
             Some(*wait),
+        ),
+        Refusal::NotByPassword => (
+            StatusCode::FORBIDDEN,
+            "Your organisation lets nobody in by password. Sign in another way.".to_owned(),
+            None,
         ),
         Refusal::Busy => (
             StatusCode::SERVICE_UNAVAILABLE,

@@ -26,6 +26,10 @@ pub(super) struct Visitor {
     /// The cookie that their browser keeps; `None` where none is safe: in cleartext from
     /// another machine.
     pub(super) cookie: Option<SessionCookie>,
+    /// What their browser shows of sign-ins before.
+    pub(super) device: Option<String>,
+    /// The project that their browser says they work in.
+    pub(super) chosen: Option<String>,
     /// Signs them in.
     pub(super) sign_ins: SignIns,
 }
@@ -66,6 +70,7 @@ impl FromRequestParts<Pages> for Visitor {
         let (Some(request), Some(sign_ins)) = (request, sign_ins) else {
             return Err(StatusCode::INTERNAL_SERVER_ERROR.into_response());
         };
+        let told = |name| told::told(&parts.headers, name).map(str::to_owned);
         let scheme = parts.headers.get("x-forwarded-proto");
         let https = scheme.is_some_and(|scheme| scheme == "https");
         let caller = Caller {
@@ -74,6 +79,8 @@ impl FromRequestParts<Pages> for Visitor {
         };
         Ok(Self {
             cookie: caller.cookie(),
+            device: told(&ControlHeaders::DEVICE),
+            chosen: told(&ControlHeaders::CHOSEN_PROJECT),
             from_own_page: is_from_own_page(&parts.headers),
             request,
             person,

@@ -43,7 +43,7 @@ impl SignIns {
             account: self.account(b"one-time links"),
             source: throttle::source(request.ip),
         };
-        if let Some(wait) = self.admit(&attempt).await? {
+        if let Some(wait) = self.admit(&attempt, &request).await? {
             self.refused(request, None, "throttled").await?;
             return Err(Refusal::Throttled(wait));
         }

@@ -27,7 +27,8 @@ impl SignIns {
     ) -> Result<Question, Refusal> {
         let passkeys = self.passkeys()?;
         let ceremony = ceremony();
-        if let Some(wait) = self.admit(&self.attempt_at(ceremony, request)).await? {
+        let attempt = self.attempt_at(ceremony, request);
+        if let Some(wait) = self.admit(&attempt, request).await? {
             return Err(Refusal::Throttled(wait));
         }
         self.keep(passkeys.ask_anybody()?, ceremony, None).await
@@ -95,7 +96,7 @@ impl SignIns {
     fn attempt_at(&self, ceremony: CeremonyId, request: &ApiRequest) -> Attempt {
         Attempt {
             account: self.account(ceremony.0.as_bytes()),
-            ..self.attempt("", request)
+            ..self.attempt("", request, None)
         }
     }
 }

@@ -10,9 +10,9 @@ use unicode_normalization::UnicodeNormalization as _;
 use super::throttle::{self, Throttle};
 use super::{Begun, Proven, Refusal, SignIns};
 use crate::authn::{Checked, Password};
-use crate::domain::Email;
+use crate::domain::{Email, Principal, SessionId};
 use crate::store::api::ApiRequest;
-use crate::store::{Attempt, Claims, Done, Rehashed, StoreError};
+use crate::store::{Attempt, Author, Claims, Done, Rehashed, StoreError};
 
 /// What somebody typed.
 #[derive(Debug)]
@@ -27,15 +27,21 @@ impl SignIns {
         &self,
         request: ApiRequest,
         typed: &Typed,
+        device: Option<&str>,
     ) -> Result<Begun, Refusal> {
         let name = normal(&typed.name);
         let email = name.parse::<Email>().ok();
-        let attempt = self.attempt(&name, &request);
-        if let Some(wait) = self.admit(&attempt).await? {
+        let attempt = self.attempt(&name, &request, device);
+        if let Some(wait) = self.admit(&attempt, &request).await? {
             self.refused(request, email.as_ref(), "throttled").await?;
             return Err(Refusal::Throttled(wait));
         }
         if let Some(proven) = self.prove(email.as_ref(), &typed.password).await? {
+            if self.tables.current().is_closed_to_passwords(proven.id) {
+                let reason = "password_login_off";
+                self.refused(request, email.as_ref(), reason).await?;
+                return Err(Refusal::NotByPassword);
+            }
             return Ok(self.begin(request, proven, &attempt).await?);
         }
         let reason = "credentials_wrong";
@@ -43,17 +49,28 @@ impl SignIns {
         Err(Refusal::Wrong)
     }
 
-    /// Seconds to wait; `None`: it is looked at, and counts as failed until it has not.
-    pub(super) async fn admit(&self, attempt: &Attempt) -> Result<Option<u64>, StoreError> {
+    /// Seconds to wait; `None`: it is looked at, and counts as failed until it has not. The first
+    /// who has to wait leaves an event (`sign_in.locked_out`).
+    pub(super) async fn admit(
+        &self,
+        attempt: &Attempt,
+        request: &ApiRequest,
+    ) -> Result<Option<u64>, StoreError> {
         let now = self.clock.now();
         let throttle = Throttle::at(now);
         let failures = self.db.failures(attempt, throttle.since()).await?;
-        let wait = throttle.wait(&failures);
-        if wait.is_none() {
+        let Some(wait) = throttle.wait(&failures) else {
             let since = throttle.since();
             self.db.count_attempt(attempt, since, now).await?;
-        }
-        Ok(wait)
+            return Ok(None);
+        };
+        let rng = StdRng::from_os_rng();
+        let mut author = Author::new(request.actor.clone(), self.clock.clone(), rng);
+        let whose = Throttle::whose(&failures);
+        self.db
+            .note_lock_out(&mut author, attempt, (whose, request.ip))
+            .await?;
+        Ok(Some(wait))
     }
 
     /// Who it is, if that is their password.
@@ -103,10 +120,26 @@ impl SignIns {
         change.commit(done, status_of(reason)).await
     }
 
-    pub(super) fn attempt(&self, name: &str, request: &ApiRequest) -> Attempt {
+    /// An attempt of somebody who is not known yet: of their device, if it is one that this
+    /// account was signed in to with, else of their network.
+    pub(super) fn attempt(
+        &self,
+        name: &str,
+        request: &ApiRequest,
+        device: Option<&str>,
+    ) -> Attempt {
+        let device = device.and_then(|shown| self.device(name, shown));
         Attempt {
             account: self.account(name.as_bytes()),
-            source: throttle::source(request.ip),
+            source: device.unwrap_or_else(|| throttle::source(request.ip)),
+        }
+    }
+
+    /// An attempt of who is signed in already: nobody else's count against them.
+    pub(super) fn attempt_signed_in(&self, of: &Principal, session: SessionId) -> Attempt {
+        Attempt {
+            account: self.account(of.id.0.as_bytes()),
+            source: format!("session:{session}"),
         }
     }
 
@@ -122,12 +155,13 @@ impl SignIns {
 pub(super) fn status_of(reason: &str) -> u16 {
     match reason {
         "throttled" => 429,
+        "password_login_off" => 403,
         "link_invalid" => 404,
         _ => 401,
     }
 }
 
 /// One spelling of a name: what looks alike counts as one.
-fn normal(name: &str) -> String {
+pub(super) fn normal(name: &str) -> String {
     name.trim().nfkc().collect::<String>().to_lowercase()
 }

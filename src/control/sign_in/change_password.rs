@@ -45,8 +45,8 @@ impl SignIns {
             Ok(new) => new,
             Err(unfit) => return Ok(Changed::Unfit(unfit)),
         };
-        let attempt = self.attempt(of.label(), &request);
-        if let Some(wait) = self.admit(&attempt).await? {
+        let attempt = self.attempt_signed_in(of, former);
+        if let Some(wait) = self.admit(&attempt, &request).await? {
             self.not_renewed(request, of, "throttled").await?;
             return Err(Refusal::Throttled(wait));
         }

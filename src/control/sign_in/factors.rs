@@ -77,7 +77,7 @@ impl SignIns {
 
     fn opened(&self, of: PrincipalId, session: SessionId, sealed: &str) -> Option<Totp> {
         let sealed = BASE64.decode(sealed).ok()?;
-        Totp::from_secret(self.seal.open(&proposal(of, session), &sealed)?)
+        Totp::from_secret(self.seal.open(&proposal(of, session), &sealed)?.secret)
     }
 
     /// Sets up an app by its first code (`factor.added`).

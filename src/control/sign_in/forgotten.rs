@@ -130,9 +130,9 @@ impl SignIns {
         let name = name.trim().to_lowercase();
         let asked = Attempt {
             account: self.account(format!("forgotten {name}").as_bytes()),
-            ..self.attempt("", request)
+            ..self.attempt("", request, None)
         };
-        if let Some(wait) = self.admit(&asked).await? {
+        if let Some(wait) = self.admit(&asked, request).await? {
             return Err(Refusal::Throttled(wait));
         }
         let Some(Letterbox(letterbox)) = &self.letterbox else {

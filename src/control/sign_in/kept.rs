@@ -53,7 +53,7 @@ impl SignIns {
     /// The form, if this person sent it, and lately.
     pub(in crate::control) fn kept_form(&self, of: PrincipalId, sealed: &str) -> Option<KeptForm> {
         let sealed = BASE64.decode(sealed).ok()?;
-        let content = self.seal.open(&purpose(of), &sealed)?;
+        let content = self.seal.open(&purpose(of), &sealed)?.secret;
         let content: Content = serde_json::from_slice(&content).ok()?;
         let fresh = content.until > self.clock.now().timestamp();
         Some(KeptForm {

@@ -4,6 +4,7 @@ mod by_link;
 mod by_passkey;
 mod by_password;
 mod change_password;
+mod device;
 mod expiry;
 mod factors;
 mod forgotten;
@@ -23,6 +24,7 @@ use rand::rngs::StdRng;
 pub(super) use self::by_link::Given;
 pub(super) use self::by_password::Typed;
 pub(super) use self::change_password::{Change, Changed};
+pub(super) use self::device::DeviceToken;
 pub use self::expiry::Expiry;
 pub(super) use self::factors::{Added, Proposal};
 pub use self::forgotten::{Letterbox, Postman, letter};
@@ -82,6 +84,8 @@ pub(super) enum Refusal {
     Throttled(u64),
     /// Too many people at once.
     Busy,
+    /// They are who they are, but all they belong to wants another proof than a password.
+    NotByPassword,
     /// Something failed.
     Failed(StoreError),
 }
@@ -117,6 +121,8 @@ pub(super) struct Begun {
     pub(super) token: SessionToken,
     /// Whether its holder is yet to prove their second factor.
     pub(super) pending: bool,
+    /// For the browser, if it is one that their password is now known to be typed at.
+    pub(super) device: Option<DeviceToken>,
 }
 
 /// What a session begins with.
@@ -163,7 +169,7 @@ impl SignIns {
             passwords: Passwords::new(cores),
             passkeys: settings.public_url.as_ref().and_then(Passkeys::of),
             letterbox,
-            seal: Seal::new(&pepper),
+            seal: Seal::new(&settings.secrets.keys, &pepper),
             pepper,
             clock,
             settings,
@@ -181,7 +187,7 @@ impl SignIns {
         request.actor = Actor {
             kind: "user",
             id: Some(proven.id.to_string()),
-            email: Some(proven.email),
+            email: Some(proven.email.clone()),
         };
         let token = SessionToken::generate(&mut StdRng::from_os_rng());
         request.credential = Some(token.id().to_string());
@@ -196,7 +202,11 @@ impl SignIns {
         let done = change.begin_session(&session, &ended).await?;
         change.commit(done, SEE_OTHER).await?;
         let pending = terms.pending;
-        Ok(Begun { token, pending })
+        Ok(Begun {
+            token,
+            pending,
+            device: (!pending).then(|| self.new_device(&proven.email)),
+        })
     }
 
     /// What a password alone is good for.

@@ -23,8 +23,8 @@ impl SignIns {
         former: SessionId,
         typed: &SecretString,
     ) -> Result<Begun, Refusal> {
-        let attempt = self.attempt(of.label(), &request);
-        if let Some(wait) = self.admit(&attempt).await? {
+        let attempt = self.attempt_signed_in(of, former);
+        if let Some(wait) = self.admit(&attempt, &request).await? {
             self.not_renewed(request, of, "throttled").await?;
             return Err(Refusal::Throttled(wait));
         }
@@ -47,7 +47,11 @@ impl SignIns {
         let done = change.begin_session(&session, &[former]).await?;
         change.commit(done, SEE_OTHER).await?;
         let pending = terms.pending;
-        Ok(Begun { token, pending })
+        Ok(Begun {
+            token,
+            pending,
+            device: None,
+        })
     }
 
     pub(super) async fn not_renewed(

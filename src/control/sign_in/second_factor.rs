@@ -5,9 +5,10 @@ use rand::rngs::StdRng;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
+use super::by_password::normal;
 use super::passkeys::record;
-use super::{Answered, Refusal, SEE_OTHER, SignIns, Terms};
-use crate::authn::{RecoveryCode, Totp};
+use super::{Answered, Begun, Refusal, SEE_OTHER, SignIns, Terms};
+use crate::authn::{Opened, RecoveryCode, Totp};
 use crate::domain::{
     Method, PasskeyId, Principal, PrincipalId, SecretHash, Session, SessionId, SessionToken,
 };
@@ -25,7 +26,8 @@ pub(in crate::control) enum Proof {
 
 /// A proof that holds. What is good for once is yet to be spent.
 enum Accepted {
-    App(i64),
+    /// Its step, and its secret if it is to be sealed anew.
+    App(i64, Option<Vec<u8>>),
     Recovery(SecretHash),
     Passkey(PasskeyId, Value),
 }
@@ -33,14 +35,14 @@ enum Accepted {
 impl Accepted {
     const fn method(&self) -> Method {
         match self {
-            Self::App(_) | Self::Recovery(_) => Method::Otp,
+            Self::App(..) | Self::Recovery(_) => Method::Otp,
             Self::Passkey(..) => Method::Pop,
         }
     }
 
     const fn name(&self) -> &'static str {
         match self {
-            Self::App(_) => "totp",
+            Self::App(..) => "totp",
             Self::Recovery(_) => "recovery_code",
             Self::Passkey(..) => "passkey",
         }
@@ -49,7 +51,7 @@ impl Accepted {
     /// `false`: somebody was faster.
     async fn spend(self, change: &mut ApiTx, of: PrincipalId) -> Result<bool, StoreError> {
         match self {
-            Self::App(step) => change.use_totp(of, step).await,
+            Self::App(step, resealed) => change.use_totp(of, step, resealed.as_deref()).await,
             Self::Recovery(hash) => change.use_recovery_code(of, &hash).await,
             Self::Passkey(id, record) => change.use_passkey(id, record).await.map(|()| true),
         }
@@ -74,15 +76,15 @@ impl SignIns {
         request: ApiRequest,
         of: &Principal,
         waiting: SessionId,
-        proof: &Proof,
-    ) -> Result<SessionToken, Refusal> {
+        (proof, device): (&Proof, Option<&str>),
+    ) -> Result<Begun, Refusal> {
         let waiting = self.on_record(waiting).await?;
         let waiting = waiting.filter(|session| session.pending);
         let waiting = waiting.ok_or(Refusal::Wrong)?;
         let attempt = self.attempt_at_code(of.id);
         // Nobody guesses a passkey, nor keeps its holder out by guessing codes.
         if matches!(proof, Proof::Code(_))
-            && let Some(wait) = self.admit(&attempt).await?
+            && let Some(wait) = self.admit(&attempt, &request).await?
         {
             self.not_renewed(request, of, "throttled").await?;
             return Err(Refusal::Throttled(wait));
@@ -92,9 +94,15 @@ impl SignIns {
             other => other?,
         };
         if let Some(accepted) = accepted {
-            let completed = self.complete(request.clone(), of, waiting, accepted, &attempt);
+            let password = self.attempt(&normal(of.label()), &request, device);
+            let attempts = [&attempt, &password];
+            let completed = self.complete(request.clone(), of, waiting, accepted, &attempts);
             if let Some(token) = completed.await? {
-                return Ok(token);
+                return Ok(Begun {
+                    token,
+                    pending: false,
+                    device: Some(self.new_device(of.label())),
+                });
             }
         }
         self.not_renewed(request, of, "second_factor_wrong").await?;
@@ -108,14 +116,13 @@ impl SignIns {
         of: &Principal,
         waiting: Session,
         accepted: Accepted,
-        attempt: &Attempt,
+        attempts: &[&Attempt],
     ) -> Result<Option<SessionToken>, StoreError> {
         let (method, name) = (accepted.method(), accepted.name());
         let mut methods = waiting.methods;
         methods.push(method);
         let token = SessionToken::generate(&mut StdRng::from_os_rng());
         let session = self.session(&token, of.id, &request, &Terms::complete(methods));
-        let password = self.attempt(of.label(), &request);
         let now = self.clock.now();
         let mut change = self.db.act_for(Claims::Gateway, request, now).await?;
         if !accepted.spend(&mut change, of.id).await? {
@@ -123,8 +130,7 @@ impl SignIns {
         }
         // One that has ended meanwhile is not completed.
         change.end_session(of.id, waiting.id).await?;
-        let attempts = [attempt, &password];
-        let mut ended = self.accept(&mut change, &session, &attempts).await?;
+        let mut ended = self.accept(&mut change, &session, attempts).await?;
         ended.push(waiting.id);
         let done = change.begin_session(&session, &ended).await?;
         let done = done.detail("second_factor", name);
@@ -156,15 +162,20 @@ impl SignIns {
         let Some(sealed) = self.db.totp(of).await? else {
             return Ok(None);
         };
-        let secret = self.seal.open(&of.to_string(), &sealed);
-        let totp = secret.and_then(Totp::from_secret);
-        let totp = totp.ok_or_else(|| {
-            let what =
-                "the secret of an authenticator app cannot be opened; was key_pepper changed?";
+        let purpose = of.to_string();
+        let opened = self.seal.open(&purpose, &sealed);
+        let opened = opened
+            .and_then(|Opened { secret, outdated }| Some((Totp::from_secret(secret)?, outdated)));
+        let (totp, outdated) = opened.ok_or_else(|| {
+            let what = "the secret of an authenticator app cannot be opened: `sign_in.secrets` \
+                        has not the key that it was sealed under";
             StoreError::Corrupt(what.to_owned())
         })?;
+        let mut rng = StdRng::from_os_rng();
+        let resealed = outdated.then(|| self.seal.seal(&purpose, totp.secret(), &mut rng));
         let typed: String = typed.split_whitespace().collect();
-        Ok(totp.step_of(&typed, self.clock.now()).map(Accepted::App))
+        let step = totp.step_of(&typed, self.clock.now());
+        Ok(step.map(|step| Accepted::App(step, resealed)))
     }
 
     async fn passkey(

@@ -1,13 +1,14 @@
 //! How long somebody waits who has guessed wrong.
 //!
 //! An account is never locked as such, or anybody could lock out its owner: what is slowed down
-//! are attempts on it from one network, and all attempts of a network.
+//! are attempts on it from one network, and all attempts of a network. Who has signed in before
+//! with the same browser is neither's: others in their network do not keep them out.
 
 use std::net::IpAddr;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::store::Failures;
+use crate::store::{Failures, LockedOut};
 
 /// For how long an attempt counts.
 const WINDOW: TimeDelta = TimeDelta::minutes(15);
@@ -30,6 +31,15 @@ impl Throttle {
     /// What was tried before is forgotten.
     pub(super) fn since(self) -> DateTime<Utc> {
         self.now - WINDOW
+    }
+
+    /// Who has to wait, if somebody has.
+    pub(super) const fn whose(failures: &Failures) -> LockedOut {
+        if failures.source >= MOST_OF_SOURCE {
+            LockedOut::Source
+        } else {
+            LockedOut::Account
+        }
     }
 
     /// Seconds until the next attempt is looked at; `None`: now.

@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use secrecy::SecretString;
 
-use super::Malformed;
+use super::{Malformed, cookies};
 use crate::domain::SessionCookie;
 
 /// Our own header field for an API key.
@@ -33,7 +33,9 @@ pub(super) fn presented(headers: &HeaderMap) -> Result<Option<PresentedSecret>, 
     let authorization = authorization.map(|value| secret(from_authorization(value)));
     let own = headers.get_all(&X_PORTCULLIS_KEY).iter();
     let own = own.map(|value| secret(value.to_str().ok().map(|text| text.trim().into())));
-    let mut all = authorization.chain(own).chain(session_cookies(headers));
+    let sessions = cookies::own(headers, SessionCookie::name);
+    let sessions = sessions.map(|(cookie, value)| PresentedSecret::Session(cookie, value.into()));
+    let mut all = authorization.chain(own).chain(sessions);
     let first = all.next();
     if all.next().is_some() {
         return Err(Malformed::TwoCredentials);
@@ -53,22 +55,4 @@ fn from_authorization(value: &HeaderValue) -> Option<SecretString> {
         return Some(password.into());
     }
     None
-}
-
-/// Cookies of ours in all `Cookie` fields, which are one list however they are split
-/// (RFC 9113 §8.2.3). The spelling is the browser's own; any other is no cookie of ours, and is
-/// kept from backends all the same.
-fn session_cookies(headers: &HeaderMap) -> impl Iterator<Item = PresentedSecret> {
-    let fields = headers.get_all(header::COOKIE).into_iter();
-    let pairs = fields.flat_map(|field| field.as_bytes().split(|byte| *byte == b';'));
-    pairs.filter_map(|pair| {
-        let pair = pair.trim_ascii();
-        let at = pair.iter().position(|byte| *byte == b'=')?;
-        let (name, value) = (&pair[..at], &pair[at + 1..]);
-        let mut known = SessionCookie::ALL.into_iter();
-        let cookie = known.find(|cookie| cookie.name().as_bytes() == name)?;
-        // What is no text is no token either.
-        let value = std::str::from_utf8(value).unwrap_or_default();
-        Some(PresentedSecret::Session(cookie, value.into()))
-    })
 }

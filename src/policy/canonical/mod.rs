@@ -3,6 +3,7 @@
 //! Whatever two parsers could read in two ways is refused here, so that the
 //! gateway's decision and the backend's reading cannot differ.
 
+mod cookies;
 mod credential;
 mod host;
 mod path;
@@ -10,6 +11,7 @@ mod query;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
+pub use cookies::{chosen_project, shown_device};
 pub use credential::{PresentedSecret, X_PORTCULLIS_KEY};
 use host::CanonicalHost;
 pub use path::CanonicalPath;

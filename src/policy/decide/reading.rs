@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::super::find_scope::ProjectName;
 use super::super::{
-    AmbiguousParameter, Malformed, Question, Route, Source, X_PORTCULLIS_PROJECT, deciding_header,
+    AmbiguousParameter, Malformed, Question, Route, Source, X_PORTCULLIS_PROJECT, chosen_project,
+    deciding_header,
 };
 use crate::domain::ResourceRef;
 
@@ -37,7 +38,7 @@ pub(super) fn resource(
 pub(in crate::policy) fn named_project<'q>(
     question: &'q Question<'_>,
     route: &Route,
-) -> Result<ProjectName<impl FnOnce() -> Result<Option<&'q str>, Malformed> + 'q>, Malformed> {
+) -> Result<ProjectName<'q, impl FnOnce() -> Result<Option<&'q str>, Malformed> + 'q>, Malformed> {
     let read = |from: &Option<Source>| match from {
         Some(from) => source(question, from),
         None => Ok(None),
@@ -49,6 +50,7 @@ pub(in crate::policy) fn named_project<'q>(
     Ok(ProjectName {
         by_route,
         by_header: || deciding_header(question.headers, &X_PORTCULLIS_PROJECT),
+        chosen: chosen_project(question.headers),
     })
 }
 

@@ -50,11 +50,18 @@ impl ApiTx {
     /// # Errors
     ///
     /// `Unavailable`.
-    pub async fn use_totp(&mut self, of: PrincipalId, step: i64) -> Result<bool> {
+    pub async fn use_totp(
+        &mut self,
+        of: PrincipalId,
+        step: i64,
+        resealed: Option<&[u8]>,
+    ) -> Result<bool> {
         let used = sqlx::query!(
-            "UPDATE totp SET last_step = $2 WHERE principal_id = $1 AND last_step < $2",
+            "UPDATE totp SET last_step = $2, sealed = coalesce($3, sealed)
+             WHERE principal_id = $1 AND last_step < $2",
             of.0,
             step,
+            resealed,
         )
         .execute(self.connection())
         .await?;

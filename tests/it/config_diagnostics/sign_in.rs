@@ -27,6 +27,17 @@ routes: [ { route: GET /a, upstream: m, authenticated: true, event: thing.read }
                 "another file",
                 "sign_in: { breached_passwords: /etc/passwd }",
             ),
+            ("no key", "sign_in: { secrets: { key: c2hvcnQ= } }"),
+            ("no key either", "sign_in: { secrets: {} }"),
+            ("two keys", "sign_in: { secrets: { key: x, key_file: y } }"),
+            (
+                "no key file",
+                "sign_in: { secrets: { key_file: /nowhere/key } }",
+            ),
+            (
+                "not a key file",
+                "sign_in: { secrets: { key_file: /etc/passwd, former: [short] } }",
+            ),
             ("no such word", "sign_in: { mfa: always }"),
             ("a boolean", "sign_in: { mfa: false }"),
             ("no URL", "sign_in: { public_url: ml.example.com }"),

@@ -433,6 +433,51 @@ async fn where_they_are_off_nobody_has_one() {
     assert_eq!(bench.gateway.get("/strong", key).status, 403);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_are_under_a_key_that_is_not_in_the_database() {
+    const FIRST: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+    const SECOND: &str = "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
+    let mut bench = Bench::start().await;
+    let mut owner = bench.signed_in("editor");
+    let SetUp { app, .. } = Bench::set_up(&mut owner);
+    let sealed = async |bench: &Bench| {
+        let mut owner = bench.gateway.postgres.owner().await;
+        let ask = "SELECT set_config('request.jwt.claim.role', 'gateway', false)";
+        sqlx::query(ask).execute(&mut owner).await.unwrap();
+        let found = sqlx::query_scalar::<_, Vec<u8>>("SELECT sealed FROM totp");
+        found.fetch_one(&mut owner).await.unwrap()
+    };
+    let under = |keys: &str| format!("sign_in: {{ secrets: {{ {keys} }} }}");
+    let before = sealed(&bench).await;
+    // From none to a key, and from that to another: what is used is sealed anew.
+    for (step, keys) in [
+        (0, format!("key: {FIRST}")),
+        (1, format!("key: {SECOND}, former: [ {FIRST} ]")),
+    ] {
+        let text = bench.rules(&under(&keys));
+        bench.gateway.stop();
+        bench.gateway.configure(&text);
+        bench.gateway.launch();
+        let mut half = bench.half_signed_in("editor");
+        let was = sealed(&bench).await;
+        assert_eq!(prove(&mut half, "000000").status, 401, "{keys}");
+        assert_eq!(sealed(&bench).await, was, "by what proves nothing");
+        assert_eq!(prove(&mut half, &app.code(step)).status, 303, "{keys}");
+        assert_ne!(sealed(&bench).await, was, "{keys}");
+    }
+    assert_ne!(sealed(&bench).await, before);
+    // Without the key nobody is let in by half of what they have.
+    let text = bench.rules(&under(&format!("key: {FIRST}")));
+    bench.gateway.stop();
+    bench.gateway.configure(&text);
+    bench.gateway.launch();
+    let mut half = bench.half_signed_in("editor");
+    assert_eq!(prove(&mut half, &app.code(1)).status, 503);
+    until("the log to say why", || {
+        bench.gateway.log().contains("sign_in.secrets")
+    });
+}
+
 /// What a browser cannot have sent.
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_to_nothing_prove_nothing() {

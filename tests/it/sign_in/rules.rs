@@ -13,7 +13,7 @@ const FRAUD: &str = "tenants/acme/projects/fraud/session-rules";
 
 impl Bench {
     /// The viewer of acme is an editor at globex too.
-    async fn of_two_tenants(sign_in: &str) -> (Self, Browser) {
+    pub(super) async fn of_two_tenants(sign_in: &str) -> (Self, Browser) {
         let bench = Self::with_rules(sign_in).await;
         bench.gateway.cli(&[
             "members",
@@ -46,7 +46,7 @@ impl Bench {
         connection.answer().unwrap()
     }
 
-    fn ask(&self, what: &str, rules: &Value) {
+    pub(super) fn ask(&self, what: &str, rules: &Value) {
         let put = self.put(what, rules);
         assert_eq!(put.status, 200, "{put:?}");
     }

@@ -1,5 +1,6 @@
 //! As much of a browser as requests show: it keeps cookies and says where requests are from.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::raw::{Answer, Connection};
@@ -9,6 +10,8 @@ pub struct Browser {
     address: SocketAddr,
     /// As it will be sent.
     pub cookie: Option<String>,
+    /// Those beside that of the session, by name.
+    pub others: BTreeMap<String, String>,
 }
 
 /// Where a request is from.
@@ -21,17 +24,25 @@ pub const DOCUMENT: &str =
 
 impl Browser {
     /// One that has never been here.
-    pub const fn new(address: SocketAddr) -> Self {
+    pub fn new(address: SocketAddr) -> Self {
         Self {
             address,
             cookie: None,
+            others: BTreeMap::new(),
         }
     }
 
     /// Sends a request with these fields besides its own, and keeps what cookie it is given.
     pub fn send(&mut self, line: &str, fields: &str, body: &str) -> Answer {
-        let cookie = self.cookie.as_ref();
-        let cookie = cookie.map_or_else(String::new, |cookie| format!("Cookie: {cookie}\r\n"));
+        let others = self
+            .others
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
+        let cookies: Vec<_> = self.cookie.iter().cloned().chain(others).collect();
+        let cookie = match &*cookies.join("; ") {
+            "" => String::new(),
+            all => format!("Cookie: {all}\r\n"),
+        };
         let length = match body.len() {
             0 => String::new(),
             length => format!(
@@ -50,11 +61,16 @@ impl Browser {
     fn keep(&mut self, answer: &Answer) {
         for set in answer.header("set-cookie") {
             let pair = set.split(';').next().unwrap();
-            self.cookie = if set.contains("Max-Age=0") {
-                None
-            } else {
-                Some(pair.to_owned())
-            };
+            let gone = set.contains("Max-Age=0");
+            let (name, value) = pair.split_once('=').unwrap();
+            if name.ends_with("-device") || name.ends_with("-project") {
+                self.others.remove(name);
+                if !gone {
+                    self.others.insert(name.to_owned(), value.to_owned());
+                }
+                continue;
+            }
+            self.cookie = if gone { None } else { Some(pair.to_owned()) };
         }
     }
 
