@@ -3,11 +3,12 @@
 // What it needs is told in chromium.mjs.
 
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, before } from "node:test";
-import { account, fillIn, launch, password, person, test, url } from "./chromium.mjs";
+import { account, desk, fillIn, launch, password, person, signIn, statusOf, test, until, url } from "./chromium.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const make = async (page) => {
@@ -50,7 +51,14 @@ const pages = {
   factors: open("/.portcullis/account/factors"),
   totp: open("/.portcullis/account/factors/totp"),
   "re-authenticate": open("/.portcullis/re-authenticate?return=/things"),
-  "error-which-project": refused("/things", 400),
+  project: open("/things"),
+  "project-wrong": async (page) => {
+    await page.goto(`${account}/project`);
+    const button = page.getByRole("button", { name: /^Work here/ }).first();
+    await button.evaluate((it) => (it.value = "no/such"));
+    await button.click();
+    await page.getByRole("alert").waitFor();
+  },
   "nothing-changed": async (page) => {
     await page.goto(`${account}/sessions`);
     const id = "00000000-0000-4000-8000-000000000000";
@@ -123,6 +131,72 @@ test("320 px are enough", () =>
     await fits(page, name);
     await check(page, name);
   }));
+
+// What an authenticator app shows (RFC 6238).
+function codeOf(secret, step) {
+  const bits = [...secret.replaceAll(" ", "")]
+    .map((letter) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(letter).toString(2).padStart(5, "0"))
+    .join("");
+  const key = Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
+  const counter = Buffer.alloc(8);
+  counter.writeBigInt64BE(BigInt(Math.floor(Date.now() / 30_000) + step));
+  const mac = createHmac("sha1", key).update(counter).digest();
+  const code = mac.readUInt32BE(mac[19] & 15) & 0x7fffffff;
+  return String(code % 1_000_000).padStart(6, "0");
+}
+
+test("what is shown once is as good", async () => {
+  const { page, complaints } = await person(browser);
+  const look = async (name) => {
+    for (const colorScheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width: 1100, height: 700 });
+      await page.screenshot({ path: join(process.env.SCREENSHOTS, `${name}-${colorScheme}.png`) });
+      await check(page, name);
+      await page.setViewportSize({ width: 320, height: 640 });
+      await fits(page, name);
+    }
+  };
+  await page.goto(url + process.env.INVITATION);
+  await page.getByLabel("New password", { exact: true }).waitFor();
+  await look("set-password");
+  await page.goto(`${url}/.portcullis/set-password?token=x`);
+  await look("link-invalid");
+  await page.goto(`${url}/.portcullis/forgotten-password`);
+  await look("forgotten");
+  await page.getByLabel("E-mail address").fill("viewer@example.com");
+  await page.getByRole("button").click();
+  await page.waitForLoadState();
+  await look("forgotten-asked");
+  await page.goto(account);
+  await fillIn(page, "owner");
+  await page.goto(`${account}/factors/totp`);
+  const secret = await page.locator("code").first().innerText();
+  await page.getByLabel("Code that the app shows").fill(codeOf(secret, -1));
+  await page.getByRole("button", { name: "Set it up" }).click();
+  await page.getByRole("heading", { name: "Recovery codes" }).waitFor();
+  await look("recovery-codes");
+  await page.context().clearCookies();
+  await page.goto(account);
+  await fillIn(page, "owner");
+  await page.getByLabel(/[Cc]ode/).waitFor();
+  await look("second-factor");
+  await page.getByLabel(/[Cc]ode/).fill("000000");
+  await page.keyboard.press("Enter");
+  await page.getByRole("alert").waitFor();
+  await look("second-factor-wrong");
+  await page.context().clearCookies();
+  await signIn(page, "editor", "/things");
+  await desk("age");
+  const aged = async () => (await statusOf(page, "/things", { method: "POST" })) === 401;
+  await until("the session to be old", aged);
+  await page.getByRole("button", { name: "Export" }).click();
+  await page.getByLabel(/^Password of/).fill(password);
+  await page.getByRole("button", { name: "Go on" }).click();
+  await page.getByRole("heading", { name: "Go on?" }).waitFor();
+  await look("kept-form");
+  assert.deepEqual(complaints, []);
+});
 
 // Zoom halves the viewport that a page sees; the other way is larger text alone.
 test("at 200 % nothing is lost, be it zoom or larger text", async () => {

@@ -70,9 +70,10 @@ test("signed out in one tab, the other is led to sign-in", async () => {
   await page.waitForURL(`${url}/`);
 });
 
-test("no cookie grows: there is one, of one length, whatever was done", async () => {
+test("no cookie grows: each is of one length, whatever was done", async () => {
   const { context, page } = await person(browser);
   const cookies = async () => (await context.cookies()).map(({ name, value }) => [name, value.length]);
+  const device = ["portcullis-dev-device", 74];
   const seen = [];
   for (let times = 0; times < 3; times++) {
     await signIn(page, "admin", `/.portcullis/account?times=${"x".repeat(times * 200)}`);
@@ -81,7 +82,8 @@ test("no cookie grows: there is one, of one length, whatever was done", async ()
     await page.goto(account);
     await page.getByRole("button", { name: "Sign out" }).click();
     await page.waitForURL(`${url}/.portcullis/sign-in`);
-    assert.deepEqual(await cookies(), []);
+    // That somebody has signed in with this browser is still known.
+    assert.deepEqual(await cookies(), [device]);
   }
-  assert.deepEqual(seen, Array(3).fill(["portcullis-dev", 75]));
+  assert.deepEqual(seen.sort(), [...Array(3).fill(["portcullis-dev", 75]), ...Array(3).fill(device)]);
 });

@@ -62,7 +62,7 @@ test("by keyboard alone: sign-in, every control of the account, a key, sign-out"
   await page.keyboard.type(password);
   await page.keyboard.press("Enter");
   await page.waitForURL(account);
-  const around = ["Sign out", "Account", "API keys", "Sessions", "Password", "Second factors"];
+  const around = ["Sign out", "Account", "Project", "API keys", "Sessions", "Password", "Second factors"];
   assert.deepEqual((await tabThrough(page)).slice(0, around.length), around);
   await page.goto(`${account}/keys`);
   const names = await tabThrough(page);

@@ -42,7 +42,8 @@ impl Stage {
         let away = nowhere.local_addr().unwrap();
         drop(nowhere);
         let gateway = TestGateway::start(&format!(
-            "sign_in: {{ sensitive_operations: [thing.exported], re_auth_max_age: 10m }}\n\
+            "sign_in: {{ sensitive_operations: [thing.exported], re_auth_max_age: 10m, \
+             public_url: \"http://localhost:1\", mail: {{ from: ml@example.com, log: true }} }}\n\
              upstreams:\n  app: {{ url: \"http://{}\" }}\n  away: {{ url: \"http://{away}\" }}\n\
              routes:{ROUTES}",
             upstream.address()
@@ -68,6 +69,21 @@ impl Stage {
         }
     }
 
+    /// Where somebody new chooses their password: path and query.
+    fn invitation(&self) -> String {
+        let invite = [
+            "users",
+            "invite",
+            "new@example.com",
+            "--name",
+            "New",
+            "--print",
+        ];
+        let told = self.gateway.cli(&invite);
+        let (_, link) = told.split_once("http://localhost:1").unwrap();
+        link.split_whitespace().next().unwrap().to_owned()
+    }
+
     /// Runs a script, beside the modules that it imports: Node looks nowhere else.
     fn play(&self, script: &str) {
         let dir = TempDir::new().unwrap();
@@ -87,6 +103,7 @@ impl Stage {
             )
             .env("PASSWORD", PASSWORD)
             .env("VIEWER_KEY", &self.keys.viewer)
+            .env("INVITATION", self.invitation())
             .env("DESK_URL", format!("http://{}", self.desk.address()))
             .env("SCREENSHOTS", pictures)
             .output()
