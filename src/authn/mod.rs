@@ -4,9 +4,13 @@
 mod api_key;
 mod authenticator;
 mod breached;
+mod fetch;
 mod finder;
+mod github;
+mod oidc;
 mod passkeys;
 mod password;
+mod provider;
 mod recovery;
 mod seal;
 mod session;
@@ -15,8 +19,12 @@ mod usage;
 
 pub use authenticator::{Authenticator, Caller, Truth};
 pub use breached::BreachedPasswords;
+pub use fetch::{Fetch, FetchError};
+pub use github::GitHubSignIn;
+pub use oidc::OidcSignIn;
 pub use passkeys::{Asked, MalformedAnswer, Passkey, PasskeyError, Passkeys};
 pub use password::{Checked, HashError, Password, Passwords, UnfitPassword};
+pub use provider::{Asserted, Errand, ProviderError, Returned, SignInProvider};
 pub use recovery::RecoveryCode;
 pub use seal::{Opened, Seal};
 pub use totp::Totp;

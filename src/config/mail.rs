@@ -149,7 +149,7 @@ fn smtp(reader: Reader<'_>, node: &Node) -> Option<Smtp> {
     })
 }
 
-fn is_here(host: &str) -> bool {
+pub(super) fn is_here(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 

@@ -30,6 +30,7 @@ mod objects;
 mod openapi;
 mod own_request;
 mod preset;
+mod providers;
 mod rate;
 mod reader;
 mod requirement;
@@ -53,6 +54,7 @@ pub use fixed::FIXED;
 pub use load::{ConfigFile, Loaded};
 pub use mail::{Hidden, Mail, MailWay, Smtp, SmtpTls};
 pub use openapi::{Description, Operation, Part, Template, Unread};
+pub use providers::{Client, GitHub, GroupRole, Oidc, Provider, ProviderKind};
 pub use secrets::Secrets;
 pub use settings::{
     Address, Audit, CONTROL_PLANE, Cache, Circuit, ClientCertificates, Database, Essentials,

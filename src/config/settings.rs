@@ -14,7 +14,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::certificate::{Authorities, ServerCertificate};
-use super::{Mail, Secrets};
+use super::{Mail, Provider, Secrets};
 use crate::domain::{BuiltInRole, Catalogue, Mfa, Permission, Rates, WhenFull};
 use crate::policy::{
     BodyTemplate, Dialect, HeadLimits, Origin, OwnedHeaders, ResourceType, Route, RouteMap,
@@ -247,6 +247,8 @@ pub struct SignIn {
     pub public_url: Option<Url>,
     /// How people get mail; `None`: they get none.
     pub mail: Option<Mail>,
+    /// Who else says who people are.
+    pub providers: Vec<Provider>,
     /// Under what secrets are encrypted.
     pub secrets: Secrets,
     /// The list of passwords that nobody may choose.

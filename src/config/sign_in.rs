@@ -12,14 +12,14 @@ use url::Url;
 use super::node::Node;
 use super::reader::{Fields, Reader};
 use super::settings::SignIn;
-use super::{mail, secrets};
+use super::{mail, providers, secrets};
 use crate::domain::Mfa;
 use crate::policy::{Completeness, Requirement, Route};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
 
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "idle",
     "lifetime",
     "max_concurrent_sessions",
@@ -30,6 +30,7 @@ const KEYS: [&str; 10] = [
     "public_url",
     "mail",
     "secrets",
+    "providers",
 ];
 
 pub(super) fn read(reader: Reader<'_>, parent: &Fields<'_>) -> Option<SignIn> {
@@ -45,8 +46,14 @@ pub(super) fn read(reader: Reader<'_>, parent: &Fields<'_>) -> Option<SignIn> {
         let problem = "`mail` needs `public_url`: letters hold links that lead there";
         reader.report(fields.key_place("mail"), problem);
     }
+    let providers = fields.get("providers");
+    if providers.is_some() && fields.get("public_url").is_none() {
+        let problem = "`providers` needs `public_url`: they send people back there";
+        reader.report(fields.key_place("providers"), problem);
+    }
     Some(SignIn {
         mail,
+        providers: providers.map_or_else(Vec::new, |node| providers::read(reader, node)),
         idle: TimeDelta::from_std(idle).ok()?,
         lifetime: TimeDelta::from_std(lifetime).ok()?,
         max_sessions: fields

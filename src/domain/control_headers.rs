@@ -19,6 +19,8 @@ impl ControlHeaders {
     pub const DEVICE: HeaderName = HeaderName::from_static("x-portcullis-device");
     /// The project that the browser says its user works in, unverified; absent if it says none.
     pub const CHOSEN_PROJECT: HeaderName = HeaderName::from_static("x-portcullis-chosen-project");
+    /// What the browser has while it is away at another service, unverified; absent if nothing.
+    pub const ERRAND: HeaderName = HeaderName::from_static("x-portcullis-errand");
     /// Where the permission of the route is held: `platform`, `tenant` or `project`; absent if
     /// the route asks for none.
     pub const SCOPE: HeaderName = HeaderName::from_static("x-portcullis-scope");

@@ -15,13 +15,15 @@ impl SessionCookie {
     pub const ALL: [Self; 2] = [Self::Host, Self::Dev];
 
     /// The names of all cookies that are ours.
-    pub const NAMES: [&str; 6] = [
+    pub const NAMES: [&str; 8] = [
         Self::Host.name(),
         Self::Dev.name(),
         Self::Host.device(),
         Self::Dev.device(),
         Self::Host.project(),
         Self::Dev.project(),
+        Self::Host.errand(),
+        Self::Dev.errand(),
     ];
 
     /// The name of the one beside it, by which a browser shows that somebody has signed in with
@@ -41,6 +43,16 @@ impl SessionCookie {
         match self {
             Self::Host => "__Host-portcullis-project",
             Self::Dev => "portcullis-dev-project",
+        }
+    }
+
+    /// The name of the one that a browser has while it is away at another service: who comes
+    /// back with an answer must be who left with the question.
+    #[must_use]
+    pub const fn errand(self) -> &'static str {
+        match self {
+            Self::Host => "__Host-portcullis-errand",
+            Self::Dev => "portcullis-dev-errand",
         }
     }
 

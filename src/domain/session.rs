@@ -96,6 +96,8 @@ pub enum Method {
     Otp,
     /// A passkey, which proves its possession, and which verified its user.
     Pop,
+    /// Another service's word. RFC 8176 has no word for it; this one is in common use.
+    Fed,
 }
 
 impl Method {
@@ -106,6 +108,7 @@ impl Method {
             Self::Pwd => "pwd",
             Self::Otp => "otp",
             Self::Pop => "pop",
+            Self::Fed => "fed",
         }
     }
 }
@@ -124,7 +127,8 @@ impl Assurance {
     #[must_use]
     pub fn of(methods: &[Method]) -> Self {
         let has = |method| methods.contains(&method);
-        if has(Method::Pop) || (has(Method::Pwd) && has(Method::Otp)) {
+        let first = has(Method::Pwd) || has(Method::Fed);
+        if has(Method::Pop) || (first && has(Method::Otp)) {
             Self::Aal2
         } else {
             Self::Aal1
@@ -183,6 +187,7 @@ impl FromStr for Method {
             "pwd" => Ok(Self::Pwd),
             "otp" => Ok(Self::Otp),
             "pop" => Ok(Self::Pop),
+            "fed" => Ok(Self::Fed),
             _ => Err(MalformedSession),
         }
     }
@@ -239,7 +244,7 @@ mod tests {
 
     #[test]
     fn two_factors_are_a_password_and_a_code_or_a_passkey() {
-        use Method::{Otp, Pop, Pwd};
+        use Method::{Fed, Otp, Pop, Pwd};
         for (methods, level) in [
             (&[][..], "aal1"),
             (&[Pwd], "aal1"),
@@ -248,6 +253,9 @@ mod tests {
             (&[Otp, Pwd], "aal2"),
             (&[Pop], "aal2"),
             (&[Pwd, Pop], "aal2"),
+            (&[Fed], "aal1"),
+            (&[Fed, Otp], "aal2"),
+            (&[Fed, Pwd], "aal1"),
         ] {
             assert_eq!(Assurance::of(methods).as_str(), level, "{methods:?}");
         }

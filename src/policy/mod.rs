@@ -38,7 +38,7 @@ pub use body::{Body, BodyValue, Tree};
 pub use canonical::{
     AmbiguousParameter, CanonicalPath, CanonicalQuery, CanonicalRequest, MAX_TARGET, Malformed,
     PresentedSecret, RawRequest, X_PORTCULLIS_KEY, chosen_project, deciding_header, has_no_body,
-    shown_device,
+    shown_device, shown_errand,
 };
 pub use condition::{Condition, ConditionError, MAX_CONDITION};
 pub use conflict::Conflict;

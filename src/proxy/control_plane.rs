@@ -11,7 +11,7 @@ use super::exchange::Exchange;
 use super::upstream::Upstream;
 use crate::config::{self, CONTROL_PLANE, HostRewrite};
 use crate::domain::{ControlHeaders, CredentialKind};
-use crate::policy::{Permit, Requirement, chosen_project, shown_device};
+use crate::policy::{Permit, Requirement, chosen_project, shown_device, shown_errand};
 use crate::telemetry::Metrics;
 
 /// Where the gateway's own requests go.
@@ -97,6 +97,10 @@ pub(super) fn put_caller(
     put(
         ControlHeaders::DEVICE,
         shown_device(sent).map(str::to_owned),
+    )?;
+    put(
+        ControlHeaders::ERRAND,
+        shown_errand(sent).map(str::to_owned),
     )?;
     put(
         ControlHeaders::CHOSEN_PROJECT,

@@ -240,7 +240,7 @@ const fn disabled_event(kind: PrincipalKind, disabled: bool) -> &'static str {
     }
 }
 
-async fn insert(
+pub(super) async fn insert(
     connection: &mut PgConnection,
     principal: &Principal,
     at: DateTime<Utc>,

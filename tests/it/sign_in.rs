@@ -18,6 +18,7 @@ mod passkeys;
 mod projects;
 mod refusals;
 mod rules;
+mod sso;
 mod step_up;
 mod walls;
 

@@ -74,6 +74,17 @@ pub(super) fn message(visitor: &Visitor, status: StatusCode, title: &str, text: 
     page(status, &shown)
 }
 
+/// They go on at another service.
+pub(super) fn onward(visitor: &Visitor, to: &str) -> Response {
+    let shown = Message {
+        title: "One moment",
+        text: "You sign in at another service.",
+        request_id: &visitor.request.request_id,
+        next: Some(to),
+    };
+    page(StatusCode::OK, &shown)
+}
+
 /// What was to be ended has ended already, or never was theirs: one answer for both.
 pub(super) fn gone(visitor: &Visitor, back: &str) -> Response {
     let shown = Message {

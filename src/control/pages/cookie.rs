@@ -31,6 +31,11 @@ pub(super) fn with_device(
     set(response, (cookie, cookie.device()), device.reveal(), &age)
 }
 
+/// The browser has this while it is away: as long as an answer is waited for.
+pub(super) fn with_errand(response: Response, cookie: SessionCookie, errand: &str) -> Response {
+    set(response, (cookie, cookie.errand()), errand, "; Max-Age=600")
+}
+
 /// The browser says from now on which project its user works in: one name, whatever is chosen.
 pub(super) fn with_project(response: Response, cookie: SessionCookie, path: &str) -> Response {
     set(response, (cookie, cookie.project()), path, "")

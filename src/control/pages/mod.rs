@@ -19,6 +19,7 @@ mod new_key;
 mod passkeys;
 mod password;
 mod project;
+mod provider;
 mod re_authenticate;
 mod second_factor;
 mod sessions;
@@ -82,6 +83,8 @@ pub fn router(pages: Pages) -> Router {
             "/.portcullis/forgotten-password",
             get(forgotten::form).post(forgotten::submit),
         )
+        .route("/.portcullis/sign-in/with/{provider}", get(provider::leave))
+        .route("/.portcullis/callback/{provider}", get(provider::arrive))
         .route("/.portcullis/sign-out", post(sign_out::submit))
         .route("/.portcullis/account", get(account::show))
         .route(

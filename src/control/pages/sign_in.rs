@@ -6,7 +6,7 @@ use axum::extract::Query;
 use axum::extract::rejection::{FormRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use super::answer::{message, scripted_page, see_other, with_return};
@@ -28,6 +28,8 @@ struct SignInPage<'a> {
     passkeys: bool,
     /// Whether a forgotten password can be asked for.
     letters: bool,
+    /// Other services that sign people in here: the way there, and what it is called.
+    providers: Vec<(String, String)>,
 }
 
 /// Where the browser came from.
@@ -78,6 +80,11 @@ pub(super) async fn submit(
         }
     };
     let back = back(&filled.back);
+    if let Some(home) = visitor.sign_ins.home_of(&filled.email)
+        && filled.password.expose_secret().is_empty()
+    {
+        return super::provider::lead(&visitor, home, &back);
+    }
     let typed = Typed {
         name: filled.email,
         password: filled.password,
@@ -121,6 +128,7 @@ pub(super) fn show(
         wrong: wrong.map(|told| &*told.text),
         passkeys: visitor.sign_ins.has_passkeys(),
         letters: visitor.sign_ins.sends_letters(),
+        providers: super::provider::ways(visitor, back),
     };
     let status = wrong.map_or(StatusCode::OK, |told| told.status);
     waiting(
@@ -149,6 +157,11 @@ pub(super) fn told(refusal: &Refusal, wrong: &str) -> Told {
             StatusCode::FORBIDDEN,
             "Your organisation lets nobody in by password. Sign in another way.".to_owned(),
             None,
+        ),
+        Refusal::Away => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "That service does not answer. Try again, or sign in another way.".to_owned(),
+            Some(5),
         ),
         Refusal::Busy => (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -184,7 +197,7 @@ pub(super) fn back(text: &str) -> ReturnPath {
     text.parse().unwrap_or_default()
 }
 
-fn unsafe_here(visitor: &Visitor) -> Response {
+pub(super) fn unsafe_here(visitor: &Visitor) -> Response {
     let text = "Nobody can be signed in over a connection that others can read. Use the address \
                 of this site that begins with https://.";
     message(

@@ -28,6 +28,8 @@ pub(super) struct Visitor {
     pub(super) cookie: Option<SessionCookie>,
     /// What their browser shows of sign-ins before.
     pub(super) device: Option<String>,
+    /// What their browser has while it is away at another service.
+    pub(super) errand: Option<String>,
     /// The project that their browser says they work in.
     pub(super) chosen: Option<String>,
     /// Signs them in.
@@ -81,6 +83,7 @@ impl FromRequestParts<Pages> for Visitor {
             cookie: caller.cookie(),
             device: told(&ControlHeaders::DEVICE),
             chosen: told(&ControlHeaders::CHOSEN_PROJECT),
+            errand: told(&ControlHeaders::ERRAND),
             from_own_page: is_from_own_page(&parts.headers),
             request,
             person,

@@ -155,7 +155,8 @@ impl SignIns {
 pub(super) fn status_of(reason: &str) -> u16 {
     match reason {
         "throttled" => 429,
-        "password_login_off" => 403,
+        "password_login_off" | "sso_not_invited" | "sso_account_exists" => 403,
+        "sso_unavailable" => 503,
         "link_invalid" => 404,
         _ => 401,
     }

@@ -3,6 +3,7 @@
 mod by_link;
 mod by_passkey;
 mod by_password;
+mod by_provider;
 mod change_password;
 mod device;
 mod expiry;
@@ -23,6 +24,8 @@ use rand::rngs::StdRng;
 
 pub(super) use self::by_link::Given;
 pub(super) use self::by_password::Typed;
+pub(super) use self::by_provider::Answer;
+use self::by_provider::Providers;
 pub(super) use self::change_password::{Change, Changed};
 pub(super) use self::device::DeviceToken;
 pub use self::expiry::Expiry;
@@ -70,6 +73,7 @@ pub struct SignIns {
     passkeys: Option<Passkeys>,
     letterbox: Option<Letterbox>,
     pepper: Pepper,
+    providers: Providers,
     seal: Seal,
     clock: Clock,
     settings: Settings,
@@ -84,6 +88,8 @@ pub(super) enum Refusal {
     Throttled(u64),
     /// Too many people at once.
     Busy,
+    /// Another service cannot be asked.
+    Away,
     /// They are who they are, but all they belong to wants another proof than a password.
     NotByPassword,
     /// Something failed.
@@ -169,6 +175,7 @@ impl SignIns {
             passwords: Passwords::new(cores),
             passkeys: settings.public_url.as_ref().and_then(Passkeys::of),
             letterbox,
+            providers: Providers::new(&settings, &clock),
             seal: Seal::new(&settings.secrets.keys, &pepper),
             pepper,
             clock,
@@ -191,7 +198,7 @@ impl SignIns {
         };
         let token = SessionToken::generate(&mut StdRng::from_os_rng());
         request.credential = Some(token.id().to_string());
-        let terms = self.by_password_alone(proven.id).await?;
+        let terms = self.by_one_factor(proven.id, Method::Pwd).await?;
         let session = self.session(&token, proven.id, &request, &terms);
         let now = self.clock.now();
         let mut change = self.db.act_for(Claims::Gateway, request, now).await?;
@@ -209,11 +216,11 @@ impl SignIns {
         })
     }
 
-    /// What a password alone is good for.
-    async fn by_password_alone(&self, of: PrincipalId) -> Result<Terms, StoreError> {
+    /// What one factor alone is good for.
+    async fn by_one_factor(&self, of: PrincipalId, by: Method) -> Result<Terms, StoreError> {
         let pending = self.settings.mfa != Mfa::Off && self.db.factors(of).await?.any();
         Ok(Terms {
-            methods: vec![Method::Pwd],
+            methods: vec![by],
             pending,
         })
     }

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use super::by_password::status_of;
 use super::{Begun, Refusal, SEE_OTHER, SignIns};
 use crate::authn::{Checked, Password};
-use crate::domain::{Principal, SessionId, SessionToken};
+use crate::domain::{Method, Principal, SessionId, SessionToken};
 use crate::store::api::ApiRequest;
 use crate::store::{Claims, Done, StoreError};
 
@@ -35,7 +35,7 @@ impl SignIns {
             return Err(Refusal::Wrong);
         }
         let token = SessionToken::generate(&mut StdRng::from_os_rng());
-        let terms = self.by_password_alone(of.id).await?;
+        let terms = self.by_one_factor(of.id, Method::Pwd).await?;
         let session = self.session(&token, of.id, &request, &terms);
         let now = self.clock.now();
         let mut change = self.db.act_for(Claims::Gateway, request, now).await?;

@@ -30,6 +30,13 @@ pub fn shown_device(headers: &HeaderMap) -> Option<&str> {
     only(own(headers, SessionCookie::device))
 }
 
+/// What a browser has while it is away at another service; `None` if that is nothing, or more
+/// than one thing.
+#[must_use]
+pub fn shown_errand(headers: &HeaderMap) -> Option<&str> {
+    only(own(headers, SessionCookie::errand))
+}
+
 /// The project that somebody has chosen to work in; `None` if that is none, or more than one.
 #[must_use]
 pub fn chosen_project(headers: &HeaderMap) -> Option<&str> {

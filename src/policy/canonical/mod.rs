@@ -11,7 +11,7 @@ mod query;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
-pub use cookies::{chosen_project, shown_device};
+pub use cookies::{chosen_project, shown_device, shown_errand};
 pub use credential::{PresentedSecret, X_PORTCULLIS_KEY};
 use host::CanonicalHost;
 pub use path::CanonicalPath;

@@ -11,7 +11,7 @@ use sqlx::{PgConnection, types::Uuid};
 use super::super::author::Done;
 use super::super::tenant_tx::{Claims, TenantTx};
 use super::super::{Db, Result};
-use crate::domain::{Actor, EventId, ProjectId, Slug, TenantId};
+use crate::domain::{Actor, EventId, PrincipalId, ProjectId, Slug, TenantId};
 
 /// The request that makes a change, for the audit event: it is the request's own, so one
 /// event is left, whoever writes it down first.
@@ -125,6 +125,12 @@ impl ApiTx {
     pub(super) fn label(&self) -> String {
         let Actor { kind, id, .. } = &self.request.actor;
         format!("{kind}:{}", id.as_deref().unwrap_or_default())
+    }
+
+    /// Who makes the change turns out in the middle of it.
+    pub fn is_by(&mut self, user: PrincipalId, email: &str) {
+        self.request.actor.id = Some(user.to_string());
+        self.request.actor.email = Some(email.to_owned());
     }
 
     /// Writes the audit event of the request and commits: the only way to keep the change.

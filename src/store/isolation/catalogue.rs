@@ -145,7 +145,13 @@ pub(super) const PEOPLE: &[Table] = &[
     Table {
         name: "totp",
         policies: OF_THE_PLATFORM,
-        grants: &["DELETE", "INSERT", "SELECT", "UPDATE (last_step)"],
+        grants: &[
+            "DELETE",
+            "INSERT",
+            "SELECT",
+            "UPDATE (last_step)",
+            "UPDATE (sealed)",
+        ],
     },
     Table {
         name: "passkeys",
@@ -162,6 +168,11 @@ pub(super) const PEOPLE: &[Table] = &[
         name: "recovery_codes",
         policies: OF_THE_PLATFORM,
         grants: &["DELETE", "INSERT", "SELECT", "UPDATE (used_at)"],
+    },
+    Table {
+        name: "identities",
+        policies: OF_THE_PLATFORM,
+        grants: &["DELETE", "INSERT", "SELECT", "UPDATE (last_at)"],
     },
     Table {
         name: "ceremonies",
@@ -206,7 +217,8 @@ const SHARED: &str = "
     SELECT c.oid, c.relname::text AS name FROM pg_class c
     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
       AND (c.relname IN ('tenants', 'api_key_usage', 'passwords', 'sessions', 'session_activity', 'sign_in_failures',
-            'totp', 'passkeys', 'recovery_codes', 'ceremonies', 'one_time_links')
+            'totp', 'passkeys', 'recovery_codes', 'ceremonies', 'one_time_links',
+            'identities')
         OR EXISTS (SELECT FROM pg_attribute a
             WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped))";
 

@@ -271,7 +271,7 @@ fn rows_of(tenant: Uuid) -> [String; 11] {
     ]
 }
 
-fn rows_of_person(id: Uuid) -> [String; 10] {
+fn rows_of_person(id: Uuid) -> [String; 11] {
     [
         format!(
             "INSERT INTO principals (id, kind, email, name)
@@ -305,6 +305,10 @@ fn rows_of_person(id: Uuid) -> [String; 10] {
         format!(
             "INSERT INTO ceremonies (id, session_id, state, expires_at)
              VALUES ('{id}', '{id}', '{{}}', now())"
+        ),
+        format!(
+            "INSERT INTO identities (provider, subject, issuer, principal_id, linked_at, last_at)
+             VALUES ('verify', '{id}', '', '{id}', now(), now())"
         ),
         format!(
             "INSERT INTO one_time_links (id, principal_id, purpose, secret_hash, created_at, expires_at)

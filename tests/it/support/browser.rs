@@ -63,7 +63,7 @@ impl Browser {
             let pair = set.split(';').next().unwrap();
             let gone = set.contains("Max-Age=0");
             let (name, value) = pair.split_once('=').unwrap();
-            if name.ends_with("-device") || name.ends_with("-project") {
+            if name.starts_with("portcullis-dev-") {
                 self.others.remove(name);
                 if !gone {
                     self.others.insert(name.to_owned(), value.to_owned());

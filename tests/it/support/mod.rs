@@ -6,6 +6,7 @@ pub mod gateway;
 pub mod http2;
 pub mod http2_peers;
 pub mod load;
+pub mod oidc;
 pub mod platform;
 pub mod postgres;
 pub mod raw;

@@ -1,0 +1,177 @@
+//! GitHub: OAuth 2.0 with PKCE, and its API, which says who somebody is.
+
+use openidconnect::{HttpRequest, PkceCodeChallenge, http};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use url::{Url, form_urlencoded};
+
+use super::fetch::Fetch;
+use super::provider::{Asserted, Errand, ProviderError, Returned};
+use crate::config::GitHub;
+
+/// Own addresses, own organizations and teams.
+const SCOPES: &str = "read:user user:email read:org";
+/// As many as a page has.
+const PAGE: &str = "per_page=100";
+const VERSION: &str = "2022-11-28";
+
+/// GitHub, or a GitHub Enterprise Server.
+#[derive(Debug)]
+pub struct GitHubSignIn {
+    settings: GitHub,
+    callback: Url,
+    fetch: Fetch,
+}
+
+#[derive(Deserialize)]
+struct Token {
+    access_token: Option<String>,
+    error: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct User {
+    id: u64,
+    login: String,
+    name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Address {
+    email: String,
+    primary: bool,
+    verified: bool,
+}
+
+#[derive(Deserialize)]
+struct Organization {
+    login: String,
+}
+
+#[derive(Deserialize)]
+struct Team {
+    slug: String,
+    organization: Organization,
+}
+
+impl GitHubSignIn {
+    pub(super) const fn new(settings: GitHub, callback: Url, fetch: Fetch) -> Self {
+        Self {
+            settings,
+            callback,
+            fetch,
+        }
+    }
+
+    pub(super) fn send(&self, state: &str) -> Result<(Url, Errand), ProviderError> {
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let mut url = under(&self.settings.site, "login/oauth/authorize")?;
+        url.query_pairs_mut()
+            .append_pair("client_id", &self.settings.client.id)
+            .append_pair("redirect_uri", self.callback.as_str())
+            .append_pair("scope", SCOPES)
+            .append_pair("state", state)
+            .append_pair("code_challenge", challenge.as_str())
+            .append_pair("code_challenge_method", "S256");
+        let errand = Errand {
+            nonce: String::new(),
+            verifier: verifier.secret().clone(),
+        };
+        Ok((url, errand))
+    }
+
+    pub(super) async fn receive(
+        &self,
+        errand: Errand,
+        returned: Returned,
+    ) -> Result<Asserted, ProviderError> {
+        let token = self.token(&errand, &returned.code).await?;
+        let user: User = self.get(&token, "user").await?;
+        let addresses: Vec<Address> = self.get(&token, &format!("user/emails?{PAGE}")).await?;
+        let organizations: Vec<Organization> =
+            self.get(&token, &format!("user/orgs?{PAGE}")).await?;
+        let theirs = |name: &str| {
+            let mut allowed = self.settings.organizations.iter();
+            allowed.any(|allowed| allowed.eq_ignore_ascii_case(name))
+        };
+        if !organizations.iter().any(|each| theirs(&each.login)) {
+            let why = "the account is of none of `allowed_organizations`";
+            return Err(ProviderError::Refused(why.to_owned()));
+        }
+        let teams: Vec<Team> = self.get(&token, &format!("user/teams?{PAGE}")).await?;
+        let teams = teams
+            .into_iter()
+            .filter(|team| theirs(&team.organization.login));
+        let primary = addresses.into_iter().find(|each| each.primary);
+        let claimed_email = primary.as_ref().map(|each| each.email.clone());
+        Ok(Asserted {
+            issuer: self.settings.site.to_string(),
+            subject: user.id.to_string(),
+            email: primary.filter(|each| each.verified).map(|each| each.email),
+            claimed_email,
+            name: Some(user.name.unwrap_or(user.login)),
+            groups: teams
+                .map(|team| format!("{}/{}", team.organization.login, team.slug))
+                .collect(),
+        })
+    }
+
+    async fn token(&self, errand: &Errand, code: &str) -> Result<String, ProviderError> {
+        let told: Token = self.ask(self.exchange(errand, code)?).await?;
+        told.access_token.ok_or_else(|| {
+            let why = told.error.unwrap_or_else(|| "no token".to_owned());
+            ProviderError::Refused(format!("the code was not taken: {why}"))
+        })
+    }
+
+    fn exchange(&self, errand: &Errand, code: &str) -> Result<HttpRequest, ProviderError> {
+        let client = &self.settings.client;
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("client_id", &client.id)
+            .append_pair("code", code)
+            .append_pair("redirect_uri", self.callback.as_str())
+            .append_pair("code_verifier", &errand.verifier);
+        if let Some(secret) = &client.secret {
+            form.append_pair("client_secret", &secret.0);
+        }
+        let url = under(&self.settings.site, "login/oauth/access_token")?;
+        http::Request::post(url.as_str())
+            .header("accept", "application/json")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form.finish().into_bytes())
+            .map_err(unreadable)
+    }
+
+    async fn get<T: DeserializeOwned>(&self, token: &str, path: &str) -> Result<T, ProviderError> {
+        let url = under(&self.settings.api, path)?;
+        let request = http::Request::get(url.as_str())
+            .header("accept", "application/vnd.github+json")
+            .header("authorization", format!("Bearer {token}"))
+            .header("x-github-api-version", VERSION)
+            .body(Vec::new());
+        self.ask(request.map_err(unreadable)?).await
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, request: HttpRequest) -> Result<T, ProviderError> {
+        let path = request.uri().path().to_owned();
+        let answer = self.fetch.send(request).await.map_err(unreadable)?;
+        if !answer.status().is_success() {
+            let why = format!("{path} is answered with {}", answer.status());
+            return Err(match answer.status().as_u16() {
+                400 | 401 | 403 => ProviderError::Refused(why),
+                _ => ProviderError::Unavailable(why),
+            });
+        }
+        serde_json::from_slice(answer.body()).map_err(unreadable)
+    }
+}
+
+/// A path below a URL, whether or not that ends with a slash.
+fn under(base: &Url, path: &str) -> Result<Url, ProviderError> {
+    let base = base.as_str().trim_end_matches('/');
+    format!("{base}/{path}").parse().map_err(unreadable)
+}
+
+fn unreadable(error: impl ToString) -> ProviderError {
+    ProviderError::Unavailable(error.to_string())
+}

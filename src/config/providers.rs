@@ -1,0 +1,340 @@
+//! `sign_in.providers:`.
+
+use std::collections::BTreeSet;
+
+use url::Url;
+
+use super::Hidden;
+use super::mail::is_here;
+use super::node::Node;
+use super::reader::{Fields, Reader};
+use crate::domain::Slug;
+
+const KEYS: [&str; 11] = [
+    "name",
+    "tenant",
+    "label",
+    "oidc",
+    "google",
+    "github",
+    "domains",
+    "auto_provision_users",
+    "link_by_email",
+    "default_role",
+    "group_role_mapping",
+];
+const GOOGLE: &str = "https://accounts.google.com";
+
+/// Somebody else's service that says who people are, for one tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provider {
+    /// Its name in paths, in events and on record.
+    pub name: Slug,
+    /// Whose people it knows.
+    pub tenant: Slug,
+    /// What its button says.
+    pub label: String,
+    /// How it is spoken to.
+    pub kind: ProviderKind,
+    /// Domains of e-mail addresses whose people sign in there.
+    pub domains: Vec<String>,
+    /// Whether somebody new gets an account.
+    pub auto_provision: bool,
+    /// Whether somebody known by the same verified address is taken for the same person.
+    pub link_by_email: bool,
+    /// What everybody is given, and what each of their groups.
+    pub grants: Vec<GroupRole>,
+}
+
+/// How a provider is spoken to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProviderKind {
+    /// By `OpenID` Connect.
+    Oidc(Oidc),
+    /// By GitHub's OAuth, which is not.
+    GitHub(GitHub),
+}
+
+/// An `OpenID` provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Oidc {
+    /// As its discovery document has it, to the letter.
+    pub issuer: Url,
+    /// Its name for us, and what proves that we are it.
+    pub client: Client,
+    /// What is asked for besides `openid email profile`.
+    pub scopes: Vec<String>,
+    /// The claim that lists groups.
+    pub groups_claim: String,
+    /// Of Google: the domains (`hd`) whose accounts are taken; empty: all.
+    pub hosted_domains: Vec<String>,
+}
+
+/// GitHub, or a GitHub Enterprise Server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GitHub {
+    /// Where people sign in.
+    pub site: Url,
+    /// Where its API is.
+    pub api: Url,
+    /// Its name for us, and what proves that we are it.
+    pub client: Client,
+    /// Whose members are taken; at least one.
+    pub organizations: Vec<String>,
+}
+
+/// A client's name and secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// `client_id`.
+    pub id: String,
+    /// `client_secret`; `None`: a public client, which PKCE alone protects.
+    pub secret: Option<Hidden>,
+}
+
+/// A role that people of a group are given, for as long as they are in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupRole {
+    /// Which group; `None`: everybody.
+    pub group: Option<String>,
+    /// Which role, by its name.
+    pub role: String,
+    /// In which project; `None`: in the tenant.
+    pub project: Option<Slug>,
+}
+
+pub(super) fn read(reader: Reader<'_>, node: &Node) -> Vec<Provider> {
+    let mut names = BTreeSet::new();
+    let mut all = Vec::new();
+    for node in reader.list(node) {
+        let Some(provider) = provider(reader, node) else {
+            continue;
+        };
+        if names.insert(provider.name.clone()) {
+            all.push(provider);
+        } else {
+            let problem = format!("there is another provider `{}`", provider.name);
+            reader.report(node.place, problem);
+        }
+    }
+    all
+}
+
+fn provider(reader: Reader<'_>, node: &Node) -> Option<Provider> {
+    let fields = reader.fields(node, &KEYS)?;
+    let slug = |key| {
+        let node = fields.required(key)?;
+        reader.of_type::<Slug>(node, "a short name")
+    };
+    let (name, tenant) = (slug("name"), slug("tenant"));
+    let label = fields.get("label").and_then(|node| reader.text(node));
+    let flag = |key| {
+        fields
+            .get(key)
+            .map_or(Some(false), |node| reader.boolean(node))
+    };
+    let (auto_provision, link_by_email) = (flag("auto_provision_users"), flag("link_by_email"));
+    let kind = kind(reader, node, &fields);
+    let grants = grants(reader, &fields);
+    let domains = domains(reader, fields.get("domains"));
+    let name = name?;
+    Some(Provider {
+        label: label.unwrap_or(name.as_str()).to_owned(),
+        name,
+        tenant: tenant?,
+        kind: kind?,
+        domains,
+        auto_provision: auto_provision?,
+        link_by_email: link_by_email?,
+        grants,
+    })
+}
+
+fn kind(reader: Reader<'_>, node: &Node, fields: &Fields<'_>) -> Option<ProviderKind> {
+    let oidc = fields.get("oidc").map(|node| oidc(reader, node));
+    let google = fields.get("google").map(|node| google(reader, node));
+    let github = fields.get("github").map(|node| github(reader, node));
+    let oidc = [oidc, google]
+        .into_iter()
+        .flatten()
+        .map(|read| read.map(ProviderKind::Oidc));
+    let github = github
+        .into_iter()
+        .map(|read| read.map(ProviderKind::GitHub));
+    let mut kinds = oidc.chain(github);
+    let (Some(kind), None) = (kinds.next(), kinds.next()) else {
+        let problem = "one of `oidc`, `google` and `github` says what it is";
+        reader.report(node.place, problem);
+        return None;
+    };
+    kind
+}
+
+fn oidc(reader: Reader<'_>, node: &Node) -> Option<Oidc> {
+    const KEYS: [&str; 5] = [
+        "issuer",
+        "client_id",
+        "client_secret",
+        "scopes",
+        "groups_claim",
+    ];
+    let fields = reader.fields(node, &KEYS)?;
+    let issuer = fields.required("issuer").and_then(|node| url(reader, node));
+    let client = client(reader, &fields);
+    let groups_claim = fields
+        .get("groups_claim")
+        .and_then(|node| reader.text(node));
+    Some(Oidc {
+        scopes: texts(reader, fields.get("scopes")),
+        groups_claim: groups_claim.unwrap_or("groups").to_owned(),
+        hosted_domains: Vec::new(),
+        issuer: issuer?,
+        client: client?,
+    })
+}
+
+fn google(reader: Reader<'_>, node: &Node) -> Option<Oidc> {
+    const KEYS: [&str; 4] = ["client_id", "client_secret", "allowed_domains", "issuer"];
+    let fields = reader.fields(node, &KEYS)?;
+    let client = client(reader, &fields);
+    let issuer = match fields.get("issuer") {
+        Some(node) => url(reader, node),
+        None => GOOGLE.parse().ok(),
+    };
+    let allowed = fields.required("allowed_domains");
+    let hosted_domains = domains(reader, allowed);
+    if let Some(node) = allowed.filter(|_| hosted_domains.is_empty()) {
+        let problem = "without a domain everybody with a Google account would be let in";
+        reader.report(node.place, problem);
+    }
+    Some(Oidc {
+        issuer: issuer?,
+        client: client?,
+        scopes: Vec::new(),
+        groups_claim: "groups".to_owned(),
+        hosted_domains,
+    })
+}
+
+fn github(reader: Reader<'_>, node: &Node) -> Option<GitHub> {
+    const KEYS: [&str; 5] = [
+        "client_id",
+        "client_secret",
+        "allowed_organizations",
+        "site",
+        "api",
+    ];
+    let fields = reader.fields(node, &KEYS)?;
+    let client = client(reader, &fields);
+    let place = |key: &str, usual: &str| match fields.get(key) {
+        Some(node) => url(reader, node),
+        None => usual.parse().ok(),
+    };
+    let (site, api) = (
+        place("site", "https://github.com"),
+        place("api", "https://api.github.com"),
+    );
+    let allowed = fields.required("allowed_organizations");
+    let organizations = texts(reader, allowed);
+    if let Some(node) = allowed.filter(|_| organizations.is_empty()) {
+        let problem = "without an organization everybody with a GitHub account would be let in";
+        reader.report(node.place, problem);
+    }
+    Some(GitHub {
+        site: site?,
+        api: api?,
+        client: client?,
+        organizations,
+    })
+}
+
+fn client(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Client> {
+    let id = fields
+        .required("client_id")
+        .and_then(|node| reader.text(node));
+    let secret = fields
+        .get("client_secret")
+        .and_then(|node| reader.text(node));
+    Some(Client {
+        id: id?.to_owned(),
+        secret: secret.map(|secret| Hidden(secret.to_owned())),
+    })
+}
+
+/// In cleartext whoever listens can be anybody: to this very machine only.
+fn url(reader: Reader<'_>, node: &Node) -> Option<Url> {
+    reader.parsed(node, "a URL", |text| {
+        let url: Url = text
+            .parse()
+            .map_err(|error| format!("`{text}` is no URL: {error}"))?;
+        let here = url.host_str().is_some_and(is_here);
+        let fits = (url.scheme() == "https" || (url.scheme() == "http" && here))
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none();
+        let told = || format!("`{text}` must begin with https:// and have no query");
+        fits.then_some(url).ok_or_else(told)
+    })
+}
+
+fn texts(reader: Reader<'_>, node: Option<&Node>) -> Vec<String> {
+    let nodes = node.map_or(&[][..], |node| reader.list(node));
+    let texts = nodes.iter().filter_map(|node| reader.text(node));
+    texts.map(str::to_owned).collect()
+}
+
+fn domains(reader: Reader<'_>, node: Option<&Node>) -> Vec<String> {
+    let nodes = node.map_or(&[][..], |node| reader.list(node));
+    let read = |node| {
+        reader.parsed(node, "a domain", |text| {
+            let domain = text.to_lowercase();
+            let fits = domain.contains('.')
+                && domain
+                    .split('.')
+                    .all(|part| !part.is_empty() && part.bytes().all(is_of_domain));
+            let told = || format!("`{text}` is no domain, such as `example.com`");
+            fits.then_some(domain).ok_or_else(told)
+        })
+    };
+    nodes.iter().filter_map(read).collect()
+}
+
+const fn is_of_domain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'-'
+}
+
+fn grants(reader: Reader<'_>, fields: &Fields<'_>) -> Vec<GroupRole> {
+    let default = fields
+        .get("default_role")
+        .and_then(|node| reader.text(node))
+        .map(|role| GroupRole {
+            group: None,
+            role: role.to_owned(),
+            project: None,
+        });
+    let mapping = fields.get("group_role_mapping");
+    let mapping = mapping.map_or(&[][..], |node| reader.list(node));
+    let mapped = mapping.iter().filter_map(|node| mapped(reader, node));
+    default.into_iter().chain(mapped).collect()
+}
+
+fn mapped(reader: Reader<'_>, node: &Node) -> Option<GroupRole> {
+    let fields = reader.fields(node, &["group", "role", "project"])?;
+    let text = |key| {
+        let node = fields.required(key)?;
+        reader.text(node).map(str::to_owned)
+    };
+    let (group, role) = (text("group"), text("role"));
+    let project = fields
+        .get("project")
+        .map(|node| reader.of_type(node, "the short name of a project"));
+    Some(GroupRole {
+        group: Some(group?),
+        role: role?,
+        project: match project {
+            Some(read) => Some(read?),
+            None => None,
+        },
+    })
+}

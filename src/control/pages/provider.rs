@@ -1,0 +1,104 @@
+//! Signing in at another service: the way there, and back.
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::answer::{message, onward, see_other, with_return};
+use super::cookie::with_errand;
+use super::sign_in::{From, back, begun_at, show, told, unsafe_here};
+use super::visitor::Visitor;
+use crate::control::sign_in::{Answer, Refusal};
+use crate::domain::{ReturnPath, Slug};
+
+/// What somebody comes back with (RFC 6749 §4.1.2, RFC 9207 §2).
+#[derive(Debug, Deserialize)]
+pub(super) struct Returned {
+    #[serde(default)]
+    state: String,
+    code: Option<String>,
+    iss: Option<String>,
+}
+
+/// Sends somebody there.
+pub(super) async fn leave(
+    visitor: Visitor,
+    Path(provider): Path<String>,
+    from: Result<Query<From>, QueryRejection>,
+) -> Response {
+    let back = &back(&from.map(|Query(from)| from.back).unwrap_or_default());
+    let visitor = &visitor;
+    let Some(cookie) = visitor.cookie else {
+        return unsafe_here(visitor);
+    };
+    let errand = visitor.errand.as_deref();
+    let sent = visitor
+        .sign_ins
+        .send(&visitor.request, &provider, (back, errand));
+    match sent.await {
+        Ok(sent) => with_errand(see_other(sent.to.as_str()), cookie, &sent.errand),
+        Err(Refusal::Wrong) => nowhere(visitor),
+        Err(refusal) => show(visitor, "", back, Some(&told(&refusal, ""))),
+    }
+}
+
+/// The ways there, and what they are called.
+pub(super) fn ways(visitor: &Visitor, back: &ReturnPath) -> Vec<(String, String)> {
+    let all = visitor.sign_ins.buttons().into_iter();
+    all.map(|button| (way(&button.name, back), button.label))
+        .collect()
+}
+
+fn way(provider: &Slug, back: &ReturnPath) -> String {
+    with_return(&format!("/.portcullis/sign-in/with/{provider}"), back)
+}
+
+/// On to a service, after a form: browsers follow no form to another site, for what it holds
+/// might go there.
+pub(super) fn lead(visitor: &Visitor, provider: &Slug, back: &ReturnPath) -> Response {
+    let to = way(provider, back);
+    let mut response = onward(visitor, &to);
+    if let Ok(field) = HeaderValue::try_from(format!("0; url={to}")) {
+        response.headers_mut().insert(header::REFRESH, field);
+    }
+    response
+}
+
+/// Somebody comes back.
+pub(super) async fn arrive(
+    visitor: Visitor,
+    Path(provider): Path<String>,
+    query: Result<Query<Returned>, QueryRejection>,
+) -> Response {
+    let (Ok(Query(query)), Some(cookie)) = (query, visitor.cookie) else {
+        return nowhere(&visitor);
+    };
+    let answer = Answer {
+        state: query.state,
+        code: query.code,
+        issuer: query.iss,
+        errand: visitor.errand.clone(),
+    };
+    let former = visitor.person.as_ref();
+    let former = former.map(|person| (person.principal.id, person.session));
+    let request = visitor.request.clone();
+    let came = visitor
+        .sign_ins
+        .by_provider(request, &provider, answer, former);
+    match came.await {
+        Ok(came) => begun_at(&came.begun, cookie, &came.to),
+        Err(refusal) => {
+            let wrong = "You were not signed in there, or are not known here. Try again, or ask \
+                         whoever runs this site.";
+            let told = told(&refusal, wrong);
+            show(&visitor, "", &ReturnPath::default(), Some(&told))
+        }
+    }
+}
+
+fn nowhere(visitor: &Visitor) -> Response {
+    let text = "There is no such way to sign in here.";
+    message(visitor, StatusCode::NOT_FOUND, "Not here", text)
+}

@@ -1,0 +1,426 @@
+//! Signing in by another service's word.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use url::Url;
+use uuid::Uuid;
+
+use super::passkeys::ceremony;
+use super::{Begun, Refusal, SEE_OTHER, SignIns};
+use crate::authn::{Asserted, Errand, Fetch, ProviderError, Returned, SignInProvider};
+use crate::clock::Clock;
+use crate::config::{self, Provider};
+use crate::domain::{
+    Actor, CeremonyId, Email, Method, PrincipalId, ReturnPath, SessionId, SessionToken, Slug,
+    TenantId,
+};
+use crate::store::api::{ApiRequest, ApiTx};
+use crate::store::{Attempt, Ceremony, Claims, GrantedBy, StoreError, WantedRole};
+
+/// How long somebody may be away.
+const PATIENCE: TimeDelta = TimeDelta::minutes(10);
+
+/// The services whose word is taken.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Providers(Arc<BTreeMap<Slug, Known>>);
+
+#[derive(Debug)]
+struct Known {
+    settings: Provider,
+    service: SignInProvider,
+}
+
+/// A button.
+#[derive(Debug)]
+pub(in crate::control) struct Button {
+    pub(in crate::control) name: Slug,
+    pub(in crate::control) label: String,
+}
+
+/// What is kept of somebody who is away.
+#[derive(Debug, Deserialize, Serialize)]
+struct Away {
+    provider: String,
+    /// Of their browser.
+    errand: String,
+    back: String,
+    secrets: Errand,
+}
+
+/// Where somebody goes.
+#[derive(Debug)]
+pub(in crate::control) struct Sent {
+    pub(in crate::control) to: Url,
+    /// For their browser.
+    pub(in crate::control) errand: String,
+}
+
+/// What somebody comes back with.
+#[derive(Debug)]
+pub(in crate::control) struct Answer {
+    /// What they were sent with.
+    pub(in crate::control) state: String,
+    /// `None`: the service has said no.
+    pub(in crate::control) code: Option<String>,
+    /// RFC 9207.
+    pub(in crate::control) issuer: Option<String>,
+    /// Of their browser.
+    pub(in crate::control) errand: Option<String>,
+}
+
+/// Somebody who has come back.
+#[derive(Debug)]
+pub(in crate::control) struct Back {
+    pub(in crate::control) begun: Begun,
+    pub(in crate::control) to: ReturnPath,
+}
+
+/// Somebody who is, or is to be, one of ours.
+enum Member {
+    Known(PrincipalId, String),
+    Linked(PrincipalId, String),
+    New(Email),
+}
+
+impl Providers {
+    /// Those of a configuration; none without an address to send people back to.
+    pub(super) fn new(settings: &config::SignIn, clock: &Clock) -> Self {
+        let Some(site) = &settings.public_url else {
+            return Self::default();
+        };
+        let Ok(fetch) =
+            Fetch::new().inspect_err(|error| tracing::error!(%error, "no provider can be asked"))
+        else {
+            return Self::default();
+        };
+        let known = settings.providers.iter().filter_map(|provider| {
+            let callback = site.join(&format!("/.portcullis/callback/{}", provider.name));
+            let (fetch, clock) = (fetch.clone(), clock.clone());
+            let service = SignInProvider::new(&provider.kind, callback.ok()?, fetch, clock);
+            let settings = provider.clone();
+            Some((provider.name.clone(), Known { settings, service }))
+        });
+        Self(Arc::new(known.collect()))
+    }
+}
+
+impl SignIns {
+    /// The services that people can sign in at.
+    pub(in crate::control) fn buttons(&self) -> Vec<Button> {
+        let all = self.providers.0.values();
+        all.map(|known| Button {
+            name: known.settings.name.clone(),
+            label: known.settings.label.clone(),
+        })
+        .collect()
+    }
+
+    /// The service at which people of this address sign in, if it is one.
+    pub(in crate::control) fn home_of(&self, typed: &str) -> Option<&Slug> {
+        let (_, domain) = typed.trim().rsplit_once('@')?;
+        let domain = domain.to_lowercase();
+        let mut all = self.providers.0.values();
+        let home = all.find(|known| known.settings.domains.contains(&domain))?;
+        Some(&home.settings.name)
+    }
+
+    /// Sends somebody to a service. It counts as an attempt of their network until they come
+    /// back well.
+    pub(in crate::control) async fn send(
+        &self,
+        request: &ApiRequest,
+        to: &str,
+        (back, errand): (&ReturnPath, Option<&str>),
+    ) -> Result<Sent, Refusal> {
+        let known = self.provider(to)?;
+        let state = ceremony();
+        if let Some(wait) = self
+            .admit(&self.attempt_away(state, request), request)
+            .await?
+        {
+            return Err(Refusal::Throttled(wait));
+        }
+        let text = state.0.simple().to_string();
+        let (to, secrets) = known.service.send(&text).await.map_err(|error| {
+            tracing::error!(provider = %known.settings.name, %error, "nobody can be sent there");
+            Refusal::Away
+        })?;
+        // Whoever signs in in two tabs is away twice, with one browser.
+        let errand = errand.filter(|errand| errand.parse::<Uuid>().is_ok());
+        let errand = errand.map_or_else(|| ceremony().0.simple().to_string(), str::to_owned);
+        let away = Away {
+            provider: known.settings.name.to_string(),
+            errand: errand.clone(),
+            back: back.as_str().to_owned(),
+            secrets,
+        };
+        let now = self.clock.now();
+        let kept = Ceremony {
+            id: state,
+            session: None,
+            state: json!(away),
+            expires_at: now + PATIENCE,
+        };
+        self.db.begin_ceremony(&kept, now).await?;
+        Ok(Sent { to, errand })
+    }
+
+    /// Signs in who comes back (`session.created`, else `session.refused`).
+    pub(in crate::control) async fn by_provider(
+        &self,
+        request: ApiRequest,
+        from: &str,
+        answer: Answer,
+        former: Option<(PrincipalId, SessionId)>,
+    ) -> Result<Back, Refusal> {
+        let Some((state, away)) = self.away(from, &answer).await? else {
+            self.nobody(
+                &request,
+                from,
+                ("sso_state", "not sent there by us, or too long ago"),
+            )
+            .await?;
+            return Err(Refusal::Wrong);
+        };
+        let known = self.provider(from)?;
+        let Some(code) = answer.code else {
+            self.nobody(&request, from, ("sso_refused", "the service has said no"))
+                .await?;
+            return Err(Refusal::Wrong);
+        };
+        let issuer = answer.issuer;
+        let returned = Returned { code, issuer };
+        let asserted = match known.service.receive(away.secrets, returned).await {
+            Ok(asserted) => asserted,
+            Err(ProviderError::Refused(why)) => {
+                self.nobody(&request, from, ("sso_refused", &why)).await?;
+                return Err(Refusal::Wrong);
+            }
+            Err(ProviderError::Unavailable(why)) => {
+                self.nobody(&request, from, ("sso_unavailable", &why))
+                    .await?;
+                return Err(Refusal::Away);
+            }
+        };
+        let Some(tenant) = self.tenant_of(known) else {
+            self.nobody(&request, from, ("sso_refused", "its tenant does not exist"))
+                .await?;
+            return Err(Refusal::Wrong);
+        };
+        let member = match self.member(known, tenant, &asserted).await? {
+            Ok(member) => member,
+            Err(reason) => {
+                self.nobody(&request, from, (reason, &asserted.subject))
+                    .await?;
+                return Err(Refusal::Wrong);
+            }
+        };
+        let attempt = self.attempt_away(state, &request);
+        let whose = (known, tenant, &asserted);
+        let begun = self.begin_by_word(request, whose, member, former, &attempt);
+        Ok(Back {
+            begun: begun.await?,
+            to: away.back.parse().unwrap_or_default(),
+        })
+    }
+
+    async fn nobody(
+        &self,
+        request: &ApiRequest,
+        from: &str,
+        (reason, why): (&'static str, &str),
+    ) -> Result<(), StoreError> {
+        tracing::info!(provider = from, reason, why, "nobody was signed in");
+        self.refused(request.clone(), None, reason).await
+    }
+
+    fn provider(&self, name: &str) -> Result<&Known, Refusal> {
+        let name = name.parse::<Slug>().map_err(|_| Refusal::Wrong)?;
+        self.providers.0.get(&name).ok_or(Refusal::Wrong)
+    }
+
+    fn tenant_of(&self, known: &Known) -> Option<TenantId> {
+        let table = self.tables.current();
+        Some(table.tenant_by_slug(&known.settings.tenant)?.id)
+    }
+
+    /// What was kept of this browser's errand to this service, once.
+    async fn away(
+        &self,
+        from: &str,
+        answer: &Answer,
+    ) -> Result<Option<(CeremonyId, Away)>, StoreError> {
+        let (Ok(state), Some(errand)) = (answer.state.parse::<Uuid>(), &answer.errand) else {
+            return Ok(None);
+        };
+        let state = CeremonyId(state);
+        let kept = self.db.take_ceremony(state, None, self.clock.now()).await?;
+        let away = kept.and_then(|kept| serde_json::from_value::<Away>(kept).ok());
+        Ok(away
+            .filter(|away| away.provider == from && away.errand == *errand)
+            .map(|away| (state, away)))
+    }
+
+    /// Who it is here; the reason if it is nobody.
+    async fn member(
+        &self,
+        known: &Known,
+        tenant: TenantId,
+        asserted: &Asserted,
+    ) -> Result<Result<Member, &'static str>, StoreError> {
+        let settings = &known.settings;
+        if let Some(found) = self.db.identity(&settings.name, &asserted.subject).await? {
+            return Ok(if found.issuer != asserted.issuer {
+                Err("sso_issuer_changed")
+            } else if found.disabled {
+                Err("principal_disabled")
+            } else {
+                Ok(Member::Known(found.principal, found.email))
+            });
+        }
+        let Some((email, is_own)) = address(settings, asserted) else {
+            return Ok(Err("sso_email_unverified"));
+        };
+        let Some(found) = self.db.linkable(email.as_str(), tenant).await? else {
+            let admitted = settings.auto_provision;
+            return Ok(admitted
+                .then_some(Member::New(email))
+                .ok_or("sso_not_invited"));
+        };
+        // Who was invited there, and nowhere else, and has never been here.
+        let is_invited = !found.is_claimed && found.is_member && !found.is_elsewhere;
+        let may_link = is_invited || (settings.link_by_email && is_own);
+        Ok(if found.disabled {
+            Err("principal_disabled")
+        } else if may_link {
+            Ok(Member::Linked(found.principal, email.to_string()))
+        } else {
+            Err("sso_account_exists")
+        })
+    }
+
+    async fn begin_by_word(
+        &self,
+        mut request: ApiRequest,
+        (known, tenant, asserted): (&Known, TenantId, &Asserted),
+        member: Member,
+        former: Option<(PrincipalId, SessionId)>,
+        attempt: &Attempt,
+    ) -> Result<Begun, StoreError> {
+        let provider = &known.settings.name;
+        let token = SessionToken::generate(&mut StdRng::from_os_rng());
+        request.credential = Some(token.id().to_string());
+        request.actor = Actor {
+            kind: "user",
+            id: None,
+            email: None,
+        };
+        let now = self.clock.now();
+        let mut change = self
+            .db
+            .act_for(Claims::Gateway, request.clone(), now)
+            .await?;
+        let identity = (&*asserted.issuer, &*asserted.subject);
+        let (id, email, how) = match member {
+            Member::Known(id, email) => {
+                if !change.use_identity(provider, identity.1, id).await? {
+                    return Err(StoreError::Conflict("the identity is gone".to_owned()));
+                }
+                (id, email, "known")
+            }
+            Member::Linked(id, email) => {
+                change.link_identity(provider, identity, id).await?;
+                (id, email, "linked")
+            }
+            Member::New(email) => {
+                let name = asserted.name.as_deref().unwrap_or(email.as_str());
+                let user = change.provision(email.as_str(), name).await?;
+                change.link_identity(provider, identity, user.id).await?;
+                (user.id, email.to_string(), "provisioned")
+            }
+        };
+        change.is_by(id, &email);
+        let roles = grant(&mut change, id, known, tenant, asserted).await?;
+        let terms = self.by_one_factor(id, Method::Fed).await?;
+        let session = self.session(&token, id, &request, &terms);
+        let mut ended = self.accept(&mut change, &session, &[attempt]).await?;
+        if let Some((_, former)) = former.filter(|(of, _)| *of == id) {
+            change.end_session(id, former).await?;
+            ended.push(former);
+        }
+        let done = change.begin_session(&session, &ended).await?;
+        let done = done
+            .detail("provider", provider.as_str())
+            .detail("subject", &*asserted.subject)
+            .detail("account", how)
+            .detail("roles", roles);
+        change.commit(done, SEE_OTHER).await?;
+        let pending = terms.pending;
+        Ok(Begun {
+            token,
+            pending,
+            device: None,
+        })
+    }
+
+    fn attempt_away(&self, state: CeremonyId, request: &ApiRequest) -> Attempt {
+        Attempt {
+            account: self.account(state.0.as_bytes()),
+            ..self.attempt("", request, None)
+        }
+    }
+}
+
+/// The address that the service may speak for, and whether it is of a domain of its own.
+fn address(settings: &Provider, asserted: &Asserted) -> Option<(Email, bool)> {
+    let claimed = asserted.claimed_email.as_deref()?.to_lowercase();
+    let email = claimed.parse::<Email>().ok()?;
+    let (_, domain) = claimed.rsplit_once('@')?;
+    let is_own = settings.domains.iter().any(|own| own == domain);
+    let is_verified = asserted.email.is_some() && settings.domains.is_empty();
+    (is_own || is_verified).then_some((email, is_own))
+}
+
+/// Exactly the roles that somebody's groups are worth.
+async fn grant(
+    change: &mut ApiTx,
+    of: PrincipalId,
+    known: &Known,
+    tenant: TenantId,
+    asserted: &Asserted,
+) -> Result<Value, StoreError> {
+    let is_theirs = |group: &Option<String>| {
+        group
+            .as_ref()
+            .is_none_or(|group| asserted.groups.contains(group))
+    };
+    let mut wanted: Vec<WantedRole> = Vec::new();
+    for grant in known
+        .settings
+        .grants
+        .iter()
+        .filter(|it| is_theirs(&it.group))
+    {
+        let role = WantedRole {
+            role: grant.role.clone(),
+            project: grant.project.clone(),
+        };
+        if !wanted.contains(&role) {
+            wanted.push(role);
+        }
+    }
+    let provider = &known.settings.name;
+    let by = GrantedBy { provider, tenant };
+    let changed = change.grant_by_provider(of, by, &wanted).await?;
+    if changed["unknown"] != json!([]) {
+        let unknown = &changed["unknown"];
+        tracing::warn!(%provider, %unknown, "roles or projects that do not exist are not given");
+    }
+    Ok(changed)
+}

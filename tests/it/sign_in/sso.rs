@@ -1,0 +1,301 @@
+//! Signing in at an `OpenID` provider: a real one.
+
+use serde_json::{Value, json};
+
+use super::{Bench, TYPED};
+use crate::support::browser::{Browser, DOCUMENT};
+use crate::support::gateway::until;
+use crate::support::oidc::OidcProvider;
+use crate::support::raw::Answer;
+
+const SITE: &str = "http://localhost:1";
+const LEAVE: &str = "/.portcullis/sign-in/with/corp?return=/things";
+const ERRAND: &str = "portcullis-dev-errand";
+
+struct Sso {
+    bench: Bench,
+    provider: OidcProvider,
+}
+
+impl Sso {
+    /// With more of a provider's settings.
+    async fn start(more: &str) -> Self {
+        let provider = OidcProvider::start(&format!("{SITE}/.portcullis/callback/corp"));
+        let issuer = provider.issuer();
+        let bench = Bench::with_rules(&format!(
+            "sign_in:\n  public_url: \"{SITE}\"\n  providers:\n    - name: corp\n      tenant: acme\n      \
+             label: Corp\n      oidc: {{ issuer: \"{issuer}\", client_id: ml, client_secret: hush, \
+             scopes: [groups] }}\n{more}"
+        ))
+        .await;
+        Self { bench, provider }
+    }
+
+    /// There and back, as somebody with these claims.
+    fn sign_in(&self, browser: &mut Browser, somebody: &Value) -> Answer {
+        self.provider.be(somebody);
+        let sent = browser.go(LEAVE);
+        assert_eq!(sent.status, 303, "{sent:?}");
+        let back = self.provider.visit(sent.header("location")[0]);
+        arrive(browser, &back)
+    }
+
+    fn refusals(&self) -> Vec<Value> {
+        let args = ["--json", "audit", "query", "--event", "session.refused"];
+        self.bench.gateway.wait_for_audit();
+        serde_json::from_str(&self.bench.gateway.cli(&args)).unwrap()
+    }
+}
+
+/// From the provider's page, which is another site.
+fn arrive(browser: &mut Browser, to: &str) -> Answer {
+    let fields = format!("{DOCUMENT}Sec-Fetch-Site: cross-site\r\n");
+    browser.send(&format!("GET {to}"), &fields, "")
+}
+
+fn ann() -> Value {
+    json!({ "sub": "u-1", "email": "ann@acme.example", "email_verified": true,
+        "name": "Ann", "groups": ["scientists", "staff"] })
+}
+
+const GROUPS: &str = "      domains: [acme.example]
+      auto_provision_users: true
+      default_role: client_user
+      group_role_mapping:
+        - { group: scientists, role: editor, project: fraud }
+        - { group: admins, role: client_admin }
+        - { group: scientists, role: nonsense }
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_new_signs_in_and_is_what_their_groups_say() {
+    let sso = Sso::start(GROUPS).await;
+    let mut browser = sso.bench.browser();
+    let page = browser.go("/.portcullis/sign-in?return=/things");
+    let button = "href=\"/.portcullis/sign-in/with/corp?return=%2Fthings\"><bdi>Corp</bdi>";
+    assert!(page.body.contains(button), "{}", page.body);
+    let back = sso.sign_in(&mut browser, &ann());
+    assert_eq!(
+        (back.status, back.header("location")),
+        (303, vec!["/things"]),
+        "{back:?}"
+    );
+    until("the new roles", || {
+        browser.send("GET /things", "", "").status == 200
+    });
+    let received = sso.bench.upstream.received();
+    let received = received.last().unwrap();
+    assert_eq!(received.header("x-forwarded-user"), ["ann@acme.example"]);
+    assert_eq!(received.header("x-portcullis-project"), ["fraud"]);
+    assert_eq!(received.header("x-portcullis-amr"), ["fed"]);
+    assert_eq!(received.header("cookie"), Vec::<&str>::new());
+    let event = sso.bench.event("session.created").await;
+    assert_eq!(event["actor_email"], "ann@acme.example");
+    assert_eq!(event["details"]["provider"], "corp");
+    assert_eq!(event["details"]["account"], "provisioned");
+    let roles =
+        json!({ "given": ["client_user", "editor@fraud"], "taken": [], "unknown": ["nonsense"] });
+    assert_eq!(event["details"]["roles"], roles);
+
+    // By hand she is a viewer too; the provider takes what it gave, and only that.
+    let by_hand = [
+        "members",
+        "add",
+        "--scope",
+        "acme/fraud",
+        "--principal",
+        "ann@acme.example",
+    ];
+    sso.bench
+        .gateway
+        .cli(&[&by_hand[..], &["--role", "viewer"]].concat());
+    let mut less = ann();
+    less["groups"] = json!(["staff"]);
+    // Another address is the same person: it is the subject that counts.
+    less["email"] = json!("ann.married@acme.example");
+    let mut again = sso.bench.browser();
+    assert_eq!(sso.sign_in(&mut again, &less).status, 303);
+    let event = sso.bench.event("session.created").await;
+    assert_eq!(event["details"]["account"], "known");
+    assert_eq!(event["actor_email"], "ann@acme.example");
+    assert_eq!(event["details"]["roles"]["taken"], json!(["editor@fraud"]));
+    let create = "Sec-Fetch-Site: same-origin\r\n";
+    until("the role to go, also from the older session", || {
+        browser.send("POST /things", create, "a=b").status == 403
+    });
+    assert_eq!(browser.send("GET /things", "", "").status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_who_is_invited_or_of_the_house_is_let_in() {
+    // Nobody new, nobody linked.
+    let sso = Sso::start("").await;
+    let reason = |somebody: &Value| {
+        let mut browser = sso.bench.browser();
+        let answer = sso.sign_in(&mut browser, somebody);
+        assert_eq!((answer.status, browser.cookie), (401, None), "{answer:?}");
+        sso.refusals()[0]["reason"].clone()
+    };
+    assert_eq!(reason(&ann()), "sso_not_invited");
+    let mut unverified = ann();
+    unverified["email_verified"] = json!(false);
+    assert_eq!(reason(&unverified), "sso_email_unverified");
+    // The provider may not say that it speaks for somebody who has a password here.
+    let mut viewer = ann();
+    viewer["email"] = json!("viewer@example.com");
+    assert_eq!(reason(&viewer), "sso_account_exists");
+    // Who was invited to the tenant is let in, once they are who they are for good.
+    let cli = |args: &[&str]| sso.bench.gateway.cli(args);
+    cli(&["users", "create", "ann@acme.example", "--name", "Ann"]);
+    assert_eq!(reason(&ann()), "sso_account_exists", "invited to nothing");
+    for scope in ["acme/fraud", "globex/churn"] {
+        let member = [
+            "members",
+            "add",
+            "--scope",
+            scope,
+            "--principal",
+            "ann@acme.example",
+        ];
+        cli(&[&member[..], &["--role", "viewer"]].concat());
+    }
+    assert_eq!(reason(&ann()), "sso_account_exists", "another tenant's too");
+    let member = [
+        "members",
+        "remove",
+        "--scope",
+        "globex/churn",
+        "--principal",
+    ];
+    cli(&[&member[..], &["ann@acme.example", "--role", "viewer"]].concat());
+    let mut browser = sso.bench.browser();
+    assert_eq!(sso.sign_in(&mut browser, &ann()).status, 303);
+    assert_eq!(browser.send("GET /things", "", "").status, 200);
+    // Somebody else with her address is not she.
+    let mut other = ann();
+    other["sub"] = json!("u-2");
+    assert_eq!(reason(&other), "sso_account_exists");
+    cli(&["users", "disable", "ann@acme.example"]);
+    assert_eq!(reason(&ann()), "principal_disabled");
+    // Who declines is not signed in.
+    assert_eq!(reason(&json!({ "no": true })), "sso_refused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn class_36_an_answer_is_good_once_and_for_who_asked() {
+    let sso = Sso::start(GROUPS).await;
+    sso.provider.be(&ann());
+    let leave = |browser: &mut Browser| {
+        let sent = browser.go(LEAVE);
+        sso.provider.visit(sent.header("location")[0])
+    };
+    let refused = |browser: &mut Browser, to: &str, what: &str| {
+        let answer = arrive(browser, to);
+        assert_eq!(answer.status, 401, "{what}");
+        assert_eq!(browser.cookie, None, "{what}");
+    };
+    // Two tabs at once work, in any order.
+    let mut browser = sso.bench.browser();
+    let (first, second) = (leave(&mut browser), leave(&mut browser));
+    assert_eq!(arrive(&mut browser, &second).status, 303);
+    browser.cookie = None;
+    assert_eq!(arrive(&mut browser, &first).status, 303);
+    browser.cookie = None;
+    refused(&mut browser, &first, "a second time");
+    // Somebody else's browser: who leads another one there signs nobody in as themselves.
+    let link = leave(&mut browser);
+    let mut victim = sso.bench.browser();
+    refused(&mut victim, &link, "another browser");
+    refused(&mut browser, &link, "it was used up by the attempt");
+    let link = leave(&mut browser);
+    let mut on_an_errand = sso.bench.browser();
+    on_an_errand.go(LEAVE);
+    refused(
+        &mut on_an_errand,
+        &link,
+        "another browser with an errand of its own",
+    );
+    // Altered, cut, or another provider's.
+    let link = leave(&mut browser);
+    let (_, query) = link.split_once('?').unwrap();
+    let state = query
+        .split('&')
+        .find(|it| it.starts_with("state="))
+        .unwrap();
+    let other = "state=00000000000040008000000000000000";
+    refused(&mut browser, &link.replace(state, other), "another state");
+    refused(&mut browser, &link.replace(state, ""), "no state");
+    for (what, iss) in [
+        ("another issuer", "iss=http%3A%2F%2Fevil.example"),
+        ("no issuer", ""),
+    ] {
+        let link = leave(&mut browser);
+        let (_, query) = link.split_once('?').unwrap();
+        let own = query.split('&').find(|it| it.starts_with("iss=")).unwrap();
+        refused(&mut browser, &link.replace(own, iss), what);
+    }
+    let link = leave(&mut browser);
+    let code = link
+        .split(['?', '&'])
+        .find(|it| it.starts_with("code="))
+        .unwrap();
+    refused(
+        &mut browser,
+        &link.replace(code, "code=other"),
+        "another code",
+    );
+    // The code of one errand with the state of another: PKCE and the nonce are each one's own.
+    let (one, two) = (leave(&mut browser), leave(&mut browser));
+    let part = |link: &str, name: &str| {
+        let found = link.split(['?', '&']).find(|it| it.starts_with(name));
+        found.unwrap().to_owned()
+    };
+    let mixed = one.replace(&part(&one, "code="), &part(&two, "code="));
+    refused(&mut browser, &mixed, "a code of another errand");
+    for nowhere in [
+        "/.portcullis/callback/none",
+        "/.portcullis/callback/CORP?code=a&state=b",
+    ] {
+        let answer = arrive(&mut browser, nowhere);
+        assert!([401, 404].contains(&answer.status), "{nowhere}: {answer:?}");
+    }
+    assert_eq!(browser.go("/.portcullis/sign-in/with/none").status, 404);
+    let reasons: Vec<_> = sso
+        .refusals()
+        .into_iter()
+        .map(|it| it["reason"].clone())
+        .collect();
+    assert!(reasons.contains(&json!("sso_state")) && reasons.contains(&json!("sso_refused")));
+    // Still works, and its cookie is no credential.
+    assert_eq!(sso.sign_in(&mut browser, &ann()).status, 303);
+    assert!(browser.others.contains_key(ERRAND));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_leads_to_the_service_of_its_domain() {
+    let sso = Sso::start(GROUPS).await;
+    let mut browser = sso.bench.browser();
+    let led = browser.sign_in("Ann%40ACME.example", "");
+    assert_eq!(led.status, 200, "{led:?}");
+    let to = "/.portcullis/sign-in/with/corp?return=%2Fthings";
+    assert_eq!(led.header("refresh"), [format!("0; url={to}")]);
+    assert!(led.body.contains(&format!("href=\"{to}\"")), "{}", led.body);
+    // Who has typed a password means it.
+    assert_eq!(browser.sign_in("ann%40acme.example", TYPED).status, 401);
+    assert_eq!(browser.sign_in("viewer%40example.com", TYPED).status, 303);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_service_is_away_others_sign_in() {
+    let sso = Sso::start(GROUPS).await;
+    let Sso { bench, provider } = sso;
+    drop(provider);
+    let mut browser = bench.browser();
+    let away = browser.go(LEAVE);
+    assert_eq!(
+        (away.status, away.header("retry-after").len()),
+        (503, 1),
+        "{away:?}"
+    );
+    bench.signed_in("viewer");
+}
