@@ -172,6 +172,7 @@ fn under(base: &Url, path: &str) -> Result<Url, ProviderError> {
     format!("{base}/{path}").parse().map_err(unreadable)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn unreadable(error: impl ToString) -> ProviderError {
     ProviderError::Unavailable(error.to_string())
 }

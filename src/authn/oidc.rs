@@ -172,7 +172,7 @@ impl OidcSignIn {
         returned: Returned,
     ) -> Result<Asserted, ProviderError> {
         let metadata = self.metadata(FRESH).await?;
-        self.check_issuer(&metadata, returned.issuer.as_deref())?;
+        Self::check_issuer(&metadata, returned.issuer.as_deref())?;
         let client = self.client(&metadata);
         let tokens = client
             .exchange_code(AuthorizationCode::new(returned.code))
@@ -201,8 +201,8 @@ impl OidcSignIn {
     }
 
     /// Another provider's answer is not taken for this one's (RFC 9207 §2.4).
-    fn check_issuer(&self, metadata: &Metadata, told: Option<&str>) -> Result<(), ProviderError> {
-        let tells = &metadata.additional_metadata();
+    fn check_issuer(metadata: &Metadata, told: Option<&str>) -> Result<(), ProviderError> {
+        let tells = metadata.additional_metadata();
         match told {
             Some(told) if told == metadata.issuer().as_str() => Ok(()),
             None if !tells.authorization_response_iss_parameter_supported => Ok(()),
@@ -407,10 +407,12 @@ fn told(error: &dyn std::error::Error) -> String {
     text
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn unavailable(error: impl ToString) -> ProviderError {
     ProviderError::Unavailable(error.to_string())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn refused(error: impl ToString) -> ProviderError {
     ProviderError::Refused(error.to_string())
 }

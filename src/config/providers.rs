@@ -137,6 +137,11 @@ fn provider(reader: Reader<'_>, node: &Node) -> Option<Provider> {
     let kind = kind(reader, node, &fields);
     let grants = grants(reader, &fields);
     let domains = domains(reader, fields.get("domains"));
+    if link_by_email == Some(true) && domains.is_empty() {
+        let problem = "`link_by_email` needs `domains`: else the provider could say that it speaks \
+                       for anybody";
+        reader.report(fields.key_place("link_by_email"), problem);
+    }
     let name = name?;
     Some(Provider {
         label: label.unwrap_or(name.as_str()).to_owned(),
@@ -326,6 +331,10 @@ fn mapped(reader: Reader<'_>, node: &Node) -> Option<GroupRole> {
         reader.text(node).map(str::to_owned)
     };
     let (group, role) = (text("group"), text("role"));
+    if role.as_deref() == Some("owner") {
+        let problem = "a project has one owner, whom no group makes";
+        reader.report(fields.key_place("role"), problem);
+    }
     let project = fields
         .get("project")
         .map(|node| reader.of_type(node, "the short name of a project"));

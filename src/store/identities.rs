@@ -28,12 +28,9 @@ pub struct Linkable {
     pub principal: PrincipalId,
     /// Whether they may act at all.
     pub disabled: bool,
-    /// Whether anybody has ever signed in as them, or could.
-    pub is_claimed: bool,
-    /// Whether they have a role in the provider's tenant.
-    pub is_member: bool,
-    /// Whether they have one anywhere else.
-    pub is_elsewhere: bool,
+    /// Whether they are invited to the tenant and to nothing else, and nobody has ever signed in
+    /// as them, or could.
+    pub is_invited: bool,
 }
 
 /// A role that somebody is to have by a provider's word.
@@ -104,9 +101,7 @@ impl Db {
         Ok(row.map(|row| Linkable {
             principal: PrincipalId(row.id),
             disabled: row.disabled,
-            is_claimed: row.claimed,
-            is_member: row.member,
-            is_elsewhere: row.elsewhere,
+            is_invited: row.member && !row.elsewhere && !row.claimed,
         }))
     }
 }

@@ -11,6 +11,7 @@ mod devices;
 mod ended;
 mod factors;
 mod keys;
+mod lies;
 mod limits;
 mod links;
 mod mail;

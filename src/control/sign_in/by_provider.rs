@@ -293,9 +293,7 @@ impl SignIns {
                 .then_some(Member::New(email))
                 .ok_or("sso_not_invited"));
         };
-        // Who was invited there, and nowhere else, and has never been here.
-        let is_invited = !found.is_claimed && found.is_member && !found.is_elsewhere;
-        let may_link = is_invited || (settings.link_by_email && is_own);
+        let may_link = found.is_invited || (settings.link_by_email && is_own);
         Ok(if found.disabled {
             Err("principal_disabled")
         } else if may_link {

@@ -38,6 +38,28 @@ routes: [ { route: GET /a, upstream: m, authenticated: true, event: thing.read }
                 "not a key file",
                 "sign_in: { secrets: { key_file: /etc/passwd, former: [short] } }",
             ),
+            (
+                "providers without an address",
+                "sign_in: { providers: [ { name: a, tenant: b, oidc: { issuer: 'https://c', client_id: d } } ] }",
+            ),
+            (
+                "what is no provider",
+                "sign_in: { public_url: 'https://m.example', providers: [ { name: A b, tenants: x }, { name: a, \
+                 tenant: b, oidc: { issuer: 'http://c.example/?x' }, google: { client_id: d } } ] }",
+            ),
+            (
+                "open to the world",
+                "sign_in: { public_url: 'https://m.example', providers: [ { name: a, tenant: b, google: { \
+                 client_id: d, allowed_domains: [] } }, { name: c, tenant: b, github: { client_id: d, \
+                 allowed_organizations: [] } } ] }",
+            ),
+            (
+                "two of a name, and roles of nobody",
+                "sign_in: { public_url: 'https://m.example', providers: [ { name: a, tenant: b, oidc: { issuer: \
+                 'https://c', client_id: d } }, { name: a, tenant: b, domains: [nodot, 'x..y'], oidc: { issuer: \
+                 'https://c', client_id: d }, group_role_mapping: [ { role: editor }, { group: g, role: owner }, \
+                 { group: g, role: editor, project: 'A B' } ], link_by_email: true } ] }",
+            ),
             ("no such word", "sign_in: { mfa: always }"),
             ("a boolean", "sign_in: { mfa: false }"),
             ("no URL", "sign_in: { public_url: ml.example.com }"),

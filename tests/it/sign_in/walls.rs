@@ -108,6 +108,7 @@ fn the_walk_knows_every_route() {
             "/.portcullis/sign-in",
             "/.portcullis/set-password",
             "/.portcullis/forgotten-password",
+            "/.portcullis/callback/",
         ];
         let anonymous =
             starts.iter().any(|start| path.starts_with(start)) || path.contains("/assets/");
@@ -131,6 +132,8 @@ async fn every_page_is_walled_in() {
     assert!(!style.body.contains("url("), "loads nothing");
     is_walled(&nobody.go("/.portcullis/sign-in?return=/things"), "sign-in");
     is_walled(&nobody.sign_in("nobody%40example.com", TYPED), "wrong");
+    is_walled(&nobody.go("/.portcullis/callback/x?state=a"), "no provider");
+    is_walled(&nobody.go("/.portcullis/sign-in/with/x"), "no provider");
     let foreign = "Sec-Fetch-Site: cross-site\r\n";
     let refused = nobody.send("POST /.portcullis/sign-in", foreign, "email=a&password=b");
     is_walled(&refused, "a foreign form");
