@@ -10,6 +10,7 @@ mod crowd;
 mod devices;
 mod ended;
 mod factors;
+mod github;
 mod keys;
 mod lies;
 mod limits;

@@ -56,6 +56,14 @@ fn signed(key: &PKey<Private>, header: &Value, claims: &Value) -> String {
 
 impl Liar {
     async fn start() -> Self {
+        Self::as_kind(|issuer| {
+            format!("oidc: {{ issuer: \"{issuer}\", client_id: ml, client_secret: hush }}")
+        })
+        .await
+    }
+
+    /// One that is configured like this.
+    async fn as_kind(kind: impl FnOnce(&str) -> String) -> Self {
         let key = key();
         let keys = json!({ "keys": [jwk(&key)] }).to_string();
         let answer = Arc::new(Mutex::new(Vec::new()));
@@ -64,10 +72,10 @@ impl Liar {
             answer_to(request, stream, &keys, &answers.lock().unwrap())
         });
         let issuer = format!("http://{}", server.address());
+        let kind = kind(&issuer);
         let bench = Bench::with_rules(&format!(
             "sign_in:\n  public_url: \"http://localhost:1\"\n  providers:\n    - name: liar\n      \
-             tenant: acme\n      auto_provision_users: true\n      default_role: client_user\n      \
-             oidc: {{ issuer: \"{issuer}\", client_id: ml, client_secret: hush }}"
+             tenant: acme\n      auto_provision_users: true\n      default_role: client_user\n      {kind}"
         ))
         .await;
         Self {
@@ -298,4 +306,30 @@ async fn class_34_a_provider_is_not_asked_without_end() {
     let state = to.query_pairs().find(|(key, _)| key == "state").unwrap().1;
     *liar.answer.lock().unwrap() = vec![b' '; 2 << 20];
     assert_eq!(Liar::back(&mut browser, &state).status, 503);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_google_only_accounts_of_the_domain_are_taken() {
+    let google = Liar::as_kind(|issuer| {
+        format!(
+            "google: {{ issuer: \"{issuer}\", client_id: ml, allowed_domains: [acme.example] }}"
+        )
+    })
+    .await;
+    // An address says nothing of the domain that the account is of.
+    for (what, hd) in [
+        ("of nobody's domain", Value::Null),
+        ("of another", json!("evil.example")),
+        ("of one below", json!("x.acme.example")),
+        ("no text", json!(["acme.example"])),
+    ] {
+        let mut browser = google.bench.browser();
+        let answer = google.sign_in(&mut browser, |claims| google.claiming("hd", hd, claims));
+        assert_eq!((answer.status, browser.cookie), (401, None), "{what}");
+    }
+    let mut browser = google.bench.browser();
+    let came = google.sign_in(&mut browser, |claims| {
+        google.claiming("hd", json!("Acme.example"), claims)
+    });
+    assert_eq!(came.status, 303, "{came:?}");
 }
