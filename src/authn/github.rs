@@ -76,6 +76,8 @@ impl GitHubSignIn {
         let errand = Errand {
             nonce: String::new(),
             verifier: verifier.secret().clone(),
+            // It has no way to ask for it.
+            anew_since: None,
         };
         Ok((url, errand))
     }
@@ -110,6 +112,7 @@ impl GitHubSignIn {
             email: primary.filter(|each| each.verified).map(|each| each.email),
             claimed_email,
             name: Some(user.name.unwrap_or(user.login)),
+            authenticated_at: None,
             groups: teams
                 .map(|team| format!("{}/{}", team.organization.login, team.slug))
                 .collect(),

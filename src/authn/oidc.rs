@@ -138,7 +138,11 @@ impl OidcSignIn {
         }
     }
 
-    pub(super) async fn send(&self, state: &str) -> Result<(Url, Errand), ProviderError> {
+    pub(super) async fn send(
+        &self,
+        state: &str,
+        anew: bool,
+    ) -> Result<(Url, Errand), ProviderError> {
         let client = self.client(&*self.metadata(FRESH).await?);
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let state = state.to_owned();
@@ -155,6 +159,10 @@ impl OidcSignIn {
         {
             asked = asked.add_scope(Scope::new(scope.to_owned()));
         }
+        if anew {
+            let now = std::time::Duration::ZERO;
+            asked = asked.add_prompt(CoreAuthPrompt::Login).set_max_age(now);
+        }
         if let [domain] = &*self.settings.hosted_domains {
             asked = asked.add_extra_param("hd", domain.clone());
         }
@@ -162,6 +170,7 @@ impl OidcSignIn {
         let errand = Errand {
             nonce: nonce.secret().clone(),
             verifier: verifier.secret().clone(),
+            anew_since: anew.then(|| self.clock.now().timestamp()),
         };
         Ok((url, errand))
     }
@@ -193,6 +202,14 @@ impl OidcSignIn {
             other => other,
         };
         let mut claims = claims.map_err(refused)?;
+        let proved = claims.authenticated_at.map(|at| at + SKEW);
+        let since = errand
+            .anew_since
+            .and_then(|at| DateTime::from_timestamp(at, 0));
+        if since.is_some_and(|since| proved.is_none_or(|proved| proved < since)) {
+            let why = "they were to prove anew who they are, and have not (`auth_time`)";
+            return Err(refused(why));
+        }
         if claims.lacks(&self.settings.groups_claim) {
             let more = self.asked(&client, tokens.access_token(), &claims.subject);
             claims.add(more.await?);
@@ -248,6 +265,7 @@ impl OidcSignIn {
             email: claims.email().map(|email| email.as_str().to_owned()),
             is_verified: claims.email_verified(),
             name: claims.name().and_then(first),
+            authenticated_at: claims.auth_time(),
             more: claims.additional_claims().0.clone(),
         })
     }
@@ -272,6 +290,7 @@ impl OidcSignIn {
             email: told.email().map(|email| email.as_str().to_owned()),
             is_verified: told.email_verified(),
             name: told.name().and_then(first),
+            authenticated_at: None,
             more: told.additional_claims().0.clone(),
         }))
     }
@@ -298,6 +317,7 @@ impl OidcSignIn {
             claimed_email: claims.email,
             name: claims.name,
             groups: groups.collect(),
+            authenticated_at: claims.authenticated_at,
         })
     }
 
@@ -360,6 +380,7 @@ struct Claims {
     email: Option<String>,
     is_verified: Option<bool>,
     name: Option<String>,
+    authenticated_at: Option<DateTime<Utc>>,
     more: Map<String, Value>,
 }
 

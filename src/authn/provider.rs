@@ -1,5 +1,6 @@
 //! Who other services say that somebody is.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -22,6 +23,8 @@ pub struct Asserted {
     pub name: Option<String>,
     /// What they belong to there.
     pub groups: Vec<String>,
+    /// When they proved there who they are, if it says so.
+    pub authenticated_at: Option<DateTime<Utc>>,
 }
 
 /// What is kept while somebody is away at a provider: known to nobody else.
@@ -29,6 +32,8 @@ pub struct Asserted {
 pub struct Errand {
     pub(super) nonce: String,
     pub(super) verifier: String,
+    /// Since when they must have proved anew who they are; Unix seconds.
+    pub(super) anew_since: Option<i64>,
 }
 
 /// What somebody comes back with.
@@ -74,14 +79,15 @@ impl SignInProvider {
         }
     }
 
-    /// Where somebody is sent, and what is kept meanwhile.
+    /// Where somebody is sent, and what is kept meanwhile; `anew` if they must prove who they are
+    /// though the service knows it already.
     ///
     /// # Errors
     ///
     /// `Unavailable`.
-    pub async fn send(&self, state: &str) -> Result<(Url, Errand), ProviderError> {
+    pub async fn send(&self, state: &str, anew: bool) -> Result<(Url, Errand), ProviderError> {
         match self {
-            Self::Oidc(oidc) => oidc.send(state).await,
+            Self::Oidc(oidc) => oidc.send(state, anew).await,
             Self::GitHub(github) => github.send(state),
         }
     }

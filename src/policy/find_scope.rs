@@ -114,23 +114,27 @@ pub(super) fn named_project<'n>(
         return admitted(table, subject, project, entry).map(Some);
     }
     let Some(name) = (named.by_header)()? else {
-        return Ok(chosen(table, subject, named.chosen, entry));
+        return chosen(table, subject, named.chosen, entry);
     };
     let project = by_name(table, subject, name)?;
     admitted(table, subject, &project, entry).map(Some)
 }
 
-/// A choice is no claim: one that does not count, or not any more, is none. It is that of people
-/// with a browser; programs say what they mean.
+/// A choice is no claim: of one that does not count, or not any more, people are asked anew. What
+/// they then do must not land in another project because it is the only one that is left. It is
+/// that of people with a browser; programs say what they mean.
 fn chosen(
     table: &RoleTable,
     subject: &Subject,
     name: Option<&str>,
     entry: Entry,
-) -> Option<Arc<Project>> {
-    subject.credential.sign_in.as_ref()?;
-    let project = by_name(table, subject, name?).ok()?;
-    admitted(table, subject, &project, entry).ok()
+) -> Result<Option<Arc<Project>>, NoProject> {
+    let Some(name) = name.filter(|_| subject.credential.sign_in.is_some()) else {
+        return Ok(None);
+    };
+    let project = by_name(table, subject, name);
+    let project = project.and_then(|project| admitted(table, subject, &project, entry));
+    project.map(Some).map_err(|_| NoProject::Unnamed)
 }
 
 /// Whether a request that is about something in `project` names no other one.

@@ -16,7 +16,7 @@ use super::{record, target};
 use crate::audit::SpoolFull;
 use crate::policy::{
     CanonicalRequest, Decision, Denial, DenialReason, Facts, Malformed, Permit, RawRequest,
-    has_no_body,
+    Requirement, has_no_body,
 };
 
 /// How long the rest of a refused request's body is read, so that its sender gets
@@ -35,7 +35,16 @@ impl Gateway {
         }
         Ok(match self.consider(session, exchange).await? {
             Decision::Permitted(permit) => {
-                if let Some(subject) = permit.subject() {
+                // The pages that a session is led to which has rested for too long are no use of
+                // it, nor is what everybody gets.
+                let is_use = match permit.route().requirement {
+                    Requirement::Public { .. } => false,
+                    Requirement::Authenticated => {
+                        self.control_plane.named(&permit.route().upstream).is_none()
+                    }
+                    _ => true,
+                };
+                if let Some(subject) = permit.subject().filter(|_| is_use) {
                     let ip = exchange.client.as_ref().and_then(|client| client.ip);
                     self.authenticator.used(subject, ip);
                 }

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
 
+use sqlx::PgConnection;
+
 use super::{Author, Db, Done, Result};
 
 /// An account that somebody tries to sign in to, and from where.
@@ -37,61 +39,33 @@ pub enum LockedOut {
 }
 
 impl Db {
-    /// Counts an attempt as failed, before it is known whether it is: of many at once none
-    /// goes uncounted. Those before `since` are forgotten.
+    /// Counts an attempt as failed, before it is known whether it is, unless it has to wait: how
+    /// long `judge` says by what was tried since. Those of one place take turns, so that of many
+    /// at once none is judged by what was before all of them. Those before `since` are forgotten.
     ///
     /// # Errors
     ///
     /// `Unavailable`.
-    pub async fn count_attempt(
+    pub async fn admit(
         &self,
         attempt: &Attempt,
-        since: DateTime<Utc>,
-        now: DateTime<Utc>,
-    ) -> Result<()> {
+        (since, now): (DateTime<Utc>, DateTime<Utc>),
+        judge: impl FnOnce(&Failures) -> Option<u64>,
+    ) -> Result<(Failures, Option<u64>)> {
         let mut tx = self.begin().await?;
         sqlx::query!(
-            "INSERT INTO sign_in_failures AS f (account, source, failures, last_at)
-             VALUES ($1, $2, 1, $4)
-             ON CONFLICT (account, source) DO UPDATE
-             SET failures = CASE WHEN f.last_at < $3 THEN 1 ELSE f.failures + 1 END, last_at = $4,
-                 locked_out = f.locked_out AND f.last_at >= $3",
-            &attempt.account,
+            "SELECT pg_advisory_xact_lock(hashtextextended('attempts of ' || $1, 0))",
             attempt.source,
-            since,
-            now,
         )
         .execute(&mut *tx)
         .await?;
-        sqlx::query!("DELETE FROM sign_in_failures WHERE last_at < $1", since)
-            .execute(&mut *tx)
-            .await?;
+        let failures = failures(&mut tx, attempt, since).await?;
+        let wait = judge(&failures);
+        if wait.is_none() {
+            count(&mut tx, attempt, (since, now)).await?;
+        }
         tx.commit().await?;
-        Ok(())
-    }
-
-    /// What was tried since.
-    ///
-    /// # Errors
-    ///
-    /// `Unavailable`.
-    pub async fn failures(&self, attempt: &Attempt, since: DateTime<Utc>) -> Result<Failures> {
-        let row = sqlx::query!(
-            r#"SELECT coalesce(sum(failures) FILTER (WHERE account = $1), 0) AS "here!",
-                   max(last_at) FILTER (WHERE account = $1) AS last_at,
-                   coalesce(sum(failures), 0) AS "source!"
-               FROM sign_in_failures WHERE source = $2 AND last_at >= $3"#,
-            &attempt.account,
-            attempt.source,
-            since,
-        )
-        .fetch_one(&mut *self.read().await?)
-        .await?;
-        Ok(Failures {
-            here: row.here,
-            last_at: row.last_at,
-            source: row.source,
-        })
+        Ok((failures, wait))
     }
 
     /// Notes that somebody has to wait (`sign_in.locked_out`), once until it is forgotten.
@@ -106,12 +80,19 @@ impl Db {
         (whose, ip): (LockedOut, Option<IpAddr>),
     ) -> Result<()> {
         let mut change = self.change(author).await?;
+        // That of a whole place is noted beside those of accounts, where no account is.
+        let account = match whose {
+            LockedOut::Account => attempt.account,
+            LockedOut::Source => [0; 32],
+        };
         let noted = sqlx::query!(
-            "UPDATE sign_in_failures SET locked_out = true
-             WHERE source = $2 AND (account = $1 OR $3) AND NOT locked_out",
-            &attempt.account,
+            "INSERT INTO sign_in_failures AS f (account, source, failures, last_at, locked_out)
+             VALUES ($1, $2, 0, $3, true)
+             ON CONFLICT (account, source) DO UPDATE SET locked_out = true
+             WHERE NOT f.locked_out",
+            &account[..],
             attempt.source,
-            whose == LockedOut::Source,
+            change.author.now(),
         )
         .execute(&mut *change.tx)
         .await?;
@@ -135,4 +116,57 @@ impl Db {
         let ip = ip.map(|ip| ip.to_string());
         change.commit(done.detail("address", ip)).await
     }
+}
+
+async fn count(
+    connection: &mut PgConnection,
+    attempt: &Attempt,
+    (since, now): (DateTime<Utc>, DateTime<Utc>),
+) -> Result<()> {
+    sqlx::query!(
+        "INSERT INTO sign_in_failures AS f (account, source, failures, last_at)
+         VALUES ($1, $2, 1, $4)
+         ON CONFLICT (account, source) DO UPDATE
+         SET failures = CASE WHEN f.last_at < $3 THEN 1 ELSE f.failures + 1 END, last_at = $4,
+             locked_out = f.locked_out AND f.last_at >= $3",
+        &attempt.account,
+        attempt.source,
+        since,
+        now,
+    )
+    .execute(&mut *connection)
+    .await?;
+    // Those that somebody else is at are left to them.
+    sqlx::query!(
+        "DELETE FROM sign_in_failures WHERE (account, source) IN (
+             SELECT account, source FROM sign_in_failures WHERE last_at < $1
+             ORDER BY last_at LIMIT 100 FOR UPDATE SKIP LOCKED)",
+        since,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn failures(
+    connection: &mut PgConnection,
+    attempt: &Attempt,
+    since: DateTime<Utc>,
+) -> Result<Failures> {
+    let row = sqlx::query!(
+        r#"SELECT coalesce(sum(failures) FILTER (WHERE account = $1), 0) AS "here!",
+               max(last_at) FILTER (WHERE account = $1) AS last_at,
+               coalesce(sum(failures), 0) AS "source!"
+           FROM sign_in_failures WHERE source = $2 AND last_at >= $3"#,
+        &attempt.account,
+        attempt.source,
+        since,
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(Failures {
+        here: row.here,
+        last_at: row.last_at,
+        source: row.source,
+    })
 }

@@ -75,6 +75,21 @@ impl Db {
         }))
     }
 
+    /// The providers that somebody has come from.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn providers_of(&self, of: PrincipalId) -> Result<Vec<String>> {
+        let names = sqlx::query_scalar!(
+            "SELECT DISTINCT provider FROM identities WHERE principal_id = $1 ORDER BY provider",
+            of.0,
+        )
+        .fetch_all(&mut *self.read().await?)
+        .await?;
+        Ok(names)
+    }
+
     /// What is known of the account of this address.
     ///
     /// # Errors

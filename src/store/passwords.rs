@@ -7,7 +7,7 @@ use sqlx::types::Uuid;
 use super::api::ApiTx;
 use super::author::Done;
 use super::links::end_links;
-use super::sessions::end_all;
+use super::sessions::{end_all, names};
 use super::{Author, Db, Result};
 use crate::domain::{Email, PrincipalId, PrincipalName};
 
@@ -94,6 +94,18 @@ impl Db {
 }
 
 impl ApiTx {
+    /// What the person signs in with at this moment of the change.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn password_of(&mut self, of: PrincipalId) -> Result<Option<String>> {
+        let found = sqlx::query_scalar!("SELECT hash FROM passwords WHERE principal_id = $1", of.0)
+            .fetch_optional(self.connection())
+            .await?;
+        Ok(found)
+    }
+
     /// Gives a person another password (`password.changed`), and ends all their sessions.
     ///
     /// # Errors
@@ -124,7 +136,8 @@ async fn put(
     end_links(connection, of).await?;
     let ended = end_all(connection, of, now).await?;
     let done = Done::new("password.changed", "user", &of);
-    Ok(done.detail("sessions_ended", ended))
+    let done = done.detail("sessions_ended", ended.len());
+    Ok(done.detail("ended", names(&ended)))
 }
 
 /// Puts a hash under better parameters in the place of another, unless that was changed.

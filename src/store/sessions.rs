@@ -161,9 +161,10 @@ impl Db {
         let ended = end_all(&mut change.tx, person.id, now).await?;
         let done = Done::new("session.all_revoked", "user", &person.id)
             .detail("principal", person.label())
-            .detail("sessions_ended", ended);
+            .detail("sessions_ended", ended.len())
+            .detail("ended", names(&ended));
         change.commit(done).await?;
-        Ok(ended)
+        Ok(ended.len() as u64)
     }
 
     /// Ends sessions whose time is over, each with its event (`session.expired`) and by one
@@ -313,6 +314,15 @@ impl ApiTx {
         passwords::rehash(self.connection(), of, &rehashed.former, &rehashed.hash).await
     }
 
+    /// Waits until nobody else begins a session of this person, or ends all of them.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn take_turn(&mut self, of: PrincipalId) -> Result<()> {
+        take_turn(self.connection(), of).await
+    }
+
     /// Ends the oldest sessions of a person until with this one there are as many as given.
     /// Of two that begin at once the second sees the first.
     ///
@@ -320,12 +330,7 @@ impl ApiTx {
     ///
     /// `Unavailable`.
     pub async fn end_surplus(&mut self, new: &Session, most: u32) -> Result<Vec<SessionId>> {
-        sqlx::query!(
-            "SELECT pg_advisory_xact_lock(hashtextextended('sessions of ' || $1::text, 0))",
-            new.principal.0.to_string(),
-        )
-        .execute(self.connection())
-        .await?;
+        self.take_turn(new.principal).await?;
         let ended = sqlx::query_scalar!(
             "UPDATE sessions SET revoked_at = $4 WHERE id IN (
                  SELECT s.id FROM sessions s
@@ -371,13 +376,32 @@ pub(super) async fn end_all(
     connection: &mut PgConnection,
     of: PrincipalId,
     now: DateTime<Utc>,
-) -> Result<u64> {
-    let ended = sqlx::query!(
-        "UPDATE sessions SET revoked_at = $2 WHERE principal_id = $1 AND revoked_at IS NULL",
+) -> Result<Vec<SessionId>> {
+    take_turn(connection, of).await?;
+    let ended = sqlx::query_scalar!(
+        "UPDATE sessions SET revoked_at = $2 WHERE principal_id = $1 AND revoked_at IS NULL
+         RETURNING id",
         of.0,
         now,
     )
+    .fetch_all(connection)
+    .await?;
+    Ok(ended.into_iter().map(SessionId).collect())
+}
+
+/// Beginning a session and ending all of a person take turns, until the end of the transaction:
+/// what a session begins by is either what is on record when it does, or ended with the rest.
+async fn take_turn(connection: &mut PgConnection, of: PrincipalId) -> Result<()> {
+    sqlx::query!(
+        "SELECT pg_advisory_xact_lock(hashtextextended('sessions of ' || $1::text, 0))",
+        of.0.to_string(),
+    )
     .execute(connection)
     .await?;
-    Ok(ended.rows_affected())
+    Ok(())
+}
+
+/// Names of sessions, for an event.
+pub(super) fn names(ended: &[SessionId]) -> Vec<String> {
+    ended.iter().map(ToString::to_string).collect()
 }

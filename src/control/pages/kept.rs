@@ -42,7 +42,7 @@ pub(super) async fn submit(
         let form = sign_ins.kept_form(person.principal.id, sealed);
         form.is_some_and(|form| is_whole(sign_ins, person.session, &form))
     });
-    re_authenticate::show(&signed_in, &to, kept.as_deref(), None)
+    re_authenticate::show(&signed_in, &to, kept.as_deref(), None).await
 }
 
 /// A form of ours holds the token of the session it was sent with, or nobody may send it again.

@@ -89,12 +89,12 @@ pub(super) async fn submit(
     }
 }
 
-/// `tenant/project`, if there is such a project and they have a right to something in it.
+/// `tenant/project`, if there is such a project and they have a role in all of it.
 fn path_of(table: &RoleTable, person: &Person, typed: &str) -> Option<String> {
     let (tenant, project) = typed.split_once('/')?;
     let tenant = table.tenant_by_slug(&tenant.trim().parse::<Slug>().ok()?)?;
     let project = table.project_by_slug(tenant.id, &project.trim().parse::<Slug>().ok()?)?;
-    let open = table.reaches(person.principal.id, project.id);
+    let open = table.admits(person.principal.id, Scope::Project(project.id));
     open.then(|| format!("{}/{}", tenant.slug, project.slug))
 }
 

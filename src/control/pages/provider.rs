@@ -10,7 +10,7 @@ use super::answer::{message, onward, see_other, with_return};
 use super::cookie::with_errand;
 use super::sign_in::{From, back, begun_at, show, told, unsafe_here};
 use super::visitor::Visitor;
-use crate::control::sign_in::{Answer, Refusal};
+use crate::control::sign_in::{Answer, Button, Refusal};
 use crate::domain::{ReturnPath, Slug};
 
 /// What somebody comes back with (RFC 6749 §4.1.2, RFC 9207 §2).
@@ -22,7 +22,7 @@ pub(super) struct Returned {
     iss: Option<String>,
 }
 
-/// Sends somebody there.
+/// Sends somebody there. Who is signed in here is to prove anew who they are.
 pub(super) async fn leave(
     visitor: Visitor,
     Path(provider): Path<String>,
@@ -30,13 +30,17 @@ pub(super) async fn leave(
 ) -> Response {
     let back = &back(&from.map(|Query(from)| from.back).unwrap_or_default());
     let visitor = &visitor;
-    let Some(cookie) = visitor.cookie else {
+    // Parts of other sites' pages are not sent anywhere, and wear out nobody's attempts.
+    let Some(cookie) = visitor.cookie.filter(|_| visitor.is_navigation) else {
         return unsafe_here(visitor);
     };
     let errand = visitor.errand.as_deref();
-    let sent = visitor
-        .sign_ins
-        .send(&visitor.request, &provider, (back, errand));
+    let sent = visitor.sign_ins.send(
+        &visitor.request,
+        &provider,
+        (back, errand),
+        visitor.person.is_some(),
+    );
     match sent.await {
         Ok(sent) => with_errand(see_other(sent.to.as_str()), cookie, &sent.errand),
         Err(Refusal::Wrong) => nowhere(visitor),
@@ -46,7 +50,12 @@ pub(super) async fn leave(
 
 /// The ways there, and what they are called.
 pub(super) fn ways(visitor: &Visitor, back: &ReturnPath) -> Vec<(String, String)> {
-    let all = visitor.sign_ins.buttons().into_iter();
+    listed(visitor.sign_ins.buttons(), back)
+}
+
+/// As [`ways`], of these.
+pub(super) fn listed(buttons: Vec<Button>, back: &ReturnPath) -> Vec<(String, String)> {
+    let all = buttons.into_iter();
     all.map(|button| (way(&button.name, back), button.label))
         .collect()
 }

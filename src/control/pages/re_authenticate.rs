@@ -9,8 +9,10 @@ use axum::response::Response;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use super::account::unavailable;
 use super::answer::{page, see_other};
 use super::cookie::with_cookie;
+use super::provider::listed;
 use super::sign_in::{From, Told, back, begun_at, told, waiting};
 use super::sign_out::foreign_form;
 use super::visitor::SignedIn;
@@ -27,6 +29,10 @@ struct ReAuthenticatePage<'a> {
     /// A form that waits, sealed.
     kept: &'a str,
     wrong: Option<&'a str>,
+    /// Whether they have a password.
+    password: bool,
+    /// Other services that they have come from: the way there, and what it is called.
+    providers: Vec<(String, String)>,
 }
 
 /// What the form holds.
@@ -47,7 +53,7 @@ pub(super) async fn form(
     from: Result<Query<From>, QueryRejection>,
 ) -> Response {
     let back = back(&from.map(|Query(from)| from.back).unwrap_or_default());
-    show(&signed_in, &back, None, None)
+    show(&signed_in, &back, None, None).await
 }
 
 /// The form, filled in. Another session takes the place of this one.
@@ -67,7 +73,7 @@ pub(super) async fn submit(signed_in: SignedIn, Form(form): Form<Filled>) -> Res
         (Err(refusal), _) => {
             let Told { status, text, wait } = told(&refusal, "The password is wrong.");
             let kept = Some(&*form.kept);
-            let mut response = show(&signed_in, &back, kept, Some(&text));
+            let mut response = show(&signed_in, &back, kept, Some(&text)).await;
             *response.status_mut() = status;
             waiting(response, wait)
         }
@@ -96,19 +102,26 @@ async fn go_on(
     }
 }
 
-pub(super) fn show(
+pub(super) async fn show(
     signed_in: &SignedIn,
     back: &ReturnPath,
     kept: Option<&str>,
     wrong: Option<&str>,
 ) -> Response {
     let SignedIn { visitor, person } = signed_in;
+    let ways = visitor.sign_ins.ways_of(person.principal.id).await;
+    let (providers, password) = match ways {
+        Ok(ways) => ways,
+        Err(error) => return unavailable(visitor, &error),
+    };
     let shown = ReAuthenticatePage {
         email: person.principal.email.as_deref().unwrap_or_default(),
         back,
         token: visitor.sign_ins.form_token(person.session),
         kept: kept.unwrap_or_default(),
         wrong,
+        password,
+        providers: listed(providers, back),
     };
     page(StatusCode::OK, &shown)
 }

@@ -23,6 +23,8 @@ pub(super) struct Visitor {
     pub(super) person: Option<Person>,
     /// Whether the browser says that it comes from a page of this site.
     pub(super) from_own_page: bool,
+    /// Whether their browser goes to the page, as far as it says.
+    pub(super) is_navigation: bool,
     /// The cookie that their browser keeps; `None` where none is safe: in cleartext from
     /// another machine.
     pub(super) cookie: Option<SessionCookie>,
@@ -84,6 +86,10 @@ impl FromRequestParts<Pages> for Visitor {
             device: told(&ControlHeaders::DEVICE),
             chosen: told(&ControlHeaders::CHOSEN_PROJECT),
             errand: told(&ControlHeaders::ERRAND),
+            is_navigation: parts
+                .headers
+                .get("sec-fetch-mode")
+                .is_none_or(|mode| mode == "navigate"),
             from_own_page: is_from_own_page(&parts.headers),
             request,
             person,

@@ -39,15 +39,20 @@ impl SignIns {
         token: &str,
         (new, again): (&SecretString, &SecretString),
     ) -> Result<Given, Refusal> {
+        let parsed = token.parse::<LinkToken>().ok();
         let attempt = Attempt {
-            account: self.account(b"one-time links"),
+            // Nobody's guesses keep others from their own link.
+            account: match &parsed {
+                Some(token) => self.account(token.id().0.as_bytes()),
+                None => self.account(b"no one-time link"),
+            },
             source: throttle::source(request.ip),
         };
         if let Some(wait) = self.admit(&attempt, &request).await? {
             self.refused(request, None, "throttled").await?;
             return Err(Refusal::Throttled(wait));
         }
-        let token = token.parse::<LinkToken>().ok();
+        let token = parsed;
         let link = match &token {
             Some(token) => self.link(token).await?,
             None => None,

@@ -86,6 +86,7 @@ impl SignIns {
         let session = self.session(&token, known.id, &request, &terms);
         let now = self.clock.now();
         let mut change = self.db.act_for(Claims::Gateway, request, now).await?;
+        change.take_turn(known.id).await?;
         change.use_passkey(known.passkey, known.record).await?;
         let ended = self.accept(&mut change, &session, &[attempt]).await?;
         let done = change.begin_session(&session, &ended).await?;

@@ -12,7 +12,7 @@ use super::{Begun, Proven, Refusal, SignIns};
 use crate::authn::{Checked, Password};
 use crate::domain::{Email, Principal, SessionId};
 use crate::store::api::ApiRequest;
-use crate::store::{Attempt, Author, Claims, Done, Rehashed, StoreError};
+use crate::store::{Attempt, Author, Claims, Done, Failures, Rehashed, StoreError};
 
 /// What somebody typed.
 #[derive(Debug)]
@@ -31,8 +31,15 @@ impl SignIns {
     ) -> Result<Begun, Refusal> {
         let name = normal(&typed.name);
         let email = name.parse::<Email>().ok();
-        let attempt = self.attempt(&name, &request, device);
-        if let Some(wait) = self.admit(&attempt, &request).await? {
+        let mut attempt = self.attempt(&name, &request, device);
+        let mut wait = self.admit(&attempt, &request).await?;
+        let elsewhere = self.attempt(&name, &request, None);
+        if wait.is_some() && attempt != elsewhere {
+            // Whoever guesses with another device of theirs keeps nobody out of the network's.
+            attempt = elsewhere;
+            wait = self.admit(&attempt, &request).await?;
+        }
+        if let Some(wait) = wait {
             self.refused(request, email.as_ref(), "throttled").await?;
             return Err(Refusal::Throttled(wait));
         }
@@ -42,7 +49,9 @@ impl SignIns {
                 self.refused(request, email.as_ref(), reason).await?;
                 return Err(Refusal::NotByPassword);
             }
-            return Ok(self.begin(request, proven, &attempt).await?);
+            if let Some(begun) = self.begin(request.clone(), proven, &attempt).await? {
+                return Ok(begun);
+            }
         }
         let reason = "credentials_wrong";
         self.refused(request, email.as_ref(), reason).await?;
@@ -58,18 +67,18 @@ impl SignIns {
     ) -> Result<Option<u64>, StoreError> {
         let now = self.clock.now();
         let throttle = Throttle::at(now);
-        let failures = self.db.failures(attempt, throttle.since()).await?;
-        let Some(wait) = throttle.wait(&failures) else {
-            let since = throttle.since();
-            self.db.count_attempt(attempt, since, now).await?;
+        let judge = |failures: &Failures| throttle.wait(failures);
+        let judged = self
+            .db
+            .admit(attempt, (throttle.since(), now), judge)
+            .await?;
+        let (failures, Some(wait)) = judged else {
             return Ok(None);
         };
         let rng = StdRng::from_os_rng();
         let mut author = Author::new(request.actor.clone(), self.clock.clone(), rng);
-        let whose = Throttle::whose(&failures);
-        self.db
-            .note_lock_out(&mut author, attempt, (whose, request.ip))
-            .await?;
+        let whose = (Throttle::whose(&failures), request.ip);
+        self.db.note_lock_out(&mut author, attempt, whose).await?;
         Ok(Some(wait))
     }
 
@@ -87,14 +96,16 @@ impl SignIns {
         let hash = account.as_ref().and_then(|account| account.hash.clone());
         let checked = self.passwords.check(password.clone(), hash.clone()).await?;
         let account = account.filter(|account| !account.disabled);
-        let (Checked::Right { outdated }, Some(account), Some(email)) = (checked, account, email)
+        let (Checked::Right { outdated }, Some(account), Some(email), Some(former)) =
+            (checked, account, email, hash)
         else {
             return Ok(None);
         };
-        let rehashed = match (password, hash) {
-            (Some(password), Some(former)) if outdated => {
+        let rehashed = match password {
+            Some(password) if outdated => {
                 let mut rng = StdRng::from_os_rng();
                 let hash = self.passwords.hash(password, &mut rng).await?;
+                let former = former.clone();
                 Some(Rehashed { former, hash })
             }
             _ => None,
@@ -102,6 +113,7 @@ impl SignIns {
         Ok(Some(Proven {
             id: account.id,
             email: email.as_str().to_owned(),
+            hash: former,
             rehashed,
         }))
     }

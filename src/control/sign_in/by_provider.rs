@@ -121,6 +121,17 @@ impl SignIns {
         .collect()
     }
 
+    /// The services that somebody has come from before, and whether they have a password.
+    pub(in crate::control) async fn ways_of(
+        &self,
+        of: PrincipalId,
+    ) -> Result<(Vec<Button>, bool), StoreError> {
+        let theirs = self.db.providers_of(of).await?;
+        let mut buttons = self.buttons();
+        buttons.retain(|button| theirs.iter().any(|name| *name == button.name.as_str()));
+        Ok((buttons, self.db.password_of(of).await?.is_some()))
+    }
+
     /// The service at which people of this address sign in, if it is one.
     pub(in crate::control) fn home_of(&self, typed: &str) -> Option<&Slug> {
         let (_, domain) = typed.trim().rsplit_once('@')?;
@@ -137,6 +148,7 @@ impl SignIns {
         request: &ApiRequest,
         to: &str,
         (back, errand): (&ReturnPath, Option<&str>),
+        anew: bool,
     ) -> Result<Sent, Refusal> {
         let known = self.provider(to)?;
         let state = ceremony();
@@ -147,7 +159,7 @@ impl SignIns {
             return Err(Refusal::Throttled(wait));
         }
         let text = state.0.simple().to_string();
-        let (to, secrets) = known.service.send(&text).await.map_err(|error| {
+        let (to, secrets) = known.service.send(&text, anew).await.map_err(|error| {
             tracing::error!(provider = %known.settings.name, %error, "nobody can be sent there");
             Refusal::Away
         })?;
@@ -345,13 +357,19 @@ impl SignIns {
         };
         change.is_by(id, &email);
         let roles = grant(&mut change, id, known, tenant, asserted).await?;
-        let terms = self.by_one_factor(id, Method::Fed).await?;
-        let session = self.session(&token, id, &request, &terms);
-        let mut ended = self.accept(&mut change, &session, &[attempt]).await?;
-        if let Some((_, former)) = former.filter(|(of, _)| *of == id) {
+        change.take_turn(id).await?;
+        let terms = self.by_one_factor(&mut change, id, Method::Fed).await?;
+        let mut session = self.session(&token, id, &request, &terms);
+        // What they have proved there long ago is no recent sign-in.
+        let proved = asserted.authenticated_at.unwrap_or(now).min(now);
+        session.authenticated_at = proved;
+        // It may be one of those that would have to make room.
+        let former = former.filter(|(of, _)| *of == id).map(|(_, former)| former);
+        if let Some(former) = former {
             change.end_session(id, former).await?;
-            ended.push(former);
         }
+        let mut ended = self.accept(&mut change, &session, &[attempt]).await?;
+        ended.extend(former);
         let done = change.begin_session(&session, &ended).await?;
         let done = done
             .detail("provider", provider.as_str())

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Refusal, SEE_OTHER, SignIns, Terms};
 use crate::authn::{BreachedPasswords, Checked, Password, UnfitPassword};
-use crate::domain::{Principal, SessionId, SessionToken};
+use crate::domain::{Principal, Session, SessionId, SessionToken};
 use crate::store::api::ApiRequest;
 use crate::store::{Claims, StoreError};
 
@@ -64,8 +64,14 @@ impl SignIns {
         let token = SessionToken::generate(&mut rng);
         // What else they proved who they are by, they go on with.
         let former = self.on_record(former).await?.ok_or(Refusal::Wrong)?;
-        let methods = former.methods;
-        let session = self.session(&token, of.id, &request, &Terms::complete(methods));
+        // A password alone is no recent sign-in, and no longer life.
+        let terms = Terms::complete(former.methods);
+        let session = Session {
+            created_at: former.created_at,
+            authenticated_at: former.authenticated_at,
+            expires_at: former.expires_at,
+            ..self.session(&token, of.id, &request, &terms)
+        };
         let now = self.clock.now();
         let mut change = self.db.act_for(Claims::Gateway, request, now).await?;
         change.forgive(&attempt).await?;

@@ -28,6 +28,12 @@ impl DeviceToken {
     }
 }
 
+/// Where attempts of an account's devices are from, whichever they are and wherever.
+fn devices_of(account: &[u8; 32]) -> String {
+    let name = u128::from_be_bytes(account[..16].try_into().expect("16 of 32 bytes"));
+    format!("devices:{name:032x}")
+}
+
 impl SignIns {
     /// For the browser that somebody has just signed in with.
     pub(super) fn new_device(&self, name: &str) -> DeviceToken {
@@ -40,7 +46,7 @@ impl SignIns {
     }
 
     /// Whose attempts these are, if the browser shows that this account was signed in to with
-    /// it.
+    /// it: all such browsers count as one, or whoever once knew the password could keep many.
     pub(super) fn device(&self, name: &str, shown: &str) -> Option<String> {
         let (given, rest) = shown.split_once('.')?;
         let (id, mac) = rest.split_once('.')?;
@@ -49,7 +55,8 @@ impl SignIns {
         let expected = self.device_mac(name, given, id);
         expected.verify_truncated_left(&mac).ok()?;
         let age = self.clock.now().timestamp().checked_sub(given)?;
-        (age <= DeviceToken::LASTS.num_seconds()).then(|| format!("device:{}", id.simple()))
+        (age <= DeviceToken::LASTS.num_seconds())
+            .then(|| devices_of(&self.account(name.as_bytes())))
     }
 
     fn device_mac(&self, name: &str, given: i64, id: Uuid) -> Hmac<Sha256> {

@@ -235,8 +235,10 @@ impl Renewal {
         self.change.end_session(of, self.former).await?;
         let ended = self.change.end_all_sessions(of).await?;
         self.change.begin_session(&self.session, &[]).await?;
+        let ended: Vec<_> = ended.iter().map(ToString::to_string).collect();
         let done = done
-            .detail("sessions_ended", ended)
+            .detail("sessions_ended", ended.len())
+            .detail("ended", ended)
             .detail("session", self.session.id.to_string());
         self.change.commit(done, SEE_OTHER).await?;
         Ok(self.token)

@@ -16,7 +16,7 @@ use super::{Refusal, SignIns, Truth};
 use crate::control::mail::{Letter, MailError, Mailer};
 use crate::domain::{Email, LinkPurpose, LinkToken};
 use crate::store::api::ApiRequest;
-use crate::store::{Attempt, Author, NewLink, StoreError};
+use crate::store::{Attempt, Author, Failures, NewLink, StoreError};
 
 /// Letters that may wait; whoever asks beyond asks again.
 const WAITING: usize = 100;
@@ -106,12 +106,9 @@ impl Postman {
             account: self.truth.pepper.hash(to.as_str().as_bytes()).0,
             source: "letters".to_owned(),
         };
-        let sent = self.truth.db.failures(&letters, since).await?.here;
-        if sent >= MOST {
-            return Ok(false);
-        }
-        self.truth.db.count_attempt(&letters, since, now).await?;
-        Ok(true)
+        let judge = |failures: &Failures| (failures.here >= MOST).then_some(0);
+        let (_, refused) = self.truth.db.admit(&letters, (since, now), judge).await?;
+        Ok(refused.is_none())
     }
 }
 

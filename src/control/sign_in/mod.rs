@@ -24,8 +24,8 @@ use rand::rngs::StdRng;
 
 pub(super) use self::by_link::Given;
 pub(super) use self::by_password::Typed;
-pub(super) use self::by_provider::Answer;
 use self::by_provider::Providers;
+pub(super) use self::by_provider::{Answer, Button};
 pub(super) use self::change_password::{Change, Changed};
 pub(super) use self::device::DeviceToken;
 pub use self::expiry::Expiry;
@@ -150,6 +150,8 @@ impl Terms {
 struct Proven {
     id: PrincipalId,
     email: String,
+    /// The hash that their password was held against.
+    hash: String,
     /// What they proved it by, if it is to be hashed anew.
     rehashed: Option<Rehashed>,
 }
@@ -184,13 +186,13 @@ impl SignIns {
     }
 
     /// Begins a session. The attempt does not count as failed any more, unless there is more to
-    /// prove.
+    /// prove. `None`: what they proved it by was changed meanwhile.
     async fn begin(
         &self,
         mut request: ApiRequest,
         proven: Proven,
         attempt: &Attempt,
-    ) -> Result<Begun, StoreError> {
+    ) -> Result<Option<Begun>, StoreError> {
         request.actor = Actor {
             kind: "user",
             id: Some(proven.id.to_string()),
@@ -198,10 +200,17 @@ impl SignIns {
         };
         let token = SessionToken::generate(&mut StdRng::from_os_rng());
         request.credential = Some(token.id().to_string());
-        let terms = self.by_one_factor(proven.id, Method::Pwd).await?;
-        let session = self.session(&token, proven.id, &request, &terms);
         let now = self.clock.now();
-        let mut change = self.db.act_for(Claims::Gateway, request, now).await?;
+        let change = self.db.act_for(Claims::Gateway, request.clone(), now);
+        let mut change = change.await?;
+        change.take_turn(proven.id).await?;
+        if change.password_of(proven.id).await?.as_ref() != Some(&proven.hash) {
+            return Ok(None);
+        }
+        let terms = self
+            .by_one_factor(&mut change, proven.id, Method::Pwd)
+            .await?;
+        let session = self.session(&token, proven.id, &request, &terms);
         if let Some(rehashed) = proven.rehashed {
             change.rehash(proven.id, &rehashed).await?;
         }
@@ -209,16 +218,21 @@ impl SignIns {
         let done = change.begin_session(&session, &ended).await?;
         change.commit(done, SEE_OTHER).await?;
         let pending = terms.pending;
-        Ok(Begun {
+        Ok(Some(Begun {
             token,
             pending,
             device: (!pending).then(|| self.new_device(&proven.email)),
-        })
+        }))
     }
 
-    /// What one factor alone is good for.
-    async fn by_one_factor(&self, of: PrincipalId, by: Method) -> Result<Terms, StoreError> {
-        let pending = self.settings.mfa != Mfa::Off && self.db.factors(of).await?.any();
+    /// What one factor alone is good for, for whoever has the turn.
+    async fn by_one_factor(
+        &self,
+        change: &mut ApiTx,
+        of: PrincipalId,
+        by: Method,
+    ) -> Result<Terms, StoreError> {
+        let pending = self.settings.mfa != Mfa::Off && change.has_factor(of).await?;
         Ok(Terms {
             methods: vec![by],
             pending,

@@ -30,15 +30,23 @@ impl SignIns {
         }
         let typed = Password::parse(typed).ok();
         let hash = self.db.password_of(of.id).await?;
-        if self.passwords.check(typed, hash).await? == Checked::Wrong {
+        let checked = self.passwords.check(typed, hash.clone()).await?;
+        if checked == Checked::Wrong || self.tables.current().is_closed_to_passwords(of.id) {
             self.not_renewed(request, of, "credentials_wrong").await?;
             return Err(Refusal::Wrong);
         }
         let token = SessionToken::generate(&mut StdRng::from_os_rng());
-        let terms = self.by_one_factor(of.id, Method::Pwd).await?;
-        let session = self.session(&token, of.id, &request, &terms);
         let now = self.clock.now();
-        let mut change = self.db.act_for(Claims::Gateway, request, now).await?;
+        let change = self.db.act_for(Claims::Gateway, request.clone(), now);
+        let mut change = change.await?;
+        change.take_turn(of.id).await?;
+        if change.password_of(of.id).await? != hash {
+            drop(change);
+            self.not_renewed(request, of, "credentials_wrong").await?;
+            return Err(Refusal::Wrong);
+        }
+        let terms = self.by_one_factor(&mut change, of.id, Method::Pwd).await?;
+        let session = self.session(&token, of.id, &request, &terms);
         if !terms.pending {
             change.forgive(&attempt).await?;
         }

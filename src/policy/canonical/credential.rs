@@ -33,7 +33,11 @@ pub(super) fn presented(headers: &HeaderMap) -> Result<Option<PresentedSecret>, 
     let authorization = authorization.map(|value| secret(from_authorization(value)));
     let own = headers.get_all(&X_PORTCULLIS_KEY).iter();
     let own = own.map(|value| secret(value.to_str().ok().map(|text| text.trim().into())));
-    let sessions = cookies::own(headers, SessionCookie::name);
+    let sessions = || cookies::own(headers, SessionCookie::name);
+    // Another host of the site can set the one, and nobody but this host the other: it must not
+    // keep people out.
+    let is_safe = sessions().any(|(cookie, _)| cookie == SessionCookie::Host);
+    let sessions = sessions().filter(|(cookie, _)| !is_safe || *cookie == SessionCookie::Host);
     let sessions = sessions.map(|(cookie, value)| PresentedSecret::Session(cookie, value.into()));
     let mut all = authorization.chain(own).chain(sessions);
     let first = all.next();

@@ -9,9 +9,9 @@ pub use self::ceremonies::Ceremony;
 pub use self::passkeys::StoredPasskey;
 use super::api::ApiTx;
 use super::author::Done;
-use super::sessions::end_all;
+use super::sessions::{end_all, names};
 use super::{Author, Db, Result};
-use crate::domain::{Email, PrincipalId, PrincipalName};
+use crate::domain::{Email, PrincipalId, PrincipalName, SessionId};
 
 /// What somebody has set up.
 #[derive(Clone, Debug)]
@@ -80,19 +80,36 @@ impl Db {
         let done = Done::new("factors.reset", "user", &person.id)
             .detail("principal", person.label())
             .detail("removed", removed)
-            .detail("sessions_ended", ended);
+            .detail("sessions_ended", ended.len())
+            .detail("ended", names(&ended));
         change.commit(done).await?;
         Ok(removed)
     }
 }
 
 impl ApiTx {
+    /// Whether a person has a second factor at this moment of the change.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn has_factor(&mut self, of: PrincipalId) -> Result<bool> {
+        let found = sqlx::query_scalar!(
+            r#"SELECT (EXISTS (SELECT FROM totp WHERE principal_id = $1)
+                   OR EXISTS (SELECT FROM passkeys WHERE principal_id = $1)) AS "any!""#,
+            of.0,
+        )
+        .fetch_one(self.connection())
+        .await?;
+        Ok(found)
+    }
+
     /// Ends all sessions of a person, since what they prove who they are with has changed.
     ///
     /// # Errors
     ///
     /// `Unavailable`.
-    pub async fn end_all_sessions(&mut self, of: PrincipalId) -> Result<u64> {
+    pub async fn end_all_sessions(&mut self, of: PrincipalId) -> Result<Vec<SessionId>> {
         let now = self.now();
         end_all(self.connection(), of, now).await
     }

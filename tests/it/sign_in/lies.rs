@@ -333,3 +333,29 @@ async fn of_google_only_accounts_of_the_domain_are_taken() {
     });
     assert_eq!(came.status, 303, "{came:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_somebody_has_proved_it_anew_must_be_said() {
+    let liar = Liar::start().await;
+    let mut browser = liar.bench.browser();
+    let came = liar.sign_in(&mut browser, |claims| liar.honest(claims));
+    assert_eq!(came.status, 303);
+    // From here on they are signed in, and asked to prove it anew.
+    let former = browser.cookie.clone();
+    for (what, told) in [
+        ("nothing", Value::Null),
+        ("long ago", json!(now() - 3600)),
+        ("no number", json!("now")),
+    ] {
+        let answer = liar.sign_in(&mut browser, |claims| {
+            liar.claiming("auth_time", told, claims)
+        });
+        assert!([401, 503].contains(&answer.status), "{what}: {answer:?}");
+        assert_eq!(browser.cookie, former, "{what}");
+    }
+    let answer = liar.sign_in(&mut browser, |claims| {
+        liar.claiming("auth_time", json!(now()), claims)
+    });
+    assert_eq!(answer.status, 303, "{answer:?}");
+    assert_ne!(browser.cookie, former);
+}

@@ -25,7 +25,7 @@ impl Bench {
         self.link(&["users", "reset-password", "viewer@example.com"])
     }
 
-    async fn sql(&self, sql: &'static str) {
+    pub(super) async fn sql(&self, sql: &'static str) {
         let mut owner = self.gateway.postgres.owner().await;
         let claim = "SET request.jwt.claim.role = 'gateway'";
         for sql in [claim, sql] {

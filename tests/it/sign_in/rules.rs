@@ -112,6 +112,11 @@ async fn a_session_that_rested_is_refused_where_it_may_not_and_nowhere_else() {
     let to = "/.portcullis/re-authenticate?return=/things";
     assert_eq!(away.header("location"), [to]);
     let token = crate::support::browser::token_of(&browser.go(to));
+    // The way there is no use, nor are an account's pages and what everybody gets.
+    browser.go("/.portcullis/account");
+    browser.go("/.portcullis/assets/portcullis.css");
+    browser.go("/open");
+    assert_eq!(look(&mut browser, "acme/fraud"), refused("session_rested"));
     let form = format!("csrf_token={token}&password={TYPED}&return=%2Fthings");
     assert_eq!(
         browser.submit("/.portcullis/re-authenticate", &form).status,

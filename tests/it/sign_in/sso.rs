@@ -304,3 +304,45 @@ async fn where_a_service_is_away_others_sign_in() {
     );
     bench.signed_in("viewer");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_no_password_proves_it_anew_where_they_came_from() {
+    // They may have one session: the new one takes the place of the one that asked for it.
+    let sensitive = "  sensitive_operations: [dataset.created]\n  re_auth_max_age: 1m\n  \
+                     max_concurrent_sessions: 1\n";
+    let sso = Sso::start(&format!("{GROUPS}{sensitive}")).await;
+    let mut browser = sso.bench.browser();
+    assert_eq!(sso.sign_in(&mut browser, &ann()).status, 303);
+    until("the new roles", || {
+        browser.send("GET /things", "", "").status == 200
+    });
+    let create = |browser: &mut Browser| browser.submit("/things", "a=b");
+    assert_eq!(create(&mut browser).status, 200);
+    let age = "UPDATE sessions SET authenticated_at = authenticated_at - interval '2 minutes'";
+    sso.bench.sql(age).await;
+    until("the sign-in to be old", || {
+        create(&mut browser).status == 307
+    });
+    let page = browser.go("/.portcullis/re-authenticate?return=/things");
+    let way = "/.portcullis/sign-in/with/corp?return=%2Fthings";
+    assert!(page.body.contains(way), "{}", page.body);
+    assert!(!page.body.contains("type=\"password\""), "{}", page.body);
+    let former = browser.cookie.clone();
+    // A picture of another site's page sends nobody anywhere.
+    let picture = "Sec-Fetch-Mode: no-cors\r\nSec-Fetch-Site: cross-site\r\n";
+    assert_eq!(browser.send(&format!("GET {way}"), picture, "").status, 403);
+    let sent = browser.go(way);
+    let to = sent.header("location")[0];
+    assert!(
+        to.contains("prompt=login") && to.contains("max_age=0"),
+        "{to}"
+    );
+    let back = sso.provider.visit(to);
+    assert_eq!(arrive(&mut browser, &back).status, 303);
+    assert_eq!(create(&mut browser).status, 200);
+    // The one before has ended.
+    let mut kept = sso.bench.with(former);
+    until("the former session to end", || {
+        kept.send("GET /things", "", "").status == 401
+    });
+}
