@@ -101,6 +101,17 @@ test("it is the second factor after a password", async () => {
   await arrived();
 });
 
+test("it proves anew who one is, whose session it began", async () => {
+  await signOut();
+  await page.goto("/things");
+  await usePasskey();
+  await arrived();
+  await page.goto("/.portcullis/re-authenticate?return=/things?page=4");
+  await page.getByLabel(/^Password of/).waitFor();
+  await usePasskey();
+  await page.waitForURL("**/things?page=4");
+});
+
 test("it signs in by itself, and its answer is good for once", async () => {
   await signOut();
   await page.goto("/things?page=2");

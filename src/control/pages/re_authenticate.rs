@@ -10,14 +10,15 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::account::unavailable;
-use super::answer::{page, see_other};
+use super::answer::{scripted_page, see_other};
 use super::cookie::with_cookie;
+use super::passkeys::answer;
 use super::provider::listed;
 use super::sign_in::{From, Told, back, begun_at, told, waiting};
 use super::sign_out::foreign_form;
 use super::visitor::SignedIn;
 use super::{kept, second_factor};
-use crate::control::sign_in::Begun;
+use crate::control::sign_in::{Begun, Ways};
 use crate::domain::{ReturnPath, SessionCookie};
 
 #[derive(Debug, Template)]
@@ -29,8 +30,10 @@ struct ReAuthenticatePage<'a> {
     /// A form that waits, sealed.
     kept: &'a str,
     wrong: Option<&'a str>,
-    /// Whether they have a password.
+    /// Whether they can do it by a password.
     password: bool,
+    /// Whether by a passkey.
+    passkeys: bool,
     /// Other services that they have come from: the way there, and what it is called.
     providers: Vec<(String, String)>,
 }
@@ -40,7 +43,12 @@ struct ReAuthenticatePage<'a> {
 pub(super) struct Filled {
     #[serde(default)]
     csrf_token: String,
-    password: SecretString,
+    /// Left out by who has used a passkey.
+    password: Option<SecretString>,
+    #[serde(default)]
+    ceremony: String,
+    #[serde(default)]
+    credential: String,
     #[serde(default, rename = "return")]
     back: String,
     #[serde(default)]
@@ -66,12 +74,27 @@ pub(super) async fn submit(signed_in: SignedIn, Form(form): Form<Filled>) -> Res
     let back = back(&form.back);
     let request = visitor.request.clone();
     let (of, former) = (&person.principal, person.session);
-    let renewed = sign_ins.re_authenticate(request, of, former, &form.password);
-    match (renewed.await, visitor.cookie) {
+    let renewed = match &form.password {
+        Some(password) => {
+            sign_ins
+                .re_authenticate(request, of, former, password)
+                .await
+        }
+        None => {
+            let answered = answer(&form.ceremony, form.credential);
+            let renewed = sign_ins.re_authenticate_by_passkey(request, of, former, &answered);
+            renewed.await
+        }
+    };
+    match (renewed, visitor.cookie) {
         (Ok(begun), Some(cookie)) => go_on(signed_in, &begun, cookie, (&back, &form.kept)).await,
         (Ok(_), None) => see_other("/.portcullis/sign-in"),
         (Err(refusal), _) => {
-            let Told { status, text, wait } = told(&refusal, "The password is wrong.");
+            let wrong = match form.password {
+                Some(_) => "The password is wrong.",
+                None => "This passkey does not prove it.",
+            };
+            let Told { status, text, wait } = told(&refusal, wrong);
             let kept = Some(&*form.kept);
             let mut response = show(&signed_in, &back, kept, Some(&text)).await;
             *response.status_mut() = status;
@@ -110,7 +133,11 @@ pub(super) async fn show(
 ) -> Response {
     let SignedIn { visitor, person } = signed_in;
     let ways = visitor.sign_ins.ways_of(person.principal.id).await;
-    let (providers, password) = match ways {
+    let Ways {
+        providers,
+        password,
+        passkeys,
+    } = match ways {
         Ok(ways) => ways,
         Err(error) => return unavailable(visitor, &error),
     };
@@ -120,8 +147,10 @@ pub(super) async fn show(
         token: visitor.sign_ins.form_token(person.session),
         kept: kept.unwrap_or_default(),
         wrong,
-        password,
+        // Somebody who has no way at all is told so by what they try.
+        password: password || !(passkeys || !providers.is_empty()),
+        passkeys,
         providers: listed(providers, back),
     };
-    page(StatusCode::OK, &shown)
+    scripted_page(StatusCode::OK, &shown, passkeys)
 }

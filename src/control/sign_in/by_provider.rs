@@ -43,6 +43,17 @@ pub(in crate::control) struct Button {
     pub(in crate::control) label: String,
 }
 
+/// The ways in which somebody can prove anew who they are.
+#[derive(Debug)]
+pub(in crate::control) struct Ways {
+    /// At services that they have come from before.
+    pub(in crate::control) providers: Vec<Button>,
+    /// By a password.
+    pub(in crate::control) password: bool,
+    /// By a passkey.
+    pub(in crate::control) passkeys: bool,
+}
+
 /// What is kept of somebody who is away.
 #[derive(Debug, Deserialize, Serialize)]
 struct Away {
@@ -121,15 +132,18 @@ impl SignIns {
         .collect()
     }
 
-    /// The services that somebody has come from before, and whether they have a password.
-    pub(in crate::control) async fn ways_of(
-        &self,
-        of: PrincipalId,
-    ) -> Result<(Vec<Button>, bool), StoreError> {
+    /// The ways in which somebody can prove anew who they are.
+    pub(in crate::control) async fn ways_of(&self, of: PrincipalId) -> Result<Ways, StoreError> {
         let theirs = self.db.providers_of(of).await?;
-        let mut buttons = self.buttons();
-        buttons.retain(|button| theirs.iter().any(|name| *name == button.name.as_str()));
-        Ok((buttons, self.db.password_of(of).await?.is_some()))
+        let mut providers = self.buttons();
+        providers.retain(|button| theirs.iter().any(|name| *name == button.name.as_str()));
+        let has_password = self.db.password_of(of).await?.is_some();
+        let factors = self.db.factors(of).await?;
+        Ok(Ways {
+            providers,
+            password: has_password && !self.tables.current().is_closed_to_passwords(of),
+            passkeys: self.has_passkeys() && !factors.passkeys.is_empty(),
+        })
     }
 
     /// The service at which people of this address sign in, if it is one.

@@ -25,7 +25,7 @@ use rand::rngs::StdRng;
 pub(super) use self::by_link::Given;
 pub(super) use self::by_password::Typed;
 use self::by_provider::Providers;
-pub(super) use self::by_provider::{Answer, Button};
+pub(super) use self::by_provider::{Answer, Button, Ways};
 pub(super) use self::change_password::{Change, Changed};
 pub(super) use self::device::DeviceToken;
 pub use self::expiry::Expiry;

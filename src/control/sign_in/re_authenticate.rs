@@ -5,7 +5,7 @@ use rand::rngs::StdRng;
 use secrecy::SecretString;
 
 use super::by_password::status_of;
-use super::{Begun, Refusal, SEE_OTHER, SignIns};
+use super::{Answered, Begun, Refusal, SEE_OTHER, SignIns, Terms};
 use crate::authn::{Checked, Password};
 use crate::domain::{Method, Principal, SessionId, SessionToken};
 use crate::store::api::ApiRequest;
@@ -58,6 +58,39 @@ impl SignIns {
         Ok(Begun {
             token,
             pending,
+            device: None,
+        })
+    }
+
+    /// As [`SignIns::re_authenticate`], by a passkey, which is two factors.
+    pub(in crate::control) async fn re_authenticate_by_passkey(
+        &self,
+        request: ApiRequest,
+        of: &Principal,
+        former: SessionId,
+        answered: &Answered,
+    ) -> Result<Begun, Refusal> {
+        let proved = match self.passkey(of.id, Some(former), answered).await {
+            Err(Refusal::Wrong) => {
+                self.not_renewed(request, of, "passkey_wrong").await?;
+                return Err(Refusal::Wrong);
+            }
+            proved => proved?,
+        };
+        let token = SessionToken::generate(&mut StdRng::from_os_rng());
+        let terms = Terms::complete(vec![Method::Pop]);
+        let session = self.session(&token, of.id, &request, &terms);
+        let now = self.clock.now();
+        let mut change = self.db.act_for(Claims::Gateway, request, now).await?;
+        change.take_turn(of.id).await?;
+        let (passkey, record) = proved;
+        change.use_passkey(passkey, record).await?;
+        change.end_session(of.id, former).await?;
+        let done = change.begin_session(&session, &[former]).await?;
+        change.commit(done, SEE_OTHER).await?;
+        Ok(Begun {
+            token,
+            pending: false,
             device: None,
         })
     }

@@ -178,7 +178,7 @@ impl SignIns {
         Ok(step.map(|step| Accepted::App(step, resealed)))
     }
 
-    async fn passkey(
+    pub(super) async fn passkey(
         &self,
         of: PrincipalId,
         session: Option<SessionId>,

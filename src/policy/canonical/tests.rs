@@ -219,6 +219,34 @@ fn two_credentials_are_refused() {
 }
 
 #[test]
+fn a_cookie_that_another_host_of_the_site_can_set_keeps_nobody_out() {
+    let presented = |cookies| {
+        let sent = headers(&[(header::HOST, "h"), (header::COOKIE, cookies)]);
+        match parse_with(b"/", &sent).map(|request| request.credential().is_some()) {
+            Ok(true) => "one",
+            Ok(false) => "none",
+            Err(_) => "refused",
+        }
+    };
+    assert_eq!(presented("__Host-portcullis=a; portcullis-dev=b"), "one");
+    assert_eq!(presented("portcullis-dev=b; a=c"), "one");
+    assert_eq!(presented("portcullis-dev=b; portcullis-dev=c"), "refused");
+    assert_eq!(
+        presented("__Host-portcullis=a; __Host-portcullis=b"),
+        "refused"
+    );
+    let sent = [
+        (header::HOST, "h"),
+        (header::COOKIE, "portcullis-dev=b; __Host-portcullis=a"),
+    ];
+    let request = parse_with(b"/", &headers(&sent)).unwrap();
+    let Some(PresentedSecret::Session(cookie, _)) = request.credential() else {
+        panic!("no session");
+    };
+    assert_eq!(*cookie, crate::domain::SessionCookie::Host);
+}
+
+#[test]
 fn lengths_announced_twice_or_badly_are_refused() {
     let bad: [&[(HeaderName, &str)]; 7] = [
         &[(header::CONTENT_LENGTH, "+3")],
