@@ -74,17 +74,13 @@ pub(super) async fn submit(signed_in: SignedIn, Form(form): Form<Filled>) -> Res
     let back = back(&form.back);
     let request = visitor.request.clone();
     let (of, former) = (&person.principal, person.session);
-    let renewed = match &form.password {
-        Some(password) => {
-            sign_ins
-                .re_authenticate(request, of, former, password)
-                .await
-        }
-        None => {
-            let answered = answer(&form.ceremony, form.credential);
-            let renewed = sign_ins.re_authenticate_by_passkey(request, of, former, &answered);
-            renewed.await
-        }
+    let renewed = if let Some(password) = &form.password {
+        let renewed = sign_ins.re_authenticate(request, of, former, password);
+        renewed.await
+    } else {
+        let answered = answer(&form.ceremony, form.credential);
+        let renewed = sign_ins.re_authenticate_by_passkey(request, of, former, &answered);
+        renewed.await
     };
     match (renewed, visitor.cookie) {
         (Ok(begun), Some(cookie)) => go_on(signed_in, &begun, cookie, (&back, &form.kept)).await,
@@ -148,7 +144,7 @@ pub(super) async fn show(
         kept: kept.unwrap_or_default(),
         wrong,
         // Somebody who has no way at all is told so by what they try.
-        password: password || !(passkeys || !providers.is_empty()),
+        password: password || (!passkeys && providers.is_empty()),
         passkeys,
         providers: listed(providers, back),
     };
