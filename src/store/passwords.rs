@@ -86,10 +86,7 @@ impl Db {
     ///
     /// `Unavailable`.
     pub async fn password_of(&self, id: PrincipalId) -> Result<Option<String>> {
-        let found = sqlx::query_scalar!("SELECT hash FROM passwords WHERE principal_id = $1", id.0)
-            .fetch_optional(&mut *self.read().await?)
-            .await?;
-        Ok(found)
+        on_record(&mut *self.read().await?, id).await
     }
 }
 
@@ -100,10 +97,7 @@ impl ApiTx {
     ///
     /// `Unavailable`.
     pub async fn password_of(&mut self, of: PrincipalId) -> Result<Option<String>> {
-        let found = sqlx::query_scalar!("SELECT hash FROM passwords WHERE principal_id = $1", of.0)
-            .fetch_optional(self.connection())
-            .await?;
-        Ok(found)
+        on_record(self.connection(), of).await
     }
 
     /// Gives a person another password (`password.changed`), and ends all their sessions.
@@ -115,6 +109,13 @@ impl ApiTx {
         let now = self.now();
         put(self.connection(), of, hash, now).await
     }
+}
+
+async fn on_record(connection: &mut PgConnection, of: PrincipalId) -> Result<Option<String>> {
+    let found = sqlx::query_scalar!("SELECT hash FROM passwords WHERE principal_id = $1", of.0)
+        .fetch_optional(connection)
+        .await?;
+    Ok(found)
 }
 
 async fn put(

@@ -284,8 +284,9 @@ impl ApiTx {
         .execute(self.connection())
         .await?;
         let done = Done::new("session.created", "session", &new.id);
-        let ended: Vec<_> = ended.iter().map(ToString::to_string).collect();
-        let done = done.detail("methods", methods).detail("ended", ended);
+        let done = done
+            .detail("methods", methods)
+            .detail("ended", names(ended));
         Ok(done.detail("pending", new.pending))
     }
 

@@ -39,10 +39,10 @@ impl SignIns {
         token: &str,
         (new, again): (&SecretString, &SecretString),
     ) -> Result<Given, Refusal> {
-        let parsed = token.parse::<LinkToken>().ok();
+        let token = token.parse::<LinkToken>().ok();
         let attempt = Attempt {
             // Nobody's guesses keep others from their own link.
-            account: match &parsed {
+            account: match &token {
                 Some(token) => self.account(token.id().0.as_bytes()),
                 None => self.account(b"no one-time link"),
             },
@@ -52,7 +52,6 @@ impl SignIns {
             self.refused(request, None, "throttled").await?;
             return Err(Refusal::Throttled(wait));
         }
-        let token = parsed;
         let link = match &token {
             Some(token) => self.link(token).await?,
             None => None,

@@ -206,45 +206,38 @@ impl SignIns {
         former: Option<(PrincipalId, SessionId)>,
     ) -> Result<Back, Refusal> {
         let Some((state, away)) = self.away(from, &answer).await? else {
-            self.nobody(
-                &request,
-                from,
-                ("sso_state", "not sent there by us, or too long ago"),
-            )
-            .await?;
-            return Err(Refusal::Wrong);
+            let why = "not sent there by us, or too long ago";
+            return Err(self.nobody(&request, from, ("sso_state", why)).await);
         };
         let known = self.provider(from)?;
         let Some(code) = answer.code else {
-            self.nobody(&request, from, ("sso_refused", "the service has said no"))
-                .await?;
-            return Err(Refusal::Wrong);
+            let why = "the service has said no";
+            return Err(self.nobody(&request, from, ("sso_refused", why)).await);
         };
         let issuer = answer.issuer;
         let returned = Returned { code, issuer };
         let asserted = match known.service.receive(away.secrets, returned).await {
             Ok(asserted) => asserted,
             Err(ProviderError::Refused(why)) => {
-                self.nobody(&request, from, ("sso_refused", &why)).await?;
-                return Err(Refusal::Wrong);
+                return Err(self.nobody(&request, from, ("sso_refused", &why)).await);
             }
             Err(ProviderError::Unavailable(why)) => {
-                self.nobody(&request, from, ("sso_unavailable", &why))
-                    .await?;
-                return Err(Refusal::Away);
+                let told = ("sso_unavailable", &*why);
+                return Err(match self.nobody(&request, from, told).await {
+                    Refusal::Wrong => Refusal::Away,
+                    failed => failed,
+                });
             }
         };
         let Some(tenant) = self.tenant_of(known) else {
-            self.nobody(&request, from, ("sso_refused", "its tenant does not exist"))
-                .await?;
-            return Err(Refusal::Wrong);
+            let why = "its tenant does not exist";
+            return Err(self.nobody(&request, from, ("sso_refused", why)).await);
         };
         let member = match self.member(known, tenant, &asserted).await? {
             Ok(member) => member,
             Err(reason) => {
-                self.nobody(&request, from, (reason, &asserted.subject))
-                    .await?;
-                return Err(Refusal::Wrong);
+                let told = (reason, &*asserted.subject);
+                return Err(self.nobody(&request, from, told).await);
             }
         };
         let attempt = self.attempt_away(state, &request);
@@ -256,14 +249,16 @@ impl SignIns {
         })
     }
 
+    /// What becomes of who is not signed in, once its event is on record.
     async fn nobody(
         &self,
         request: &ApiRequest,
         from: &str,
         (reason, why): (&'static str, &str),
-    ) -> Result<(), StoreError> {
+    ) -> Refusal {
         tracing::info!(provider = from, reason, why, "nobody was signed in");
-        self.refused(request.clone(), None, reason).await
+        let recorded = self.refused(request.clone(), None, reason).await;
+        recorded.map_or_else(Refusal::from, |()| Refusal::Wrong)
     }
 
     fn provider(&self, name: &str) -> Result<&Known, Refusal> {
