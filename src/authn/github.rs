@@ -113,6 +113,8 @@ impl GitHubSignIn {
             claimed_email,
             name: Some(user.name.unwrap_or(user.login)),
             authenticated_at: None,
+            ends_at: None,
+            session: None,
             groups: teams
                 .map(|team| format!("{}/{}", team.organization.login, team.slug))
                 .collect(),

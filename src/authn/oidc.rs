@@ -318,6 +318,8 @@ impl OidcSignIn {
             name: claims.name,
             groups: groups.collect(),
             authenticated_at: claims.authenticated_at,
+            ends_at: None,
+            session: None,
         })
     }
 

@@ -4,12 +4,14 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::saml::{Onward, SamlSignIn};
 use super::{Fetch, GitHubSignIn, OidcSignIn};
 use crate::clock::Clock;
 use crate::config::ProviderKind;
+use crate::domain::Slug;
 
 /// What a provider has said of somebody, and proved.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Asserted {
     /// Who says so.
     pub issuer: String,
@@ -25,15 +27,50 @@ pub struct Asserted {
     pub groups: Vec<String>,
     /// When they proved there who they are, if it says so.
     pub authenticated_at: Option<DateTime<Utc>>,
+    /// Until when its word is good, if it says so.
+    pub ends_at: Option<DateTime<Utc>>,
+    /// Their session there, if it can be ended from here or there.
+    pub session: Option<SessionThere>,
+}
+
+/// Somebody's session at a provider, as SAML names it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct SessionThere {
+    /// Whose.
+    pub name: String,
+    /// The format of that name.
+    pub format: Option<String>,
+    /// Within what it is unique.
+    pub qualifier: Option<String>,
+    /// For whom they are called so.
+    pub sp_qualifier: Option<String>,
+    /// Which one.
+    pub index: Option<String>,
 }
 
 /// What is kept while somebody is away at a provider: known to nobody else.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 pub struct Errand {
     pub(super) nonce: String,
     pub(super) verifier: String,
     /// Since when they must have proved anew who they are; Unix seconds.
     pub(super) anew_since: Option<i64>,
+}
+
+impl Errand {
+    /// Nothing needs to be kept but since when.
+    pub(super) const fn of_saml(anew_since: Option<i64>) -> Self {
+        Self {
+            nonce: String::new(),
+            verifier: String::new(),
+            anew_since,
+        }
+    }
+
+    /// Since when they must have proved anew who they are.
+    pub(super) fn anew_since(&self) -> Option<DateTime<Utc>> {
+        DateTime::from_timestamp(self.anew_since?, 0)
+    }
 }
 
 /// What somebody comes back with.
@@ -63,18 +100,31 @@ pub enum SignInProvider {
     Oidc(OidcSignIn),
     /// GitHub.
     GitHub(GitHubSignIn),
+    /// By SAML 2.0.
+    Saml(Box<SamlSignIn>),
 }
 
 impl SignInProvider {
-    /// The one of this configuration, which sends people back to `callback`.
+    /// The one of this name and configuration, for the gateway at `site`.
     #[must_use]
-    pub fn new(kind: &ProviderKind, callback: Url, fetch: Fetch, clock: Clock) -> Self {
+    pub fn new(
+        kind: &ProviderKind,
+        (site, name): (&Url, &Slug),
+        fetch: Fetch,
+        clock: Clock,
+    ) -> Self {
+        let mut callback = site.clone();
+        callback.set_path(&format!("/.portcullis/callback/{name}"));
         match kind {
             ProviderKind::Oidc(oidc) => {
                 Self::Oidc(OidcSignIn::new(oidc.clone(), callback, fetch, clock))
             }
             ProviderKind::GitHub(github) => {
                 Self::GitHub(GitHubSignIn::new(github.clone(), callback, fetch))
+            }
+            ProviderKind::Saml(saml) => {
+                let saml = SamlSignIn::new((**saml).clone(), (site, name), fetch, clock);
+                Self::Saml(Box::new(saml))
             }
         }
     }
@@ -85,11 +135,17 @@ impl SignInProvider {
     /// # Errors
     ///
     /// `Unavailable`.
-    pub async fn send(&self, state: &str, anew: bool) -> Result<(Url, Errand), ProviderError> {
-        match self {
-            Self::Oidc(oidc) => oidc.send(state, anew).await,
-            Self::GitHub(github) => github.send(state),
-        }
+    pub async fn send(
+        &self,
+        state: &str,
+        anew: bool,
+    ) -> Result<(Onward, Errand), ProviderError> {
+        let (to, errand) = match self {
+            Self::Oidc(oidc) => oidc.send(state, anew).await?,
+            Self::GitHub(github) => github.send(state)?,
+            Self::Saml(saml) => return saml.send(state, anew).await,
+        };
+        Ok((Onward::To(to), errand))
     }
 
     /// Who it is that comes back.
@@ -105,6 +161,8 @@ impl SignInProvider {
         match self {
             Self::Oidc(oidc) => oidc.receive(errand, returned).await,
             Self::GitHub(github) => github.receive(errand, returned).await,
+            // Its word has come by another way.
+            Self::Saml(_) => Err(ProviderError::Refused("it sends no code".to_owned())),
         }
     }
 }

@@ -37,6 +37,7 @@ mod requirement;
 mod resources;
 mod route;
 mod route_map;
+pub mod saml;
 mod secrets;
 mod sections;
 mod settings;

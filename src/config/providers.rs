@@ -8,15 +8,17 @@ use super::Hidden;
 use super::mail::is_here;
 use super::node::Node;
 use super::reader::{Fields, Reader};
+use super::saml::{self, Saml};
 use crate::domain::Slug;
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "name",
     "tenant",
     "label",
     "oidc",
     "google",
     "github",
+    "saml",
     "domains",
     "auto_provision_users",
     "link_by_email",
@@ -53,6 +55,8 @@ pub enum ProviderKind {
     Oidc(Oidc),
     /// By GitHub's OAuth, which is not.
     GitHub(GitHub),
+    /// By SAML 2.0.
+    Saml(Box<Saml>),
 }
 
 /// An `OpenID` provider.
@@ -166,9 +170,13 @@ fn kind(reader: Reader<'_>, node: &Node, fields: &Fields<'_>) -> Option<Provider
     let github = github
         .into_iter()
         .map(|read| read.map(ProviderKind::GitHub));
-    let mut kinds = oidc.chain(github);
+    let saml = fields.get("saml").map(|node| saml::read(reader, node));
+    let saml = saml
+        .into_iter()
+        .map(|read| read.map(|saml| ProviderKind::Saml(Box::new(saml))));
+    let mut kinds = oidc.chain(github).chain(saml);
     let (Some(kind), None) = (kinds.next(), kinds.next()) else {
-        let problem = "one of `oidc`, `google` and `github` says what it is";
+        let problem = "one of `oidc`, `google`, `github` and `saml` says what it is";
         reader.report(node.place, problem);
         return None;
     };
@@ -267,7 +275,7 @@ fn client(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Client> {
 }
 
 /// In cleartext whoever listens can be anybody: to this very machine only.
-fn url(reader: Reader<'_>, node: &Node) -> Option<Url> {
+pub(super) fn url(reader: Reader<'_>, node: &Node) -> Option<Url> {
     reader.parsed(node, "a URL", |text| {
         let url: Url = text
             .parse()

@@ -32,6 +32,7 @@ mod projects;
 mod resource_changes;
 mod resources;
 mod roles;
+mod saml;
 mod sessions;
 mod tenant_tx;
 mod tenants;
@@ -57,6 +58,7 @@ pub use principals::ListedPrincipal;
 pub use projects::ListedProject;
 pub use resources::{Labels, ListedResource, NewResource, ResourceFilter};
 pub use roles::NewRole;
+pub use saml::There;
 pub use sessions::Rehashed;
 pub use tenant_tx::{Claims, TenantTx};
 

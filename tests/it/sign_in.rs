@@ -21,6 +21,8 @@ mod projects;
 mod races;
 mod refusals;
 mod rules;
+mod saml;
+mod saml_lies;
 mod sso;
 mod step_up;
 mod walls;

@@ -21,6 +21,7 @@ mod password;
 mod project;
 mod provider;
 mod re_authenticate;
+mod saml;
 mod second_factor;
 mod sessions;
 mod set_password;
@@ -43,6 +44,9 @@ use crate::cache::RoleTables;
 /// Longest form, in bytes: one that is kept, and what asks for a password. Most routes take less.
 const MAX_FORM: usize = 64 * 1024;
 
+/// Longest form with a SAML message, in bytes: it is in base64, and percent-encoded.
+const MAX_MESSAGE: usize = 512 * 1024;
+
 /// What the pages work with.
 #[derive(Clone, Debug)]
 pub struct Pages {
@@ -61,7 +65,8 @@ pub fn router(pages: Pages) -> Router {
             "/.portcullis/assets/portcullis.css",
             get(assets::stylesheet),
         )
-        .route("/.portcullis/assets/passkeys.js", get(assets::passkeys));
+        .route("/.portcullis/assets/passkeys.js", get(assets::passkeys))
+        .route("/.portcullis/assets/onward.js", get(assets::onward));
     if pages.sign_ins.is_none() {
         return assets;
     }
@@ -107,9 +112,22 @@ pub fn router(pages: Pages) -> Router {
         )
         .merge(factors())
         .layer(DefaultBodyLimit::max(MAX_FORM))
+        .merge(from_providers())
         .layer(from_fn(answer::guarded))
         .with_state(pages)
         .merge(assets)
+}
+
+/// What other sites send people's browsers with.
+fn from_providers() -> Router<Pages> {
+    Router::new()
+        .route("/.portcullis/saml/{provider}/metadata", get(saml::metadata))
+        .route("/.portcullis/saml/{provider}/acs", post(saml::acs))
+        .route(
+            "/.portcullis/saml/{provider}/slo",
+            get(saml::slo).post(saml::slo_form),
+        )
+        .layer(DefaultBodyLimit::max(MAX_MESSAGE))
 }
 
 /// Second factors: proving one, and setting them up.

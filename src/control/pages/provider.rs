@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::answer::{message, onward, see_other, with_return};
+use super::answer::{message, onward, with_return};
 use super::cookie::with_errand;
 use super::sign_in::{From, back, begun_at, show, told, unsafe_here};
 use super::visitor::Visitor;
@@ -42,7 +42,10 @@ pub(super) async fn leave(
         visitor.person.is_some(),
     );
     match sent.await {
-        Ok(sent) => with_errand(see_other(sent.to.as_str()), cookie, &sent.errand),
+        Ok(sent) => {
+            let response = super::saml::onward(visitor, &sent.to);
+            with_errand(response, cookie, &sent.errand)
+        }
         Err(Refusal::Wrong) => nowhere(visitor),
         Err(refusal) => show(visitor, "", back, Some(&told(&refusal, ""))),
     }
@@ -67,8 +70,12 @@ fn way(provider: &Slug, back: &ReturnPath) -> String {
 /// On to a service, after a form: browsers follow no form to another site, for what it holds
 /// might go there.
 pub(super) fn lead(visitor: &Visitor, provider: &Slug, back: &ReturnPath) -> Response {
-    let to = way(provider, back);
-    let mut response = onward(visitor, &to);
+    refreshed(visitor, &way(provider, back))
+}
+
+/// On to anywhere, after a form.
+pub(super) fn refreshed(visitor: &Visitor, to: &str) -> Response {
+    let mut response = onward(visitor, to);
     if let Ok(field) = HeaderValue::try_from(format!("0; url={to}")) {
         response.headers_mut().insert(header::REFRESH, field);
     }
@@ -107,7 +114,7 @@ pub(super) async fn arrive(
     }
 }
 
-fn nowhere(visitor: &Visitor) -> Response {
+pub(super) fn nowhere(visitor: &Visitor) -> Response {
     let text = "There is no such way to sign in here.";
     message(visitor, StatusCode::NOT_FOUND, "Not here", text)
 }

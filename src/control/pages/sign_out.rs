@@ -7,7 +7,10 @@ use serde::Deserialize;
 
 use super::answer::{message, see_other};
 use super::cookie::without_cookie;
+use super::provider::refreshed;
+use super::saml::onward;
 use super::visitor::SignedIn;
+use crate::authn::Onward;
 use crate::store::StoreError;
 
 /// A form that needs nothing but to be ours.
@@ -40,7 +43,11 @@ pub(super) async fn submit(signed_in: SignedIn, Form(form): Form<OwnForm>) -> Re
             return message(&visitor, status, "Not signed out", text);
         }
     }
-    let response = see_other("/.portcullis/sign-in");
+    let response = match visitor.sign_ins.there(person.session).await {
+        None => see_other("/.portcullis/sign-in"),
+        Some(Onward::To(url)) => refreshed(&visitor, url.as_str()),
+        Some(form) => onward(&visitor, &form),
+    };
     match visitor.cookie {
         Some(cookie) => without_cookie(response, cookie),
         None => response,

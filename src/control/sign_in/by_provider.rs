@@ -8,12 +8,13 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use url::Url;
 use uuid::Uuid;
 
 use super::passkeys::ceremony;
 use super::{Begun, Refusal, SEE_OTHER, SignIns};
-use crate::authn::{Asserted, Errand, Fetch, ProviderError, Returned, SignInProvider};
+use crate::authn::{
+    Asserted, Errand, Fetch, Onward, ProviderError, Returned, SignInProvider,
+};
 use crate::clock::Clock;
 use crate::config::{self, Provider};
 use crate::domain::{
@@ -21,7 +22,7 @@ use crate::domain::{
     TenantId,
 };
 use crate::store::api::{ApiRequest, ApiTx};
-use crate::store::{Attempt, Ceremony, Claims, GrantedBy, StoreError, WantedRole};
+use crate::store::{Attempt, Ceremony, Claims, GrantedBy, StoreError, There, WantedRole};
 
 /// How long somebody may be away.
 const PATIENCE: TimeDelta = TimeDelta::minutes(10);
@@ -30,10 +31,11 @@ const PATIENCE: TimeDelta = TimeDelta::minutes(10);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Providers(Arc<BTreeMap<Slug, Known>>);
 
+/// One of them.
 #[derive(Debug)]
-struct Known {
-    settings: Provider,
-    service: SignInProvider,
+pub(super) struct Known {
+    pub(super) settings: Provider,
+    pub(super) service: SignInProvider,
 }
 
 /// A button.
@@ -56,18 +58,18 @@ pub(in crate::control) struct Ways {
 
 /// What is kept of somebody who is away.
 #[derive(Debug, Deserialize, Serialize)]
-struct Away {
-    provider: String,
+pub(super) struct Away {
+    pub(super) provider: String,
     /// Of their browser.
-    errand: String,
-    back: String,
-    secrets: Errand,
+    pub(super) errand: String,
+    pub(super) back: String,
+    pub(super) secrets: Errand,
 }
 
 /// Where somebody goes.
 #[derive(Debug)]
 pub(in crate::control) struct Sent {
-    pub(in crate::control) to: Url,
+    pub(in crate::control) to: Onward,
     /// For their browser.
     pub(in crate::control) errand: String,
 }
@@ -110,12 +112,12 @@ impl Providers {
         else {
             return Self::default();
         };
-        let known = settings.providers.iter().filter_map(|provider| {
-            let callback = site.join(&format!("/.portcullis/callback/{}", provider.name));
+        let known = settings.providers.iter().map(|provider| {
             let (fetch, clock) = (fetch.clone(), clock.clone());
-            let service = SignInProvider::new(&provider.kind, callback.ok()?, fetch, clock);
+            let here = (site, &provider.name);
+            let service = SignInProvider::new(&provider.kind, here, fetch, clock);
             let settings = provider.clone();
-            Some((provider.name.clone(), Known { settings, service }))
+            (provider.name.clone(), Known { settings, service })
         });
         Self(Arc::new(known.collect()))
     }
@@ -215,8 +217,13 @@ impl SignIns {
             return Err(self.nobody(&request, from, ("sso_refused", why)).await);
         };
         let issuer = answer.issuer;
-        let returned = Returned { code, issuer };
-        let asserted = match known.service.receive(away.secrets, returned).await {
+        let received = if let SignInProvider::Saml(_) = known.service {
+            self.redeemed(state, &away.secrets, &code).await
+        } else {
+            let returned = Returned { code, issuer };
+            known.service.receive(away.secrets, returned).await
+        };
+        let asserted = match received {
             Ok(asserted) => asserted,
             Err(ProviderError::Refused(why)) => {
                 return Err(self.nobody(&request, from, ("sso_refused", &why)).await);
@@ -250,7 +257,7 @@ impl SignIns {
     }
 
     /// What becomes of who is not signed in, once its event is on record.
-    async fn nobody(
+    pub(super) async fn nobody(
         &self,
         request: &ApiRequest,
         from: &str,
@@ -261,7 +268,7 @@ impl SignIns {
         recorded.map_or_else(Refusal::from, |()| Refusal::Wrong)
     }
 
-    fn provider(&self, name: &str) -> Result<&Known, Refusal> {
+    pub(super) fn provider(&self, name: &str) -> Result<&Known, Refusal> {
         let name = name.parse::<Slug>().map_err(|_| Refusal::Wrong)?;
         self.providers.0.get(&name).ok_or(Refusal::Wrong)
     }
@@ -372,6 +379,9 @@ impl SignIns {
         // What they have proved there long ago is no recent sign-in.
         let proved = asserted.authenticated_at.unwrap_or(now).min(now);
         session.authenticated_at = proved;
+        if let Some(ends_at) = asserted.ends_at {
+            session.expires_at = session.expires_at.min(ends_at);
+        }
         // It may be one of those that would have to make room.
         let former = former.filter(|(of, _)| *of == id).map(|(_, former)| former);
         if let Some(former) = former {
@@ -380,6 +390,14 @@ impl SignIns {
         let mut ended = self.accept(&mut change, &session, &[attempt]).await?;
         ended.extend(former);
         let done = change.begin_session(&session, &ended).await?;
+        if let Some(there) = &asserted.session {
+            let from = There {
+                provider,
+                name: &there.name,
+                index: there.index.as_deref(),
+            };
+            change.came_from(session.id, from, json!(there)).await?;
+        }
         let done = done
             .detail("provider", provider.as_str())
             .detail("subject", &*asserted.subject)
@@ -394,7 +412,7 @@ impl SignIns {
         })
     }
 
-    fn attempt_away(&self, state: CeremonyId, request: &ApiRequest) -> Attempt {
+    pub(super) fn attempt_away(&self, state: CeremonyId, request: &ApiRequest) -> Attempt {
         Attempt {
             account: self.account(state.0.as_bytes()),
             ..self.attempt("", request, None)

@@ -79,6 +79,7 @@ impl SignIns {
         change.end_session(of.id, former.id).await?;
         let done = change.change_password(of.id, &hash).await?;
         change.begin_session(&session, &[]).await?;
+        change.takes_place_of(former.id, session.id).await?;
         change.commit(done, SEE_OTHER).await?;
         Ok(Changed::Done(token))
     }

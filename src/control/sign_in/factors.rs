@@ -235,6 +235,8 @@ impl Renewal {
         self.change.end_session(of, self.former).await?;
         let ended = self.change.end_all_sessions(of).await?;
         self.change.begin_session(&self.session, &[]).await?;
+        let (former, new) = (self.former, self.session.id);
+        self.change.takes_place_of(former, new).await?;
         let ended: Vec<_> = ended.iter().map(ToString::to_string).collect();
         let done = done
             .detail("sessions_ended", ended.len())

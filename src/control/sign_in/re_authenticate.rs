@@ -53,6 +53,7 @@ impl SignIns {
         // One that has ended meanwhile, by a new password say, is not renewed.
         change.end_session(of.id, former).await?;
         let done = change.begin_session(&session, &[former]).await?;
+        change.takes_place_of(former, session.id).await?;
         change.commit(done, SEE_OTHER).await?;
         let pending = terms.pending;
         Ok(Begun {
@@ -87,6 +88,7 @@ impl SignIns {
         change.use_passkey(passkey, record).await?;
         change.end_session(of.id, former).await?;
         let done = change.begin_session(&session, &[former]).await?;
+        change.takes_place_of(former, session.id).await?;
         change.commit(done, SEE_OTHER).await?;
         Ok(Begun {
             token,

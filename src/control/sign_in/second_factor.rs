@@ -133,6 +133,7 @@ impl SignIns {
         let mut ended = self.accept(&mut change, &session, attempts).await?;
         ended.push(waiting.id);
         let done = change.begin_session(&session, &ended).await?;
+        change.takes_place_of(waiting.id, session.id).await?;
         let done = done.detail("second_factor", name);
         change.commit(done, SEE_OTHER).await?;
         Ok(Some(token))

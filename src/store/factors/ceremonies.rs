@@ -45,6 +45,23 @@ impl Db {
         Ok(())
     }
 
+    /// Whether somebody who is about to sign in was asked this, and is waited for.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn has_ceremony(&self, id: CeremonyId, now: DateTime<Utc>) -> Result<bool> {
+        let waits = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM ceremonies
+                   WHERE id = $1 AND session_id IS NULL AND expires_at > $2) AS "waits!""#,
+            id.0,
+            now,
+        )
+        .fetch_one(&mut *self.read().await?)
+        .await?;
+        Ok(waits)
+    }
+
     /// What was asked, for one answer and no second one; `None` if nothing was, or of another
     /// session, or too long ago.
     ///

@@ -271,7 +271,7 @@ fn rows_of(tenant: Uuid) -> [String; 11] {
     ]
 }
 
-fn rows_of_person(id: Uuid) -> [String; 11] {
+fn rows_of_person(id: Uuid) -> [String; 13] {
     [
         format!(
             "INSERT INTO principals (id, kind, email, name)
@@ -309,6 +309,14 @@ fn rows_of_person(id: Uuid) -> [String; 11] {
         format!(
             "INSERT INTO identities (provider, subject, issuer, principal_id, linked_at, last_at)
              VALUES ('verify', '{id}', '', '{id}', now(), now())"
+        ),
+        format!(
+            "INSERT INTO saml_messages (provider, digest, expires_at)
+             VALUES ('verify', sha256('{id}'), now())"
+        ),
+        format!(
+            "INSERT INTO saml_sessions (session_id, provider, name, there)
+             VALUES ('{id}', 'verify', '', '{{}}')"
         ),
         format!(
             "INSERT INTO one_time_links (id, principal_id, purpose, secret_hash, created_at, expires_at)

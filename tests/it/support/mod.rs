@@ -11,6 +11,7 @@ pub mod platform;
 pub mod postgres;
 pub mod raw;
 pub mod redis;
+pub mod saml;
 pub mod server;
 pub mod store;
 pub mod tls;

@@ -1,0 +1,222 @@
+//! Single logout (SAML 2.0 profiles §4.4): of ours there, and of theirs here.
+
+use std::io::Read as _;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
+use chrono::{DateTime, Utc};
+use flate2::read::DeflateDecoder;
+use openssl::hash::MessageDigest;
+use openssl::sign::Verifier;
+use openssl::x509::X509;
+use percent_encoding::percent_decode_str;
+use roxmltree::Node;
+
+use super::assertion::{OLDEST, SKEW, is_by, is_current, time};
+use super::names::{ASSERTION, PROTOCOL, SIGNED_BY};
+use super::{
+    Kind, LONGEST, LogoutRequest, LogoutResponse, Onward, Refused, SamlSignIn, decoded, request_id,
+    root, signature,
+};
+use crate::authn::provider::{ProviderError, SessionThere};
+use crate::config::saml::{Certificate, Description};
+use crate::config::saml::xml::{self, children, only, text_of};
+
+/// What a provider asks for, and has signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogoutAsked {
+    /// Its own name: good for once.
+    pub id: String,
+    /// Until when it could be shown again.
+    pub until: DateTime<Utc>,
+    /// Who.
+    pub name: String,
+    /// Which of their sessions there; none: all.
+    pub indexes: Vec<String>,
+}
+
+impl SamlSignIn {
+    /// Where somebody goes to end their session at the provider; `None` if it has no such place.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn log_out(
+        &self,
+        session: &SessionThere,
+        state: &str,
+    ) -> Result<Option<Onward>, ProviderError> {
+        let description = self.source.description().await?;
+        let to = Description::endpoint(&description.slo, self.settings.binding);
+        if to.is_none() {
+            return Ok(None);
+        }
+        // Without a signature anybody could end anybody's (SAML 2.0 profiles §4.4.3.1).
+        let sender = self.sender(to, true)?;
+        let request = LogoutRequest {
+            head: sender.head(&request_id(state))?,
+            session,
+        };
+        Ok(Some(sender.send(&request, Kind::Request, "")?))
+    }
+
+    /// What the provider is answered.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn logged_out(
+        &self,
+        asked: &LogoutAsked,
+        (id, relay): (&str, &str),
+    ) -> Result<Option<Onward>, ProviderError> {
+        let description = self.source.description().await?;
+        let to = Description::endpoint(&description.slo, self.settings.binding);
+        if to.is_none() {
+            return Ok(None);
+        }
+        let sender = self.sender(to, true)?;
+        let response = LogoutResponse {
+            head: sender.head(&request_id(id))?,
+            in_response_to: &asked.id,
+        };
+        Ok(Some(sender.send(&response, Kind::Response, relay)?))
+    }
+
+    /// What a provider asks for by a form.
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderError`].
+    pub async fn asked_by_form(&self, encoded: &str) -> Result<LogoutAsked, ProviderError> {
+        let description = self.source.description().await?;
+        Ok(self.by_form(encoded, &description.certificates)?)
+    }
+
+    /// What a provider asks for by an address.
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderError`].
+    pub async fn asked_by_query(&self, query: &str) -> Result<LogoutAsked, ProviderError> {
+        let description = self.source.description().await?;
+        Ok(self.by_query(query, &description.certificates)?)
+    }
+
+    fn by_form(&self, encoded: &str, trusted: &[Certificate]) -> Result<LogoutAsked, Refused> {
+        let text = decoded(encoded)?;
+        let document = xml::message(&text)?;
+        let request = root(&document, "LogoutRequest")?;
+        signature::of(request).ok_or("it is not signed")?;
+        let verified = signature::verified(&text, &document, trusted)?;
+        let document = xml::message(&verified)?;
+        self.asked(root(&document, "LogoutRequest")?)
+    }
+
+    fn by_query(&self, query: &str, trusted: &[Certificate]) -> Result<LogoutAsked, Refused> {
+        let text = Signed::parse(query)?.verified(trusted)?;
+        let document = xml::message(&text)?;
+        self.asked(root(&document, "LogoutRequest")?)
+    }
+
+    fn asked(&self, request: Node<'_, '_>) -> Result<LogoutAsked, Refused> {
+        let expected = self.expected(None);
+        is_current(request, expected)?;
+        is_by(request, expected.idp)?;
+        if request.attribute("Destination") != Some(&*self.site.slo) {
+            return Err("it is sent elsewhere".into());
+        }
+        let until = time(request, "NotOnOrAfter")?;
+        if until.is_some_and(|until| until + SKEW <= expected.now) {
+            return Err("it has expired".into());
+        }
+        let name = only(request, ASSERTION, "NameID").and_then(text_of);
+        let indexes = children(request, PROTOCOL, "SessionIndex");
+        Ok(LogoutAsked {
+            id: request.attribute("ID").ok_or("it has no ID")?.to_owned(),
+            until: expected.now + OLDEST + SKEW,
+            name: name.ok_or("it is about nobody by name")?,
+            indexes: indexes.filter_map(text_of).collect(),
+        })
+    }
+}
+
+/// A query whose message is signed beside it (SAML 2.0 bindings §3.4.4.1).
+struct Signed<'q> {
+    message: &'q str,
+    relay: Option<&'q str>,
+    algorithm: &'q str,
+    signature: &'q str,
+}
+
+impl<'q> Signed<'q> {
+    fn parse(query: &'q str) -> Result<Self, Refused> {
+        let one = |name: &str| {
+            let mut all = query
+                .split('&')
+                .filter_map(|pair| pair.split_once('='))
+                .filter(|(key, _)| *key == name);
+            match (all.next(), all.next()) {
+                (found, None) => Ok(found.map(|(_, value)| value)),
+                _ => Err(Refused(format!("there are two of `{name}`"))),
+            }
+        };
+        Ok(Self {
+            message: one("SAMLRequest")?.ok_or("there is no message")?,
+            relay: one("RelayState")?,
+            algorithm: one("SigAlg")?.ok_or("it is not signed")?,
+            signature: one("Signature")?.ok_or("it is not signed")?,
+        })
+    }
+
+    /// The message, if one of these signed it. The signature is over what was sent, as it was
+    /// written.
+    fn verified(&self, trusted: &[Certificate]) -> Result<String, Refused> {
+        let relay = self.relay.map(|relay| format!("&RelayState={relay}"));
+        let over = format!(
+            "SAMLRequest={}{}&SigAlg={}",
+            self.message,
+            relay.unwrap_or_default(),
+            self.algorithm
+        );
+        let algorithm = unescaped(self.algorithm)?;
+        let digest = match SIGNED_BY.iter().position(|own| *own == algorithm) {
+            Some(0 | 3) => MessageDigest::sha256(),
+            Some(1 | 4) => MessageDigest::sha384(),
+            Some(2 | 5) => MessageDigest::sha512(),
+            _ => return Err("`SigAlg` is not one that is taken".into()),
+        };
+        let signature = unescaped(self.signature)?;
+        let signature = BASE64.decode(signature).map_err(|_| "it is not in base64")?;
+        let holds = |certificate: &Certificate| {
+            let key = X509::from_der(certificate.der()).and_then(|it| it.public_key())?;
+            let mut verifier = Verifier::new(digest, &key)?;
+            verifier.verify_oneshot(&signature, over.as_bytes())
+        };
+        if !trusted.iter().any(|own| holds(own).unwrap_or(false)) {
+            return Err("a signature does not hold".into());
+        }
+        inflated(&unescaped(self.message)?)
+    }
+}
+
+fn unescaped(value: &str) -> Result<String, Refused> {
+    let value = value.replace('+', " ");
+    let text = percent_decode_str(&value).decode_utf8();
+    Ok(text.map_err(|_| "it is not in UTF-8")?.into_owned())
+}
+
+/// Not a byte more than a message may have.
+fn inflated(encoded: &str) -> Result<String, Refused> {
+    if encoded.len() > LONGEST {
+        return Err(xml::XmlError::TooLong(LONGEST).into());
+    }
+    let bytes = BASE64.decode(encoded).map_err(|_| "it is not in base64")?;
+    let mut text = Vec::new();
+    let most = u64::try_from(LONGEST).unwrap_or(u64::MAX) + 1;
+    DeflateDecoder::new(&*bytes)
+        .take(most)
+        .read_to_end(&mut text)
+        .map_err(|_| "it is not deflated")?;
+    Ok(xml::text(&text, LONGEST)?.to_owned())
+}
