@@ -23,6 +23,7 @@ mod refusals;
 mod rules;
 mod saml;
 mod saml_lies;
+mod saml_peers;
 mod sso;
 mod step_up;
 mod walls;

@@ -9,8 +9,9 @@ use flate2::read::DeflateDecoder;
 use openssl::hash::MessageDigest;
 use openssl::sign::Verifier;
 use openssl::x509::X509;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use roxmltree::Node;
+use url::form_urlencoded;
 
 use super::assertion::{OLDEST, SKEW, is_by, is_current, time};
 use super::names::{ASSERTION, PROTOCOL, SIGNED_BY};
@@ -142,22 +143,33 @@ impl SamlSignIn {
 }
 
 /// A query whose message is signed beside it (SAML 2.0 bindings §3.4.4.1).
-struct Signed<'q> {
-    message: &'q str,
-    relay: Option<&'q str>,
-    algorithm: &'q str,
-    signature: &'q str,
+///
+/// The signature is over the query as its sender has encoded it, which is not what arrives: the
+/// data plane encodes queries afresh. So it is encoded in all ways that senders do; what it says
+/// is the same in each.
+struct Signed {
+    message: String,
+    relay: Option<String>,
+    algorithm: String,
+    signature: String,
 }
 
-impl<'q> Signed<'q> {
-    fn parse(query: &'q str) -> Result<Self, Refused> {
+/// What senders leave as it is: by RFC 3986, and by the rules of forms.
+const STYLES: [&AsciiSet; 2] = [
+    &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~'),
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'*'),
+];
+
+impl Signed {
+    fn parse(query: &str) -> Result<Self, Refused> {
         let one = |name: &str| {
-            let mut all = query
-                .split('&')
-                .filter_map(|pair| pair.split_once('='))
-                .filter(|(key, _)| *key == name);
+            let mut all = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name);
             match (all.next(), all.next()) {
-                (found, None) => Ok(found.map(|(_, value)| value)),
+                (found, None) => Ok(found.map(|(_, value)| value.into_owned())),
                 _ => Err(Refused(format!("there are two of `{name}`"))),
             }
         };
@@ -169,41 +181,51 @@ impl<'q> Signed<'q> {
         })
     }
 
-    /// The message, if one of these signed it. The signature is over what was sent, as it was
-    /// written.
+    /// The message, if one of these signed it.
     fn verified(&self, trusted: &[Certificate]) -> Result<String, Refused> {
-        let relay = self.relay.map(|relay| format!("&RelayState={relay}"));
-        let over = format!(
-            "SAMLRequest={}{}&SigAlg={}",
-            self.message,
-            relay.unwrap_or_default(),
-            self.algorithm
-        );
-        let algorithm = unescaped(self.algorithm)?;
-        let digest = match SIGNED_BY.iter().position(|own| *own == algorithm) {
+        let digest = match SIGNED_BY.iter().position(|own| *own == self.algorithm) {
             Some(0 | 3) => MessageDigest::sha256(),
             Some(1 | 4) => MessageDigest::sha384(),
             Some(2 | 5) => MessageDigest::sha512(),
             _ => return Err("`SigAlg` is not one that is taken".into()),
         };
-        let signature = unescaped(self.signature)?;
-        let signature = BASE64.decode(signature).map_err(|_| "it is not in base64")?;
-        let holds = |certificate: &Certificate| {
+        let signature = BASE64.decode(&self.signature);
+        let signature = signature.map_err(|_| "it is not in base64")?;
+        let holds = |certificate: &Certificate, over: &str| {
             let key = X509::from_der(certificate.der()).and_then(|it| it.public_key())?;
             let mut verifier = Verifier::new(digest, &key)?;
             verifier.verify_oneshot(&signature, over.as_bytes())
         };
-        if !trusted.iter().any(|own| holds(own).unwrap_or(false)) {
+        let by_any = |over: String| trusted.iter().any(|own| holds(own, &over).unwrap_or(false));
+        if !self.ways().any(by_any) {
             return Err("a signature does not hold".into());
         }
-        inflated(&unescaped(self.message)?)
+        inflated(&self.message)
     }
-}
 
-fn unescaped(value: &str) -> Result<String, Refused> {
-    let value = value.replace('+', " ");
-    let text = percent_decode_str(&value).decode_utf8();
-    Ok(text.map_err(|_| "it is not in UTF-8")?.into_owned())
+    /// What may have been signed: in each style, with large and small digits.
+    fn ways(&self) -> impl Iterator<Item = String> {
+        STYLES.into_iter().flat_map(|style| {
+            [false, true].map(|small| {
+                let encoded = |text: &str| {
+                    let pieces = utf8_percent_encode(text, style);
+                    let sized = |piece: &str| match piece.starts_with('%') && small {
+                        true => piece.to_ascii_lowercase(),
+                        false => piece.to_owned(),
+                    };
+                    pieces.map(sized).collect::<String>()
+                };
+                let relay = self.relay.as_deref();
+                let relay = relay.map(|relay| format!("&RelayState={}", encoded(relay)));
+                format!(
+                    "SAMLRequest={}{}&SigAlg={}",
+                    encoded(&self.message),
+                    relay.unwrap_or_default(),
+                    encoded(&self.algorithm)
+                )
+            })
+        })
+    }
 }
 
 /// Not a byte more than a message may have.

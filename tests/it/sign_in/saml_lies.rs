@@ -10,9 +10,9 @@ use flate2::write::DeflateEncoder;
 use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
 use openssl::sign::Signer;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::saml::{Corp, SITE};
+use super::saml::{Corp, SITE, go_on};
 use crate::support::saml::{
     Assertion, CANONICAL, KeyPair, Says, Signing, at, attribute, conditions, confirmation, sign,
     signed, signed_assertion, signed_twice, statement,
@@ -310,8 +310,12 @@ fn not_for_us(idp: &KeyPair) -> Lies<'_> {
         ("an encrypted name", |it| {
             it.assertion.name_id = "<saml:EncryptedID/>".to_owned();
         }),
-        ("nobody's address", |it| it.assertion.attributes.clear()),
-        ("an address that is none", |it| {
+        ("nobody's address, of somebody new", |it| {
+            it.assertion.name_id = it.assertion.name_id.replace("u-1", "u-2");
+            it.assertion.attributes.clear();
+        }),
+        ("an address that is none, of somebody new", |it| {
+            it.assertion.name_id = it.assertion.name_id.replace("u-1", "u-2");
             it.assertion.attributes = attribute("email", &["not an address"]);
         }),
     ];
@@ -473,9 +477,7 @@ fn badly_signed<'m>(idp: &'m KeyPair, stranger: &'m KeyPair) -> Lies<'m> {
     ];
     let transformed = [
         ("only enveloped", vec![enveloped.clone()]),
-        ("only canonical", vec![canonical.clone()]),
-        ("twice canonical", vec![enveloped.clone(), canonical.clone(), canonical.clone()]),
-        ("canonical first", vec![canonical, enveloped.clone()]),
+        ("only canonical", vec![canonical]),
         (
             "with comments",
             vec![enveloped.clone(), transform(&format!("{CANONICAL}WithComments"), "")],
@@ -569,27 +571,40 @@ fn no_message(idp: &KeyPair) -> Lies<'_> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_responses_that_no_honest_provider_makes_are_refused() {
-    let corp = Corp::start().await;
+    type Kind = for<'m> fn(&'m KeyPair, &'m KeyPair) -> Lies<'m>;
+    let kinds: [Kind; 5] = [
+        |idp, _| wrapped(idp),
+        |idp, _| altered(idp),
+        |idp, _| not_for_us(idp),
+        badly_signed,
+        |idp, _| no_message(idp),
+    ];
     let stranger = KeyPair::rsa(2048);
-    let idp = &corp.idp;
-    let mut lies = wrapped(idp);
-    lies.extend(altered(idp));
-    lies.extend(not_for_us(idp));
-    lies.extend(badly_signed(idp, &stranger));
-    lies.extend(no_message(idp));
-    let names: BTreeSet<_> = lies.iter().map(|(name, _)| name).collect();
-    assert_eq!(names.len(), lies.len());
-    assert!(lies.len() >= 100, "{}", lies.len());
-    // Each is refused where an honest one is taken, before and after.
-    corp.ann();
+    let mut names = BTreeSet::new();
+    // So many attempts no network has at one gateway.
+    for kind in kinds {
+        let corp = Corp::start().await;
+        let lies = kind(&corp.idp, &stranger);
+        // Each is refused where an honest one is taken, before and after.
+        corp.ann();
+        let taken = taken(&corp, &lies);
+        assert_eq!(taken, Vec::<&String>::new());
+        corp.ann();
+        names.extend(lies.into_iter().map(|(name, _)| name));
+    }
+    assert!(names.len() >= 100, "{}", names.len());
+}
+
+/// Those that somebody is signed in by.
+fn taken<'l>(corp: &Corp, lies: &'l Lies<'_>) -> Vec<&'l String> {
     let mut taken = Vec::new();
-    for (name, make) in &lies {
+    for (name, make) in lies {
         let (mut browser, id) = corp.away();
         let xml = make(&Says::of_ann(SITE, &id));
         let brought = corp.post("corp/acs", "SAMLResponse", &xml, "");
         let is_refused = if brought.status == 303 {
             // What is said of people is judged where their cookie shows.
-            super::saml::go_on(&mut browser, &brought).status == 401
+            go_on(&mut browser, &brought).status == 401
         } else {
             brought.status == 401
         };
@@ -597,8 +612,7 @@ async fn a_hundred_responses_that_no_honest_provider_makes_are_refused() {
             taken.push(name);
         }
     }
-    assert_eq!(taken, Vec::<&String>::new(), "of {}", lies.len());
-    corp.ann();
+    taken
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -616,10 +630,10 @@ async fn what_is_no_form_of_a_provider_is_refused() {
     assert_eq!(answer.status, 400);
     // Of a message that swells when it is inflated only so much is, even if it is signed; of one
     // that is not, nothing.
-    let swollen = format!("<x>{}</x>", " ".repeat(40_000_000));
+    let swollen = format!("<x>{}</x>", " ".repeat(3_000_000));
     for signer in [&corp.idp.key, &KeyPair::rsa(2048).key] {
         let query = signed_query(&swollen, signer);
-        assert!(query.len() < 64_000, "{}", query.len());
+        assert!(query.len() < 7_000, "{}", query.len());
         let asked = corp.bench.browser().go(&format!("/.portcullis/saml/corp/slo?{query}"));
         assert_eq!(asked.status, 401);
     }
@@ -627,9 +641,26 @@ async fn what_is_no_form_of_a_provider_is_refused() {
 
 /// A request in an address, signed beside it (SAML 2.0 bindings §3.4.4.1).
 pub fn signed_query(xml: &str, key: &PKey<Private>) -> String {
+    signed_query_as(xml, key, str::to_owned)
+}
+
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
+
+/// As [`signed_query`], with escapes that are written like this.
+pub fn signed_query_as(xml: &str, key: &PKey<Private>, escapes: fn(&str) -> String) -> String {
     let mut deflated = DeflateEncoder::new(Vec::new(), Compression::best());
     deflated.write_all(xml.as_bytes()).unwrap();
-    let escaped = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let escaped = |text: &str| {
+        let pieces = utf8_percent_encode(text, KEPT);
+        let written = pieces.map(|piece| {
+            if piece.starts_with('%') {
+                escapes(piece)
+            } else {
+                piece.to_owned()
+            }
+        });
+        written.collect::<String>()
+    };
     let query = format!(
         "SAMLRequest={}&SigAlg={}",
         escaped(&BASE64.encode(deflated.finish().unwrap())),

@@ -1,5 +1,11 @@
 //! A SAML identity provider that says whatever it is told to.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
@@ -10,8 +16,12 @@ use openssl::pkey::{PKey, Private};
 use openssl::rsa::{Padding, Rsa};
 use openssl::symm::{Cipher, encrypt, encrypt_aead};
 use openssl::x509::X509;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use portcullis::clock::Clock;
 use samael::crypto::{Crypto, CryptoProvider as _};
+use tempfile::TempDir;
+
+use super::raw::{Answer, Connection};
 
 pub const IDP: &str = "https://idp.example.com/metadata";
 const RSA_SHA256: &str = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256";
@@ -345,4 +355,152 @@ impl Encryption {
             BASE64.encode(bytes)
         )
     }
+}
+
+const SIMPLESAMLPHP: &str = "/usr/share/simplesamlphp/www";
+
+/// SimpleSAMLphp, as long as this lives.
+pub struct SimpleSamlPhp {
+    child: Child,
+    pub address: SocketAddr,
+    dir: TempDir,
+}
+
+impl SimpleSamlPhp {
+    /// One that signs with this key.
+    pub fn start(idp: &KeyPair, is_encrypted: bool) -> Self {
+        let dir = TempDir::new().unwrap();
+        for file in ["config.php", "authsources.php", "saml20-idp-hosted.php"] {
+            let from = format!(
+                "{}/tests/e2e/simplesamlphp/{file}",
+                env!("CARGO_MANIFEST_DIR")
+            );
+            fs::copy(from, dir.path().join(file)).unwrap();
+        }
+        fs::create_dir(dir.path().join("cert")).unwrap();
+        let key = idp.key.private_key_to_pem_pkcs8().unwrap();
+        fs::write(dir.path().join("cert/idp.pem"), key).unwrap();
+        let certificate = idp.certificate.to_pem().unwrap();
+        fs::write(dir.path().join("cert/idp.crt"), certificate).unwrap();
+        // Until it is told who asks.
+        let nobody = "<md:EntityDescriptor xmlns:md=\"urn:oasis:names:tc:SAML:2.0:metadata\" \
+                      entityID=\"urn:nobody\"/>";
+        fs::write(dir.path().join("sp.xml"), nobody).unwrap();
+        let mut child = Command::new("php")
+            .args(["-S", "127.0.0.1:0", "-t", SIMPLESAMLPHP])
+            .env("SIMPLESAMLPHP_CONFIG_DIR", dir.path())
+            .env("ENCRYPTED", if is_encrypted { "yes" } else { "no" })
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut told = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        assert_ne!(told.read_line(&mut line).unwrap(), 0, "it did not start");
+        let (_, rest) = line.split_once("http://").expect(&line);
+        let address = rest.split_once(')').unwrap().0.parse().unwrap();
+        // It says something of each request, and waits until it is read.
+        std::thread::spawn(move || io::copy(&mut told, &mut io::sink()));
+        Self {
+            child,
+            address,
+            dir,
+        }
+    }
+
+    pub fn metadata_url(&self) -> String {
+        format!("http://{}/saml2/idp/metadata.php", self.address)
+    }
+
+    /// It knows this service provider from now on.
+    pub fn knows(&self, metadata: &str) {
+        fs::write(self.dir.path().join("sp.xml"), metadata).unwrap();
+    }
+
+    /// A browser of somebody who goes there.
+    pub fn visitor(&self) -> Visitor<'_> {
+        Visitor {
+            at: self,
+            cookies: BTreeMap::new(),
+        }
+    }
+}
+
+impl Drop for SimpleSamlPhp {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Somebody at SimpleSAMLphp.
+pub struct Visitor<'s> {
+    at: &'s SimpleSamlPhp,
+    cookies: BTreeMap<String, String>,
+}
+
+impl Visitor<'_> {
+    /// Goes where they are sent, signs in if they are asked to, and hands out the response that
+    /// they are to bring back.
+    pub fn signs_in(&mut self, url: &str) -> String {
+        let mut page = self.goes(url);
+        if page.body.contains("name=\"password\"") {
+            let state = hidden(&page.body, "AuthState");
+            let form = format!(
+                "username=ann&password=secret&AuthState={}",
+                utf8_percent_encode(&state, NON_ALPHANUMERIC)
+            );
+            let path = "/module.php/core/loginuserpass.php?";
+            page = self.send(&format!("POST {path}"), &form);
+            while let [to] = page.header("location")[..] {
+                page = self.goes(to);
+            }
+        }
+        let encoded = hidden(&page.body, "SAMLResponse");
+        String::from_utf8(BASE64.decode(encoded).unwrap()).unwrap()
+    }
+
+    /// Goes somewhere, and on for as long as it leads on there.
+    pub fn goes(&mut self, url: &str) -> Answer {
+        let own = format!("http://{}", self.at.address);
+        let mut to = url.to_owned();
+        for _ in 0..8 {
+            let path = to.strip_prefix(&own).unwrap_or(&to).to_owned();
+            let answer = self.send(&format!("GET {path}"), "");
+            match answer.header("location").first() {
+                Some(next) if next.starts_with(&own) => to = (*next).to_owned(),
+                _ => return answer,
+            }
+        }
+        panic!("it goes in circles at {to}")
+    }
+
+    fn send(&mut self, line: &str, body: &str) -> Answer {
+        let cookies = self.cookies.iter();
+        let cookies: Vec<_> = cookies.map(|(name, value)| format!("{name}={value}")).collect();
+        let mut connection = Connection::open(self.at.address);
+        connection.send(format!(
+            "{line} HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nConnection: close\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            self.at.address,
+            cookies.join("; "),
+            body.len()
+        ));
+        let answer = connection.answer().unwrap();
+        for set in answer.header("set-cookie") {
+            let (name, value) = set.split(';').next().unwrap().split_once('=').unwrap();
+            self.cookies.insert(name.to_owned(), value.to_owned());
+        }
+        answer
+    }
+}
+
+/// What a hidden field of a page holds.
+fn hidden(page: &str, name: &str) -> String {
+    let (_, rest) = page
+        .split_once(&format!("name=\"{name}\" value=\""))
+        .unwrap_or_else(|| panic!("no {name} in {page}"));
+    let value = rest.split_once('"').unwrap().0;
+    value.replace("&amp;", "&").replace("&quot;", "\"")
 }
