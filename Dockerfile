@@ -16,7 +16,7 @@
 
 FROM rust:1.95-bookworm AS build
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends cmake libssl-dev pkg-config \
+    && apt-get install -y --no-install-recommends cmake libclang-dev libssl-dev libxml2-dev libxmlsec1-dev pkg-config \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
@@ -28,7 +28,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 
 FROM debian:bookworm-slim
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates libssl3 \
+    && apt-get install -y --no-install-recommends ca-certificates libssl3 libxml2 libxmlsec1-openssl \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --gid 10001 portcullis \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/portcullis --shell /usr/sbin/nologin portcullis \

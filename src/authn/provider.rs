@@ -135,11 +135,7 @@ impl SignInProvider {
     /// # Errors
     ///
     /// `Unavailable`.
-    pub async fn send(
-        &self,
-        state: &str,
-        anew: bool,
-    ) -> Result<(Onward, Errand), ProviderError> {
+    pub async fn send(&self, state: &str, anew: bool) -> Result<(Onward, Errand), ProviderError> {
         let (to, errand) = match self {
             Self::Oidc(oidc) => oidc.send(state, anew).await?,
             Self::GitHub(github) => github.send(state)?,

@@ -66,7 +66,9 @@ pub(super) fn read(
         ..name_id(subject, expected.sp, mapping.subject.is_none())?
     };
     let known_as = match &mapping.subject {
-        Some(by) => attributes(by).next().ok_or("it does not say who it is about")?,
+        Some(by) => attributes(by)
+            .next()
+            .ok_or("it does not say who it is about")?,
         None => session.name.clone(),
     };
     if known_as.is_empty() || known_as.len() > LONGEST_SUBJECT {
@@ -181,7 +183,10 @@ fn is_meant(assertion: Node<'_, '_>, expected: Expected<'_>) -> Result<(), Refus
     }
     let mut audiences = 0;
     for condition in conditions.children().filter(Node::is_element) {
-        match (condition.tag_name().namespace(), condition.tag_name().name()) {
+        match (
+            condition.tag_name().namespace(),
+            condition.tag_name().name(),
+        ) {
             (Some(ASSERTION), "AudienceRestriction") => {
                 let mut all = children(condition, ASSERTION, "Audience");
                 if !all.any(|node| text_of(node).as_deref() == Some(expected.sp)) {
@@ -240,6 +245,9 @@ fn values(assertion: Node<'_, '_>, name: &str) -> Vec<String> {
 
 pub(super) fn time(node: Node<'_, '_>, name: &str) -> Result<Option<DateTime<Utc>>, Refused> {
     let said = node.attribute(name);
-    let read = |said: &str| said.parse().map_err(|_| Refused(format!("`{name}` is no time")));
+    let read = |said: &str| {
+        said.parse()
+            .map_err(|_| Refused(format!("`{name}` is no time")))
+    };
     said.map(read).transpose()
 }

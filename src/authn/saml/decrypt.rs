@@ -63,8 +63,7 @@ fn unpadded(cipher: Cipher, secret: &[u8], iv: &[u8], text: &[u8]) -> Option<Vec
     if text.is_empty() || !text.len().is_multiple_of(block) {
         return None;
     }
-    let mut crypter =
-        Crypter::new(cipher, Mode::Decrypt, secret, Some(iv)).ok()?;
+    let mut crypter = Crypter::new(cipher, Mode::Decrypt, secret, Some(iv)).ok()?;
     crypter.pad(false);
     let mut plain = vec![0; text.len() + block];
     let mut length = crypter.update(text, &mut plain).ok()?;

@@ -70,7 +70,11 @@ impl Source {
             match self.read(from, pinned).await {
                 Ok(description) => known.read = Some((Arc::new(description), now)),
                 Err(why) => {
-                    tracing::warn!(provider = self.entity_id, why, "its metadata cannot be read");
+                    tracing::warn!(
+                        provider = self.entity_id,
+                        why,
+                        "its metadata cannot be read"
+                    );
                 }
             }
         }
@@ -108,7 +112,10 @@ impl Source {
 
     async fn fetched(&self, url: &Url) -> Result<Vec<u8>, String> {
         let request = http::Request::get(url.as_str())
-            .header(http::header::ACCEPT, "application/samlmetadata+xml, application/xml")
+            .header(
+                http::header::ACCEPT,
+                "application/samlmetadata+xml, application/xml",
+            )
             .body(Vec::new())
             .map_err(|error| error.to_string())?;
         let sent = self.fetch.send(request).await;

@@ -20,8 +20,8 @@ use super::{
     root, signature,
 };
 use crate::authn::provider::{ProviderError, SessionThere};
-use crate::config::saml::{Certificate, Description};
 use crate::config::saml::xml::{self, children, only, text_of};
+use crate::config::saml::{Certificate, Description};
 
 /// What a provider asks for, and has signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,7 +161,11 @@ const STYLES: [&AsciiSet; 2] = [
         .remove(b'.')
         .remove(b'_')
         .remove(b'~'),
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'*'),
+    &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'*'),
 ];
 
 impl Signed {
@@ -209,9 +213,12 @@ impl Signed {
             [false, true].map(|small| {
                 let encoded = |text: &str| {
                     let pieces = utf8_percent_encode(text, style);
-                    let sized = |piece: &str| match piece.starts_with('%') && small {
-                        true => piece.to_ascii_lowercase(),
-                        false => piece.to_owned(),
+                    let sized = |piece: &str| {
+                        if small && piece.starts_with('%') {
+                            piece.to_ascii_lowercase()
+                        } else {
+                            piece.to_owned()
+                        }
                     };
                     pieces.map(sized).collect::<String>()
                 };

@@ -262,12 +262,7 @@ impl SamlSignIn {
         })
     }
 
-    fn told(
-        &self,
-        text: &str,
-        expected: Expected<'_>,
-        by: &Description,
-    ) -> Result<Told, Refused> {
+    fn told(&self, text: &str, expected: Expected<'_>, by: &Description) -> Result<Told, Refused> {
         let document = xml::message(text)?;
         let response = root(&document, "Response")?;
         envelope(response, expected)?;
@@ -294,7 +289,9 @@ impl SamlSignIn {
         by: &Description,
     ) -> Result<Told, Refused> {
         let key = self.settings.sp_key.as_ref().filter(|key| key.can_decrypt);
-        let key = key.ok_or("it is encrypted, and there is no `sp_key`")?.private();
+        let key = key
+            .ok_or("it is encrypted, and there is no `sp_key`")?
+            .private();
         let is_signed = signature::of(document.root_element()).is_some();
         let plain = if is_signed {
             // What is decrypted is what was signed.
@@ -308,7 +305,10 @@ impl SamlSignIn {
         };
         let plain = xml::text(&plain, LONGEST)?;
         let document = xml::message(plain)?;
-        if !document.root_element().has_tag_name((ASSERTION, "Assertion")) {
+        if !document
+            .root_element()
+            .has_tag_name((ASSERTION, "Assertion"))
+        {
             return Err("something else is encrypted than an assertion".into());
         }
         let verified = signature::verified(plain, &document, &by.certificates)?;
@@ -354,10 +354,7 @@ fn decoded(encoded: &str) -> Result<String, Refused> {
     Ok(xml::text(&bytes, LONGEST)?.to_owned())
 }
 
-fn root<'a, 'i>(
-    document: &'a Document<'i>,
-    name: &'static str,
-) -> Result<Node<'a, 'i>, Refused> {
+fn root<'a, 'i>(document: &'a Document<'i>, name: &'static str) -> Result<Node<'a, 'i>, Refused> {
     let root = document.root_element();
     if root.has_tag_name((PROTOCOL, name)) {
         return Ok(root);
@@ -377,7 +374,10 @@ fn envelope(response: Node<'_, '_>, expected: Expected<'_>) -> Result<(), Refuse
         None if !is_signed => {}
         _ => return Err("it is sent elsewhere".into()),
     }
-    if xml::children(response, ASSERTION, "Issuer").next().is_some() {
+    if xml::children(response, ASSERTION, "Issuer")
+        .next()
+        .is_some()
+    {
         is_by(response, expected.idp)?;
     }
     let status = xml::only(response, PROTOCOL, "Status").ok_or("it has no status")?;
@@ -385,9 +385,14 @@ fn envelope(response: Node<'_, '_>, expected: Expected<'_>) -> Result<(), Refuse
     if code.attribute("Value") == Some(SUCCESS) {
         return Ok(());
     }
-    let codes = status.descendants().filter_map(|node| node.attribute("Value"));
+    let codes = status
+        .descendants()
+        .filter_map(|node| node.attribute("Value"));
     let codes: Vec<_> = codes.collect();
-    Err(Refused(format!("the provider has said no: {}", codes.join(" "))))
+    Err(Refused(format!(
+        "the provider has said no: {}",
+        codes.join(" ")
+    )))
 }
 
 /// The one assertion in a response, and whether it is encrypted.

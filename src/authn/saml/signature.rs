@@ -85,12 +85,19 @@ fn over(signature: Node<'_, '_>, element: Node<'_, '_>) -> Result<(), Refused> {
         return Err("a signature holds more than a signature".into());
     }
     let info = only(signature, SIGNATURE, "SignedInfo").ok_or("a signature is over nothing")?;
-    if !has_only(info, &["CanonicalizationMethod", "SignatureMethod", "Reference"]) {
+    if !has_only(
+        info,
+        &["CanonicalizationMethod", "SignatureMethod", "Reference"],
+    ) {
         return Err("a signature is over unknown things".into());
     }
     let reference = only(info, SIGNATURE, "Reference").ok_or("a signature is over many things")?;
     let own = element.attribute("ID").ok_or("what is signed has no ID")?;
-    if reference.attribute("URI").and_then(|uri| uri.strip_prefix('#')) != Some(own) {
+    if reference
+        .attribute("URI")
+        .and_then(|uri| uri.strip_prefix('#'))
+        != Some(own)
+    {
         return Err("a signature is over another element than the one around it".into());
     }
     is_made_by(info, "CanonicalizationMethod", &[CANONICAL])?;

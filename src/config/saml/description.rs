@@ -55,7 +55,9 @@ impl Endpoint {
     ///
     /// What is wrong.
     pub(super) fn address(text: &str) -> Result<Url, String> {
-        let url: Url = text.parse().map_err(|error| format!("is no URL: {error}"))?;
+        let url: Url = text
+            .parse()
+            .map_err(|error| format!("is no URL: {error}"))?;
         let here = url.host_str().is_some_and(is_here);
         let fits = (url.scheme() == "https" || (url.scheme() == "http" && here))
             && url.username().is_empty()
@@ -151,10 +153,7 @@ fn valid_until(of: Node<'_, '_>) -> Option<Result<DateTime<Utc>, DescriptionErro
     Some(said.parse().map_err(|_| DescriptionError::Time))
 }
 
-fn endpoints(
-    role: Node<'_, '_>,
-    name: &'static str,
-) -> Result<Vec<Endpoint>, DescriptionError> {
+fn endpoints(role: Node<'_, '_>, name: &'static str) -> Result<Vec<Endpoint>, DescriptionError> {
     let mut found = Vec::new();
     for node in children(role, METADATA, name) {
         let said = node.attribute("Binding");

@@ -164,32 +164,36 @@ pub(super) fn read(reader: Reader<'_>, node: &Node) -> Option<Saml> {
         let problem = "`sign_requests` needs `sp_key` and `sp_certificate`";
         reader.report(fields.key_place("sign_requests"), problem);
     }
-    let encrypted = fields.get("assertions").and_then(|node| {
-        reader.choice(node, &[("signed", false), ("encrypted", true)])
-    });
+    let encrypted = fields
+        .get("assertions")
+        .and_then(|node| reader.choice(node, &[("signed", false), ("encrypted", true)]));
     let wants_encrypted = encrypted.unwrap_or_default();
     if wants_encrypted && !sp_key.as_ref().is_some_and(|key| key.can_decrypt) {
         let problem = "`assertions: encrypted` needs `sp_key` and `sp_certificate`, of RSA";
         reader.report(fields.key_place("assertions"), problem);
     }
+    let binding = fields
+        .get("binding")
+        .and_then(|node| reader.choice(node, &Binding::WORDS));
+    let name_id_format = fields
+        .get("name_id_format")
+        .and_then(|node| reader.choice(node, &NAME_ID_FORMATS));
+    let sp_entity_id = entity_id("sp_entity_id");
+    let allow_idp_initiated = flag("allow_idp_initiated").unwrap_or_default();
+    let attributes = fields
+        .get("attribute_mapping")
+        .map_or_else(Default::default, |node| attributes(reader, node));
     Some(Saml {
         idp_entity_id: idp_entity_id?,
         idp: idp?,
-        sp_entity_id: entity_id("sp_entity_id"),
+        sp_entity_id,
         sign_requests: sign_requests.unwrap_or(sp_key.is_some()),
         sp_key,
-        binding: fields
-            .get("binding")
-            .and_then(|node| reader.choice(node, &Binding::WORDS))
-            .unwrap_or(Binding::Redirect),
-        name_id_format: fields
-            .get("name_id_format")
-            .and_then(|node| reader.choice(node, &NAME_ID_FORMATS)),
-        allow_idp_initiated: flag("allow_idp_initiated").unwrap_or_default(),
+        binding: binding.unwrap_or(Binding::Redirect),
+        name_id_format,
+        allow_idp_initiated,
         wants_encrypted,
-        attributes: fields
-            .get("attribute_mapping")
-            .map_or_else(Default::default, |node| attributes(reader, node)),
+        attributes,
     })
 }
 
@@ -226,7 +230,7 @@ fn idp(
         .get("metadata_refresh")
         .map_or(Some(USUAL_REFRESH), |node| reader.duration(node, &REFRESH));
     let from = match (file, address) {
-        (None, None) => return stated(reader, fields, pinned?),
+        (None, None) => return stated(reader, fields, pinned),
         (Some(from), None) | (None, Some(from)) => from,
         (Some(_), Some(_)) => {
             let problem = "the provider is described by `idp_metadata_file` or by \
@@ -251,7 +255,7 @@ fn idp(
 fn stated(
     reader: Reader<'_>,
     fields: &Fields<'_>,
-    certificates: Vec<Certificate>,
+    certificates: Option<Vec<Certificate>>,
 ) -> Option<Idp> {
     if let Some(node) = fields.get("metadata_refresh") {
         let problem = "there is no metadata to be read anew";
@@ -264,7 +268,7 @@ fn stated(
     };
     let sso = fields.required("idp_sso_url").and_then(endpoint);
     let slo = fields.get("idp_slo_url").map(endpoint);
-    if certificates.is_empty() {
+    if certificates.as_ref().is_some_and(Vec::is_empty) {
         let problem = "`idp_certificate` or `idp_certificate_file` is missing: without one \
                        anybody could sign";
         reader.report(fields.place, problem);
@@ -273,7 +277,7 @@ fn stated(
     Some(Idp::Stated(Description {
         sso: vec![sso?],
         slo: slo.into_iter().collect::<Option<_>>()?,
-        certificates,
+        certificates: certificates?,
         valid_until: None,
     }))
 }

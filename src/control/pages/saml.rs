@@ -94,7 +94,9 @@ pub(super) async fn slo(
     let query = query.unwrap_or_default();
     let named = |name: &str| {
         let mut pairs = form_urlencoded::parse(query.as_bytes());
-        pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+        pairs
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
     };
     if named("SAMLRequest").is_none() {
         return answered(&visitor, named("SAMLResponse").is_some());
@@ -164,10 +166,20 @@ async fn end(visitor: &Visitor, provider: &str, asked: LogoutMessage<'_>) -> Res
 fn refused(visitor: &Visitor, refusal: &Refusal) -> Response {
     let wrong = "What the other service has sent is not taken. Try again, or ask whoever runs this \
                  site.";
-    show(visitor, "", &ReturnPath::default(), Some(&told(refusal, wrong)))
+    show(
+        visitor,
+        "",
+        &ReturnPath::default(),
+        Some(&told(refusal, wrong)),
+    )
 }
 
 fn unreadable(visitor: &Visitor) -> Response {
     let text = "There is no SAML message in it.";
-    message(visitor, StatusCode::BAD_REQUEST, "This cannot be read", text)
+    message(
+        visitor,
+        StatusCode::BAD_REQUEST,
+        "This cannot be read",
+        text,
+    )
 }

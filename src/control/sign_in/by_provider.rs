@@ -12,9 +12,7 @@ use uuid::Uuid;
 
 use super::passkeys::ceremony;
 use super::{Begun, Refusal, SEE_OTHER, SignIns};
-use crate::authn::{
-    Asserted, Errand, Fetch, Onward, ProviderError, Returned, SignInProvider,
-};
+use crate::authn::{Asserted, Errand, Fetch, Onward, ProviderError, Returned, SignInProvider};
 use crate::clock::Clock;
 use crate::config::{self, Provider};
 use crate::domain::{

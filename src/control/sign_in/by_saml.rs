@@ -247,7 +247,10 @@ impl SignIns {
     ) -> Result<(), StoreError> {
         let name = &known.settings.name;
         let now = self.clock.now();
-        let theirs = self.db.sessions_from(name, &asked.name, &asked.indexes).await?;
+        let theirs = self
+            .db
+            .sessions_from(name, &asked.name, &asked.indexes)
+            .await?;
         for (of, session) in theirs {
             let mut request = request.clone();
             request.actor = Actor {

@@ -92,3 +92,31 @@ routes: [ { route: GET /a, upstream: m, authenticated: true, event: thing.read }
     );
     insta::assert_snapshot!(shown);
 }
+
+#[test]
+fn saml() {
+    let head = "version: 1
+upstreams: { m: { url: 'http://h' } }
+routes: [ { route: GET /a, upstream: m, authenticated: true, event: thing.read } ]
+";
+    let shown = with_head(
+        head,
+        &[
+            (
+                "no SAML",
+                "sign_in: { public_url: 'https://m.example', providers: [ { name: a, tenant: b, saml: {} }, { name: c, \
+                 tenant: b, saml: { idp_entity_id: 'a b', idp_sso_url: 'http://idp.example', idp_certificate: x, \
+                 sign_requests: true, binding: artifact, name_id_format: transient, metadata_refresh: 1m, assertions: \
+                 encrypted, attribute_mapping: { mail: x } } } ] }",
+            ),
+            (
+                "no SAML metadata",
+                "sign_in: { public_url: 'https://m.example', providers: [ { name: a, tenant: b, saml: { idp_entity_id: \
+                 'https://c', idp_metadata_file: /nowhere, idp_metadata_url: 'ftp://x', idp_slo_url: 'https://c', \
+                 sp_key: x } }, { name: d, tenant: b, saml: { idp_entity_id: 'https://c', idp_metadata_file: \
+                 /etc/passwd } } ] }",
+            ),
+        ],
+    );
+    insta::assert_snapshot!(shown);
+}

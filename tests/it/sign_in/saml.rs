@@ -139,15 +139,33 @@ async fn people_sign_in_at_a_saml_provider() {
     assert!(form.body.contains("Corp"), "{}", form.body);
     let sent = browser.go("/.portcullis/sign-in/with/corp?return=/things");
     let to = sent.header("location")[0].to_owned();
-    assert!(to.starts_with("https://idp.example.com/sso?tenant=1&SAMLRequest="), "{to}");
+    assert!(
+        to.starts_with("https://idp.example.com/sso?tenant=1&SAMLRequest="),
+        "{to}"
+    );
     let request = request_of(&to);
-    assert_eq!(value_of(&request, "Destination"), "https://idp.example.com/sso?tenant=1");
-    assert_eq!(value_of(&request, "AssertionConsumerServiceURL"), format!("{SITE}/acs"));
-    assert!(request.contains(&format!("<saml:Issuer>{SITE}/metadata</saml:Issuer>")), "{request}");
+    assert_eq!(
+        value_of(&request, "Destination"),
+        "https://idp.example.com/sso?tenant=1"
+    );
+    assert_eq!(
+        value_of(&request, "AssertionConsumerServiceURL"),
+        format!("{SITE}/acs")
+    );
+    assert!(
+        request.contains(&format!("<saml:Issuer>{SITE}/metadata</saml:Issuer>")),
+        "{request}"
+    );
     let says = Says::of_ann(SITE, &value_of(&request, "ID"));
     let came = corp.bring(&mut browser, &signed(&says, &corp.idp.key));
-    assert_eq!((came.status, came.header("location")), (303, vec!["/things"]), "{came:?}");
-    until("the new role", || browser.send("GET /things", "", "").status == 200);
+    assert_eq!(
+        (came.status, came.header("location")),
+        (303, vec!["/things"]),
+        "{came:?}"
+    );
+    until("the new role", || {
+        browser.send("GET /things", "", "").status == 200
+    });
     let received = corp.bench.upstream.received();
     let received = received.last().unwrap();
     assert_eq!(received.header("x-forwarded-user"), ["ann@acme.example"]);
@@ -155,7 +173,10 @@ async fn people_sign_in_at_a_saml_provider() {
     let event = corp.bench.event("session.created").await;
     assert_eq!(event["details"]["subject"], "u-1");
     assert_eq!(event["details"]["account"], "provisioned");
-    assert_eq!(event["details"]["roles"]["given"], serde_json::json!(["editor@fraud"]));
+    assert_eq!(
+        event["details"]["roles"]["given"],
+        serde_json::json!(["editor@fraud"])
+    );
     // Again, both signed, with a signature that stands last, and without the group.
     let (mut again, came) = corp.sign_in(
         |says| {
@@ -163,15 +184,19 @@ async fn people_sign_in_at_a_saml_provider() {
             let (start, rest) = made.split_once("<ds:Signature").unwrap();
             let (signature, rest) = rest.split_once("</ds:Signature>").unwrap();
             let body = rest.strip_suffix("</saml:Assertion>").unwrap();
-            let moved = format!(
-                "{start}{body}<ds:Signature{signature}</ds:Signature></saml:Assertion>"
-            );
-            sign(&says.around(&moved, Some(&Signing::default())), &corp.idp.key)
+            let moved =
+                format!("{start}{body}<ds:Signature{signature}</ds:Signature></saml:Assertion>");
+            sign(
+                &says.around(&moved, Some(&Signing::default())),
+                &corp.idp.key,
+            )
         },
         |says| says.assertion.attributes = attribute("email", &["ann@acme.example"]),
     );
     assert_eq!(came.status, 303, "{came:?}");
-    until("the role is gone", || again.send("GET /things", "", "").status != 200);
+    until("the role is gone", || {
+        again.send("GET /things", "", "").status != 200
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -245,7 +270,9 @@ async fn encrypted_assertions_are_read_by_whom_they_are_for() {
         ("CBC, not signed around", &|says| {
             says.around(&Encryption::CBC.of(&signed_assertion(says, key), to), None)
         }),
-        ("not signed inside", &|says| says.around(&Encryption::GCM.of(&bare(says), to), None)),
+        ("not signed inside", &|says| {
+            says.around(&Encryption::GCM.of(&bare(says), to), None)
+        }),
         ("signed around only", &|says| {
             let inner = Encryption::GCM.of(&bare(says), to);
             sign(&says.around(&inner, Some(&Signing::default())), key)
@@ -276,7 +303,12 @@ async fn encrypted_assertions_are_read_by_whom_they_are_for() {
     ];
     for (what, make) in refused {
         let (_, id) = corp.away();
-        let answer = corp.post("corp/acs", "SAMLResponse", &make(&Says::of_ann(SITE, &id)), "");
+        let answer = corp.post(
+            "corp/acs",
+            "SAMLResponse",
+            &make(&Says::of_ann(SITE, &id)),
+            "",
+        );
         assert_eq!(answer.status, 401, "{what}: {answer:?}");
     }
 }
@@ -285,7 +317,10 @@ async fn encrypted_assertions_are_read_by_whom_they_are_for() {
 async fn nobody_comes_unasked_unless_they_may() {
     let corp = Corp::start().await;
     let unasked = || signed(&Says::of_ann(SITE, ""), &corp.idp.key);
-    assert_eq!(corp.post("corp/acs", "SAMLResponse", &unasked(), "").status, 401);
+    assert_eq!(
+        corp.post("corp/acs", "SAMLResponse", &unasked(), "").status,
+        401
+    );
 
     let corp = Corp::with("", "allow_idp_initiated: true").await;
     let unasked = || signed(&Says::of_ann(SITE, ""), &corp.idp.key);
@@ -306,7 +341,10 @@ async fn nobody_comes_unasked_unless_they_may() {
         browser.others.insert(name.to_owned(), value.to_owned());
         let came = go_on(&mut browser, &brought);
         assert_eq!(came.header("location"), [to], "{relay}");
-        assert_eq!(corp.post("corp/acs", "SAMLResponse", &xml, relay).status, 401);
+        assert_eq!(
+            corp.post("corp/acs", "SAMLResponse", &xml, relay).status,
+            401
+        );
     }
     // Neither does one that says to answer something.
     let xml = signed(&Says::of_ann(SITE, "_0123"), &corp.idp.key);
@@ -342,7 +380,10 @@ async fn a_provider_is_told_who_asks() {
     let mut browser = corp.bench.browser();
     let told = browser.go("/.portcullis/saml/corp/metadata");
     assert_eq!(told.status, 200);
-    assert_eq!(told.header("content-type"), ["application/samlmetadata+xml"]);
+    assert_eq!(
+        told.header("content-type"),
+        ["application/samlmetadata+xml"]
+    );
     let certificate = BASE64.encode(own.certificate.to_der().unwrap());
     for part in [
         &format!("entityID=\"{SITE}/metadata\""),
@@ -359,33 +400,66 @@ async fn a_provider_is_told_who_asks() {
     // A form that its button sends, or the one script.
     let page = browser.go("/.portcullis/sign-in/with/corp");
     assert_eq!(page.status, 200);
-    assert!(page.body.contains("action=\"https://idp.example.com/sso?tenant=1\""), "{page:?}");
-    let (_, rest) = page.body.split_once("name=\"SAMLRequest\" value=\"").unwrap();
+    assert!(
+        page.body
+            .contains("action=\"https://idp.example.com/sso?tenant=1\""),
+        "{page:?}"
+    );
+    assert_eq!(
+        page.header("content-security-policy"),
+        [
+            "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors \
+          'none'; script-src 'self'"
+        ]
+    );
+    let (_, rest) = page
+        .body
+        .split_once("name=\"SAMLRequest\" value=\"")
+        .unwrap();
     let xml = BASE64.decode(rest.split_once('"').unwrap().0).unwrap();
     let xml = String::from_utf8(xml).unwrap();
     assert!(xml.contains("<ds:SignatureValue>"), "{xml}");
     assert!(xml.contains("nameid-format:persistent"), "{xml}");
     let id = value_of(&xml, "ID");
-    assert_eq!(corp.bring(&mut browser, &signed(&Says::of_ann(SITE, &id), &corp.idp.key)).status, 303);
+    assert_eq!(
+        corp.bring(
+            &mut browser,
+            &signed(&Says::of_ann(SITE, &id), &corp.idp.key)
+        )
+        .status,
+        303
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_end_here_and_there() {
     let own = KeyPair::rsa(2048);
-    let keys = format!("sp_certificate: \"{}\"\n        sp_key: \"{}\"", own.pem(), own.key_pem());
+    let keys = format!(
+        "sp_certificate: \"{}\"\n        sp_key: \"{}\"",
+        own.pem(),
+        own.key_pem()
+    );
     let corp = Corp::with("", &keys).await;
     let (mut first, mut second) = (corp.ann(), corp.ann());
-    until("the new role", || first.send("GET /things", "", "").status == 200);
+    until("the new role", || {
+        first.send("GET /things", "", "").status == 200
+    });
     // From here.
     let account = first.go("/.portcullis/account");
     let token = crate::support::browser::token_of(&account);
     let out = first.submit("/.portcullis/sign-out", &format!("csrf_token={token}"));
     let refresh = out.header("refresh")[0].to_owned();
     let to = refresh.strip_prefix("0; url=").unwrap();
-    assert!(to.starts_with("https://idp.example.com/slo?SAMLRequest="), "{to}");
+    assert!(
+        to.starts_with("https://idp.example.com/slo?SAMLRequest="),
+        "{to}"
+    );
     assert!(to.contains("&Signature="), "{to}");
     let request = request_of(to);
-    assert!(request.contains("<samlp:SessionIndex>s-1</samlp:SessionIndex>"), "{request}");
+    assert!(
+        request.contains("<samlp:SessionIndex>s-1</samlp:SessionIndex>"),
+        "{request}"
+    );
     assert!(request.contains(">u-1</saml:NameID>"), "{request}");
     assert_eq!(first.cookie, None);
     let back = first.go("/.portcullis/saml/corp/slo?SAMLResponse=eA%3D%3D");
@@ -397,23 +471,47 @@ async fn sessions_end_here_and_there() {
         ask("s-1", None),
         sign(&ask("s-1", Some(&signing)), &own.key),
         sign(&ask("s-1", Some(&signing)), &corp.idp.key).replace(">u-1<", ">u-2<"),
-        sign(&ask("s-1", Some(&signing)).replace("/corp/slo", "/other/slo"), &corp.idp.key),
-        sign(&ask("s-1", Some(&signing)).replace(IDP, "https://other.example.com"), &corp.idp.key),
-        sign(&ask("s-1", Some(&signing)).replace(&at(0)[..10], "2020-01-01"), &corp.idp.key),
+        sign(
+            &ask("s-1", Some(&signing)).replace("/corp/slo", "/other/slo"),
+            &corp.idp.key,
+        ),
+        sign(
+            &ask("s-1", Some(&signing)).replace(IDP, "https://other.example.com"),
+            &corp.idp.key,
+        ),
+        sign(
+            &ask("s-1", Some(&signing)).replace(&at(0)[..10], "2020-01-01"),
+            &corp.idp.key,
+        ),
     ];
     for xml in refused {
-        assert_eq!(corp.post("corp/slo", "SAMLRequest", &xml, "").status, 401, "{xml}");
+        assert_eq!(
+            corp.post("corp/slo", "SAMLRequest", &xml, "").status,
+            401,
+            "{xml}"
+        );
     }
     let other = sign(&ask("s-2", Some(&signing)), &corp.idp.key);
-    assert_eq!(corp.post("corp/slo", "SAMLRequest", &other, "r").status, 303);
+    assert_eq!(
+        corp.post("corp/slo", "SAMLRequest", &other, "r").status,
+        303
+    );
     assert_eq!(second.send("GET /things", "", "").status, 200);
     let xml = sign(&ask("s-1", Some(&signing)), &corp.idp.key);
     let ended = corp.post("corp/slo", "SAMLRequest", &xml, "r");
     let to = ended.header("location")[0];
-    assert!(to.starts_with("https://idp.example.com/slo?SAMLResponse="), "{to}");
+    assert!(
+        to.starts_with("https://idp.example.com/slo?SAMLResponse="),
+        "{to}"
+    );
     assert!(to.contains("&RelayState=r&"), "{to}");
-    assert_eq!(value_of(&request_of(to), "InResponseTo"), value_of(&xml, "ID"));
-    until("the session has ended", || second.send("GET /things", "", "").status == 401);
+    assert_eq!(
+        value_of(&request_of(to), "InResponseTo"),
+        value_of(&xml, "ID")
+    );
+    until("the session has ended", || {
+        second.send("GET /things", "", "").status == 401
+    });
     assert_eq!(corp.post("corp/slo", "SAMLRequest", &xml, "r").status, 401);
     // By an address; what is signed by somebody else, or not as it is sent, ends nothing.
     let mut third = corp.ann();
@@ -434,7 +532,9 @@ async fn sessions_end_here_and_there() {
     let query = signed_query_as(&ask("s-1", None), &corp.idp.key, str::to_ascii_lowercase);
     let path = format!("/.portcullis/saml/corp/slo?{query}");
     assert_eq!(corp.bench.browser().go(&path).status, 303);
-    until("the session has ended", || third.send("GET /things", "", "").status == 401);
+    until("the session has ended", || {
+        third.send("GET /things", "", "").status == 401
+    });
     let event = corp.bench.event("session.revoked").await;
     assert_eq!(event["actor_id"], "corp");
     assert_eq!(event["details"]["provider"], "corp");

@@ -67,20 +67,28 @@ fn wrapped(idp: &KeyPair) -> Lies<'_> {
         ("the evil one first", |good, bad| format!("{bad}{good}")),
         ("the evil one last", |good, bad| format!("{good}{bad}")),
         ("the evil one around", |good, bad| at_end(bad, good)),
-        ("the evil one around, at the start", |good, bad| after_issuer(bad, good)),
+        ("the evil one around, at the start", |good, bad| {
+            after_issuer(bad, good)
+        }),
         ("the evil one in it", |good, bad| at_end(good, bad)),
         ("the signature moved, the good one beside", |good, bad| {
             let (bare, signature) = apart(good);
             format!("{}{bare}", after_issuer(bad, &signature))
         }),
-        ("the signature moved, the good one in an object", |good, bad| {
-            let (bare, signature) = apart(good);
-            after_issuer(bad, &with_object(&signature, &bare))
-        }),
-        ("the signature moved, the good one in the evil one", |good, bad| {
-            let (bare, signature) = apart(good);
-            at_end(&after_issuer(bad, &signature), &bare)
-        }),
+        (
+            "the signature moved, the good one in an object",
+            |good, bad| {
+                let (bare, signature) = apart(good);
+                after_issuer(bad, &with_object(&signature, &bare))
+            },
+        ),
+        (
+            "the signature moved, the good one in the evil one",
+            |good, bad| {
+                let (bare, signature) = apart(good);
+                at_end(&after_issuer(bad, &signature), &bare)
+            },
+        ),
         ("the signature moved, and nothing else left", |good, bad| {
             after_issuer(bad, &apart(good).1)
         }),
@@ -91,7 +99,9 @@ fn wrapped(idp: &KeyPair) -> Lies<'_> {
             format!("{bad}<samlp:Extensions>{good}</samlp:Extensions>")
         }),
         ("in a detail of the status", |good, bad| {
-            format!("<samlp:Status><samlp:StatusDetail>{good}</samlp:StatusDetail></samlp:Status>{bad}")
+            format!(
+                "<samlp:Status><samlp:StatusDetail>{good}</samlp:StatusDetail></samlp:Status>{bad}"
+            )
         }),
         ("in advice", |good, bad| {
             at_end(bad, &format!("<saml:Advice>{good}</saml:Advice>"))
@@ -125,7 +135,10 @@ fn wrapped(idp: &KeyPair) -> Lies<'_> {
             let inner = inner.strip_suffix("</samlp:Response>").unwrap();
             good.replace(inner, &way(inner, &evil(says).xml(None)))
         };
-        lies.push((format!("wrapped: {name}, signed around"), Box::new(signed_around)));
+        lies.push((
+            format!("wrapped: {name}, signed around"),
+            Box::new(signed_around),
+        ));
     }
     lies.push((
         "wrapped: a response in a response".to_owned(),
@@ -134,7 +147,10 @@ fn wrapped(idp: &KeyPair) -> Lies<'_> {
             outer.id = "_outer".to_owned();
             let good = signed_twice(says, key);
             outer.around(
-                &format!("<samlp:Extensions>{good}</samlp:Extensions>{}", evil(says).xml(None)),
+                &format!(
+                    "<samlp:Extensions>{good}</samlp:Extensions>{}",
+                    evil(says).xml(None)
+                ),
                 None,
             )
         }),
@@ -161,15 +177,30 @@ fn altered(idp: &KeyPair) -> Lies<'_> {
         ("name by an entity", ">u-1<", ">&#97;dmin<"),
         ("address", "ann@acme", "root@acme"),
         ("group", ">staff<", ">admins<"),
-        ("format", "nameid-format:persistent", "nameid-format:emailAddress"),
+        (
+            "format",
+            "nameid-format:persistent",
+            "nameid-format:emailAddress",
+        ),
         ("index", "s-1", "s-9"),
-        ("an attribute more", "</saml:AttributeStatement>",
-            "<saml:Attribute Name=\"groups\"><saml:AttributeValue>admins</saml:AttributeValue></saml:Attribute></saml:AttributeStatement>"),
-        ("an attribute less", "<saml:Attribute Name=\"email\">", "<saml:Attribute Name=\"mail\">"),
+        (
+            "an attribute more",
+            "</saml:AttributeStatement>",
+            "<saml:Attribute Name=\"groups\"><saml:AttributeValue>admins</saml:AttributeValue></saml:Attribute></saml:AttributeStatement>",
+        ),
+        (
+            "an attribute less",
+            "<saml:Attribute Name=\"email\">",
+            "<saml:Attribute Name=\"mail\">",
+        ),
         ("a comment in the name", ">u-1<", ">u-1<!-- -->0<"),
         ("an instruction in the name", ">u-1<", "><?x y?>u-1<"),
         ("character data", ">u-1<", "><![CDATA[admin]]><"),
-        ("a prefix of another namespace", "xmlns:saml=\"urn:oasis:names:tc:SAML:2.0:assertion\" ID=\"_a", "xmlns:saml=\"urn:evil\" ID=\"_a"),
+        (
+            "a prefix of another namespace",
+            "xmlns:saml=\"urn:oasis:names:tc:SAML:2.0:assertion\" ID=\"_a",
+            "xmlns:saml=\"urn:evil\" ID=\"_a",
+        ),
     ];
     let mut lies: Lies<'_> = Vec::new();
     for (name, from, to) in changes {
@@ -183,9 +214,17 @@ fn altered(idp: &KeyPair) -> Lies<'_> {
         lies.push((format!("altered: {name}, signed twice"), Box::new(twice)));
     }
     let of_response: [(&str, &str, &str); 3] = [
-        ("the address", "saml/corp/acs\" InResponseTo", "saml/evil/acs\" InResponseTo"),
+        (
+            "the address",
+            "saml/corp/acs\" InResponseTo",
+            "saml/evil/acs\" InResponseTo",
+        ),
         ("the status", "status:Success", "status:Responder"),
-        ("the issuer", "<saml:Issuer>https://idp", "<saml:Issuer>https://evil"),
+        (
+            "the issuer",
+            "<saml:Issuer>https://idp",
+            "<saml:Issuer>https://evil",
+        ),
     ];
     for (name, from, to) in of_response {
         let twice = move |says: &Says| {
@@ -205,7 +244,9 @@ fn not_for_us(idp: &KeyPair) -> Lies<'_> {
     let acs = "http://localhost:1/.portcullis/saml/corp/acs";
     assert_eq!(acs, format!("{SITE}/acs"));
     let says: Vec<(&str, Say)> = vec![
-        ("another audience", |it| it.assertion.conditions = conditions("https://other.example/sp")),
+        ("another audience", |it| {
+            it.assertion.conditions = conditions("https://other.example/sp")
+        }),
         ("no audience", |it| {
             it.assertion.conditions =
                 "<saml:Conditions NotBefore=\"2020-01-01T00:00:00Z\"/>".to_owned();
@@ -215,7 +256,9 @@ fn not_for_us(idp: &KeyPair) -> Lies<'_> {
             it.assertion.conditions = it.assertion.conditions.replace("</saml:Conditions>", more);
         }),
         ("no conditions", |it| it.assertion.conditions.clear()),
-        ("two conditions", |it| it.assertion.conditions = it.assertion.conditions.repeat(2)),
+        ("two conditions", |it| {
+            it.assertion.conditions = it.assertion.conditions.repeat(2)
+        }),
         ("an unknown condition", |it| {
             let more = "<saml:Condition xmlns:x=\"urn:x\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"x:only\"/></saml:Conditions>";
             it.assertion.conditions = it.assertion.conditions.replace("</saml:Conditions>", more);
@@ -229,10 +272,14 @@ fn not_for_us(idp: &KeyPair) -> Lies<'_> {
             it.assertion.conditions = it.assertion.conditions.replace(&now, &then);
         }),
         ("a time that is none", |it| {
-            it.assertion.conditions = it.assertion.conditions.replace("NotBefore=\"2", "NotBefore=\"x2");
+            it.assertion.conditions = it
+                .assertion
+                .conditions
+                .replace("NotBefore=\"2", "NotBefore=\"x2");
         }),
         ("another recipient", |it| {
-            it.assertion.confirmation = confirmation("https://other.example/acs", &it.in_response_to);
+            it.assertion.confirmation =
+                confirmation("https://other.example/acs", &it.in_response_to);
         }),
         ("no recipient", |it| {
             it.assertion.confirmation = it.assertion.confirmation.replace("Recipient=", "Other=");
@@ -243,7 +290,10 @@ fn not_for_us(idp: &KeyPair) -> Lies<'_> {
         }),
         ("no confirmation", |it| it.assertion.confirmation.clear()),
         ("another confirmation", |it| {
-            it.assertion.confirmation = it.assertion.confirmation.replace("cm:bearer", "cm:holder-of-key");
+            it.assertion.confirmation = it
+                .assertion
+                .confirmation
+                .replace("cm:bearer", "cm:holder-of-key");
         }),
         ("confirmed for ever", |it| {
             it.assertion.confirmation = it.assertion.confirmation.replace("NotOnOrAfter", "Other");
@@ -261,29 +311,49 @@ fn not_for_us(idp: &KeyPair) -> Lies<'_> {
         ("the assertion answers nothing", |it| {
             it.assertion.confirmation = confirmation(&format!("{SITE}/acs"), "");
         }),
-        ("the response answers something else", |it| it.in_response_to = "_other".to_owned()),
-        ("the response answers nothing", |it| it.in_response_to.clear()),
-        ("somebody else says it", |it| it.assertion.issuer = "https://other.example".to_owned()),
+        ("the response answers something else", |it| {
+            it.in_response_to = "_other".to_owned()
+        }),
+        ("the response answers nothing", |it| {
+            it.in_response_to.clear()
+        }),
+        ("somebody else says it", |it| {
+            it.assertion.issuer = "https://other.example".to_owned()
+        }),
         ("nobody says it", |it| it.assertion.issuer.clear()),
         ("an issuer of another kind", |it| {
             it.assertion.attributes += "";
             it.assertion.issuer = format!("x</saml:Issuer><saml:Issuer>{}", it.issuer);
         }),
-        ("somebody else sends it", |it| it.issuer = "https://other.example".to_owned()),
-        ("it is sent elsewhere", |it| it.destination = "https://other.example/acs".to_owned()),
+        ("somebody else sends it", |it| {
+            it.issuer = "https://other.example".to_owned()
+        }),
+        ("it is sent elsewhere", |it| {
+            it.destination = "https://other.example/acs".to_owned()
+        }),
         ("an old assertion", |it| it.assertion.at = at(-3600)),
-        ("an assertion of tomorrow", |it| it.assertion.at = at(86_400)),
+        ("an assertion of tomorrow", |it| {
+            it.assertion.at = at(86_400)
+        }),
         ("an old response", |it| it.at = at(-3600)),
         ("a response of tomorrow", |it| it.at = at(86_400)),
-        ("an assertion of SAML 1.1", |it| it.assertion.version = "1.1"),
+        ("an assertion of SAML 1.1", |it| {
+            it.assertion.version = "1.1"
+        }),
         ("a response of SAML 1.1", |it| it.version = "1.1"),
         ("the provider says no", |it| {
             it.status = "<samlp:StatusCode Value=\"urn:oasis:names:tc:SAML:2.0:status:Responder\"><samlp:StatusCode Value=\"urn:oasis:names:tc:SAML:2.0:status:AuthnFailed\"/></samlp:StatusCode>".to_owned();
         }),
         ("no status", |it| it.status.clear()),
-        ("nobody has proved anything", |it| it.assertion.statement.clear()),
-        ("proved twice", |it| it.assertion.statement = it.assertion.statement.repeat(2)),
-        ("proved tomorrow", |it| it.assertion.statement = statement(86_400)),
+        ("nobody has proved anything", |it| {
+            it.assertion.statement.clear()
+        }),
+        ("proved twice", |it| {
+            it.assertion.statement = it.assertion.statement.repeat(2)
+        }),
+        ("proved tomorrow", |it| {
+            it.assertion.statement = statement(86_400)
+        }),
         ("their session has ended", |it| {
             let more = format!("SessionNotOnOrAfter=\"{}\" AuthnInstant", at(-1));
             it.assertion.statement = it.assertion.statement.replace("AuthnInstant", &more);
@@ -292,14 +362,23 @@ fn not_for_us(idp: &KeyPair) -> Lies<'_> {
             it.assertion.name_id = it.assertion.name_id.replace("persistent", "transient");
         }),
         ("no name", |it| it.assertion.name_id.clear()),
-        ("an empty name", |it| it.assertion.name_id = it.assertion.name_id.replace("u-1", " ")),
-        ("two names", |it| it.assertion.name_id = it.assertion.name_id.repeat(2)),
+        ("an empty name", |it| {
+            it.assertion.name_id = it.assertion.name_id.replace("u-1", " ")
+        }),
+        ("two names", |it| {
+            it.assertion.name_id = it.assertion.name_id.repeat(2)
+        }),
         ("a name for others", |it| {
-            it.assertion.name_id =
-                it.assertion.name_id.replace("Format", "SPNameQualifier=\"https://other.example\" Format");
+            it.assertion.name_id = it
+                .assertion
+                .name_id
+                .replace("Format", "SPNameQualifier=\"https://other.example\" Format");
         }),
         ("a name with an element", |it| {
-            it.assertion.name_id = it.assertion.name_id.replace("u-1", "u-1<x xmlns=\"urn:x\"/>0");
+            it.assertion.name_id = it
+                .assertion
+                .name_id
+                .replace("u-1", "u-1<x xmlns=\"urn:x\"/>0");
         }),
         ("a name with a comment", |it| {
             it.assertion.name_id = it.assertion.name_id.replace("u-1", "admin<!-- -->@evil");
@@ -354,18 +433,33 @@ fn badly_signed<'m>(idp: &'m KeyPair, stranger: &'m KeyPair) -> Lies<'m> {
     let with = move |transforms: Vec<String>| -> Make<'m> {
         Box::new(move |says| {
             let transforms = transforms.clone();
-            by(says, Signing { transforms, ..Signing::default() })
+            by(
+                says,
+                Signing {
+                    transforms,
+                    ..Signing::default()
+                },
+            )
         })
     };
     let mut lies: Lies<'m> = vec![
-        ("nothing".to_owned(), Box::new(|says| says.around(&says.assertion.xml(None), None))),
+        (
+            "nothing".to_owned(),
+            Box::new(|says| says.around(&says.assertion.xml(None), None)),
+        ),
         (
             "the response only".to_owned(),
             Box::new(move |says| {
-                sign(&says.around(&says.assertion.xml(None), Some(&Signing::default())), key)
+                sign(
+                    &says.around(&says.assertion.xml(None), Some(&Signing::default())),
+                    key,
+                )
             }),
         ),
-        ("by somebody else".to_owned(), Box::new(move |says| signed(says, &stranger.key))),
+        (
+            "by somebody else".to_owned(),
+            Box::new(move |says| signed(says, &stranger.key)),
+        ),
         (
             "by somebody else, with their certificate".to_owned(),
             Box::new(move |says| {
@@ -383,7 +477,10 @@ fn badly_signed<'m>(idp: &'m KeyPair, stranger: &'m KeyPair) -> Lies<'m> {
             "the response by somebody else".to_owned(),
             Box::new(move |says| {
                 let inner = signed_assertion(says, key);
-                sign(&says.around(&inner, Some(&Signing::default())), &stranger.key)
+                sign(
+                    &says.around(&inner, Some(&Signing::default())),
+                    &stranger.key,
+                )
             }),
         ),
         (
@@ -397,14 +494,26 @@ fn badly_signed<'m>(idp: &'m KeyPair, stranger: &'m KeyPair) -> Lies<'m> {
             "with SHA-1".to_owned(),
             Box::new(move |says| {
                 let method = "http://www.w3.org/2000/09/xmldsig#rsa-sha1";
-                by(says, Signing { method, ..Signing::default() })
+                by(
+                    says,
+                    Signing {
+                        method,
+                        ..Signing::default()
+                    },
+                )
             }),
         ),
         (
             "over a SHA-1 digest".to_owned(),
             Box::new(move |says| {
                 let digest = "http://www.w3.org/2000/09/xmldsig#sha1";
-                by(says, Signing { digest, ..Signing::default() })
+                by(
+                    says,
+                    Signing {
+                        digest,
+                        ..Signing::default()
+                    },
+                )
             }),
         ),
         (
@@ -415,7 +524,13 @@ fn badly_signed<'m>(idp: &'m KeyPair, stranger: &'m KeyPair) -> Lies<'m> {
             "over the whole document".to_owned(),
             Box::new(move |says| {
                 let reference = Some(String::new());
-                by(says, Signing { reference, ..Signing::default() })
+                by(
+                    says,
+                    Signing {
+                        reference,
+                        ..Signing::default()
+                    },
+                )
             }),
         ),
         (
@@ -430,7 +545,13 @@ fn badly_signed<'m>(idp: &'m KeyPair, stranger: &'m KeyPair) -> Lies<'m> {
             "canonical otherwise".to_owned(),
             Box::new(move |says| {
                 let canonical = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315";
-                by(says, Signing { canonical, ..Signing::default() })
+                by(
+                    says,
+                    Signing {
+                        canonical,
+                        ..Signing::default()
+                    },
+                )
             }),
         ),
         (
@@ -480,7 +601,10 @@ fn badly_signed<'m>(idp: &'m KeyPair, stranger: &'m KeyPair) -> Lies<'m> {
         ("only canonical", vec![canonical]),
         (
             "with comments",
-            vec![enveloped.clone(), transform(&format!("{CANONICAL}WithComments"), "")],
+            vec![
+                enveloped.clone(),
+                transform(&format!("{CANONICAL}WithComments"), ""),
+            ],
         ),
         (
             "by XPath",
@@ -521,7 +645,10 @@ fn with_hmac(xml: &str, idp: &KeyPair) -> String {
     let secret = PKey::hmac(&idp.certificate.to_der().unwrap()).unwrap();
     let mut signer = Signer::new(MessageDigest::sha256(), &secret).unwrap();
     let value = BASE64.encode(signer.sign_oneshot_to_vec(over.as_bytes()).unwrap());
-    emptied(&xml, "SignatureValue").replace("<ds:SignatureValue>", &format!("<ds:SignatureValue>{value}"))
+    emptied(&xml, "SignatureValue").replace(
+        "<ds:SignatureValue>",
+        &format!("<ds:SignatureValue>{value}"),
+    )
 }
 
 /// What is no message, or not one in one way only.
@@ -531,7 +658,10 @@ fn no_message(idp: &KeyPair) -> Lies<'_> {
     let changes: [(&str, Change); 14] = [
         ("a document type", |xml| format!("<!DOCTYPE x>{xml}")),
         ("an entity", |xml| {
-            format!("<!DOCTYPE x [<!ENTITY who \"admin\">]>{}", xml.replace(">u-1<", ">&who;<"))
+            format!(
+                "<!DOCTYPE x [<!ENTITY who \"admin\">]>{}",
+                xml.replace(">u-1<", ">&who;<")
+            )
         }),
         ("a file as an entity", |xml| {
             let entity = "<!DOCTYPE x [<!ENTITY who SYSTEM \"file:///etc/passwd\">]>";
@@ -544,16 +674,27 @@ fn no_message(idp: &KeyPair) -> Lies<'_> {
                 xml.replace(">u-1<", ">&c;<")
             )
         }),
-        ("UTF-7", |xml| format!("<?xml version=\"1.0\" encoding=\"UTF-7\"?>{xml}")),
-        ("UTF-16 by name", |xml| format!("<?xml version=\"1.0\" encoding=\"UTF-16\"?>{xml}")),
+        ("UTF-7", |xml| {
+            format!("<?xml version=\"1.0\" encoding=\"UTF-7\"?>{xml}")
+        }),
+        ("UTF-16 by name", |xml| {
+            format!("<?xml version=\"1.0\" encoding=\"UTF-16\"?>{xml}")
+        }),
         ("XML 1.1", |xml| format!("<?xml version=\"1.1\"?>{xml}")),
         ("a comment before", |xml| format!("<!-- x -->{xml}")),
-        ("a style sheet", |xml| format!("<?xml-stylesheet href=\"x\"?>{xml}")),
+        ("a style sheet", |xml| {
+            format!("<?xml-stylesheet href=\"x\"?>{xml}")
+        }),
         ("two messages", |xml| xml.repeat(2)),
         ("half a message", |xml| xml[..xml.len() / 2].to_owned()),
-        ("another message", |xml| xml.replace("samlp:Response", "samlp:ArtifactResponse")),
+        ("another message", |xml| {
+            xml.replace("samlp:Response", "samlp:ArtifactResponse")
+        }),
         ("a namespace that is nearly right", |xml| {
-            xml.replace("urn:oasis:names:tc:SAML:2.0:protocol", "urn:oasis:names:tc:SAML:2.0:Protocol")
+            xml.replace(
+                "urn:oasis:names:tc:SAML:2.0:protocol",
+                "urn:oasis:names:tc:SAML:2.0:Protocol",
+            )
         }),
         ("very deep", |xml| {
             let (open, close) = ("<x>".repeat(5000), "</x>".repeat(5000));
@@ -618,13 +759,27 @@ fn taken<'l>(corp: &Corp, lies: &'l Lies<'_>) -> Vec<&'l String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_form_of_a_provider_is_refused() {
     let corp = Corp::start().await;
-    let acs = |value: &str| corp.post_encoded("corp/acs", "SAMLResponse", value, "").status;
+    let acs = |value: &str| {
+        corp.post_encoded("corp/acs", "SAMLResponse", value, "")
+            .status
+    };
     assert_eq!(acs(""), 401);
     assert_eq!(acs("%%%"), 401);
     assert_eq!(acs(&"A".repeat(300_000)), 401);
-    assert_eq!(corp.post_encoded("corp/acs", "Other", "eA==", "").status, 400);
-    assert_eq!(corp.post_encoded("other/acs", "SAMLResponse", "eA==", "").status, 401);
-    assert_eq!(corp.post_encoded("corp/acs", "SAMLResponse", &"A".repeat(600_000), "").status, 413);
+    assert_eq!(
+        corp.post_encoded("corp/acs", "Other", "eA==", "").status,
+        400
+    );
+    assert_eq!(
+        corp.post_encoded("other/acs", "SAMLResponse", "eA==", "")
+            .status,
+        401
+    );
+    assert_eq!(
+        corp.post_encoded("corp/acs", "SAMLResponse", &"A".repeat(600_000), "")
+            .status,
+        413
+    );
     let mut browser = corp.bench.browser();
     let answer = browser.go("/.portcullis/saml/corp/slo");
     assert_eq!(answer.status, 400);
@@ -634,7 +789,10 @@ async fn what_is_no_form_of_a_provider_is_refused() {
     for signer in [&corp.idp.key, &KeyPair::rsa(2048).key] {
         let query = signed_query(&swollen, signer);
         assert!(query.len() < 7_000, "{}", query.len());
-        let asked = corp.bench.browser().go(&format!("/.portcullis/saml/corp/slo?{query}"));
+        let asked = corp
+            .bench
+            .browser()
+            .go(&format!("/.portcullis/saml/corp/slo?{query}"));
         assert_eq!(asked.status, 401);
     }
 }
@@ -647,14 +805,14 @@ pub fn signed_query(xml: &str, key: &PKey<Private>) -> String {
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
 /// As [`signed_query`], with escapes that are written like this.
-pub fn signed_query_as(xml: &str, key: &PKey<Private>, escapes: fn(&str) -> String) -> String {
+pub fn signed_query_as(xml: &str, key: &PKey<Private>, digits: fn(&str) -> String) -> String {
     let mut deflated = DeflateEncoder::new(Vec::new(), Compression::best());
     deflated.write_all(xml.as_bytes()).unwrap();
     let escaped = |text: &str| {
         let pieces = utf8_percent_encode(text, KEPT);
         let written = pieces.map(|piece| {
             if piece.starts_with('%') {
-                escapes(piece)
+                digits(piece)
             } else {
                 piece.to_owned()
             }

@@ -109,6 +109,7 @@ fn the_walk_knows_every_route() {
             "/.portcullis/set-password",
             "/.portcullis/forgotten-password",
             "/.portcullis/callback/",
+            "/.portcullis/saml/",
         ];
         let anonymous =
             starts.iter().any(|start| path.starts_with(start)) || path.contains("/assets/");
@@ -134,6 +135,11 @@ async fn every_page_is_walled_in() {
     is_walled(&nobody.sign_in("nobody%40example.com", TYPED), "wrong");
     is_walled(&nobody.go("/.portcullis/callback/x?state=a"), "no provider");
     is_walled(&nobody.go("/.portcullis/sign-in/with/x"), "no provider");
+    is_walled(&nobody.go("/.portcullis/saml/x/metadata"), "no provider");
+    is_walled(
+        &nobody.go("/.portcullis/saml/x/slo?SAMLRequest=x"),
+        "no provider",
+    );
     let foreign = "Sec-Fetch-Site: cross-site\r\n";
     let refused = nobody.send("POST /.portcullis/sign-in", foreign, "email=a&password=b");
     is_walled(&refused, "a foreign form");

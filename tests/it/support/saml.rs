@@ -316,7 +316,9 @@ impl Encryption {
             _ => (Cipher::aes_128_cbc(), false),
         };
         let secret: Vec<u8> = (0..cipher.key_len()).map(|_| rand::random()).collect();
-        let iv: Vec<u8> = (0..cipher.iv_len().unwrap()).map(|_| rand::random()).collect();
+        let iv: Vec<u8> = (0..cipher.iv_len().unwrap())
+            .map(|_| rand::random())
+            .collect();
         let mut bytes = iv.clone();
         if is_aead {
             let mut tag = [0; 16];
@@ -478,7 +480,9 @@ impl Visitor<'_> {
 
     fn send(&mut self, line: &str, body: &str) -> Answer {
         let cookies = self.cookies.iter();
-        let cookies: Vec<_> = cookies.map(|(name, value)| format!("{name}={value}")).collect();
+        let cookies: Vec<_> = cookies
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         let mut connection = Connection::open(self.at.address);
         connection.send(format!(
             "{line} HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nConnection: close\r\n\
