@@ -1,5 +1,11 @@
 //! HOSTILE 37: responses that no honest provider makes, a hundred and more, from a valid one.
 
+#![expect(
+    clippy::assigning_clones,
+    clippy::too_many_lines,
+    reason = "lists, which are read best as they are"
+)]
+
 use std::collections::BTreeSet;
 use std::io::Write as _;
 
@@ -22,6 +28,12 @@ use crate::support::saml::{
 type Make<'m> = Box<dyn Fn(&Says) -> String + 'm>;
 /// Lies by name, so that each is one.
 type Lies<'m> = Vec<(String, Make<'m>)>;
+
+/// Of the signed assertion and the evil one: what stands in the response.
+type Wrap = fn(&str, &str) -> String;
+type Say = fn(&mut Says);
+type Change = fn(String) -> String;
+type Kind = for<'m> fn(&'m KeyPair, &'m KeyPair) -> Lies<'m>;
 
 const EVIL: &str = "<saml:NameID Format=\"urn:oasis:names:tc:SAML:2.0:nameid-format:persistent\">\
                     admin</saml:NameID>";
@@ -61,8 +73,6 @@ fn with_object(signature: &str, more: &str) -> String {
 /// All known ways to wrap what is signed, in responses that are signed or not.
 fn wrapped(idp: &KeyPair) -> Lies<'_> {
     let key = &idp.key;
-    type Wrap = fn(&str, &str) -> String;
-    // Of the signed assertion and the evil one: what stands in the response.
     let ways: [(&str, Wrap); 16] = [
         ("the evil one first", |good, bad| format!("{bad}{good}")),
         ("the evil one last", |good, bad| format!("{good}{bad}")),
@@ -240,12 +250,11 @@ fn altered(idp: &KeyPair) -> Lies<'_> {
 /// The provider has signed it, but it is not for this, now, here.
 fn not_for_us(idp: &KeyPair) -> Lies<'_> {
     let key = &idp.key;
-    type Say = fn(&mut Says);
     let acs = "http://localhost:1/.portcullis/saml/corp/acs";
     assert_eq!(acs, format!("{SITE}/acs"));
     let says: Vec<(&str, Say)> = vec![
         ("another audience", |it| {
-            it.assertion.conditions = conditions("https://other.example/sp")
+            it.assertion.conditions = conditions("https://other.example/sp");
         }),
         ("no audience", |it| {
             it.assertion.conditions =
@@ -257,7 +266,7 @@ fn not_for_us(idp: &KeyPair) -> Lies<'_> {
         }),
         ("no conditions", |it| it.assertion.conditions.clear()),
         ("two conditions", |it| {
-            it.assertion.conditions = it.assertion.conditions.repeat(2)
+            it.assertion.conditions = it.assertion.conditions.repeat(2);
         }),
         ("an unknown condition", |it| {
             let more = "<saml:Condition xmlns:x=\"urn:x\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"x:only\"/></saml:Conditions>";
@@ -312,13 +321,13 @@ fn not_for_us(idp: &KeyPair) -> Lies<'_> {
             it.assertion.confirmation = confirmation(&format!("{SITE}/acs"), "");
         }),
         ("the response answers something else", |it| {
-            it.in_response_to = "_other".to_owned()
+            it.in_response_to = "_other".to_owned();
         }),
         ("the response answers nothing", |it| {
-            it.in_response_to.clear()
+            it.in_response_to.clear();
         }),
         ("somebody else says it", |it| {
-            it.assertion.issuer = "https://other.example".to_owned()
+            it.assertion.issuer = "https://other.example".to_owned();
         }),
         ("nobody says it", |it| it.assertion.issuer.clear()),
         ("an issuer of another kind", |it| {
@@ -326,19 +335,19 @@ fn not_for_us(idp: &KeyPair) -> Lies<'_> {
             it.assertion.issuer = format!("x</saml:Issuer><saml:Issuer>{}", it.issuer);
         }),
         ("somebody else sends it", |it| {
-            it.issuer = "https://other.example".to_owned()
+            it.issuer = "https://other.example".to_owned();
         }),
         ("it is sent elsewhere", |it| {
-            it.destination = "https://other.example/acs".to_owned()
+            it.destination = "https://other.example/acs".to_owned();
         }),
         ("an old assertion", |it| it.assertion.at = at(-3600)),
         ("an assertion of tomorrow", |it| {
-            it.assertion.at = at(86_400)
+            it.assertion.at = at(86_400);
         }),
         ("an old response", |it| it.at = at(-3600)),
         ("a response of tomorrow", |it| it.at = at(86_400)),
         ("an assertion of SAML 1.1", |it| {
-            it.assertion.version = "1.1"
+            it.assertion.version = "1.1";
         }),
         ("a response of SAML 1.1", |it| it.version = "1.1"),
         ("the provider says no", |it| {
@@ -346,13 +355,13 @@ fn not_for_us(idp: &KeyPair) -> Lies<'_> {
         }),
         ("no status", |it| it.status.clear()),
         ("nobody has proved anything", |it| {
-            it.assertion.statement.clear()
+            it.assertion.statement.clear();
         }),
         ("proved twice", |it| {
-            it.assertion.statement = it.assertion.statement.repeat(2)
+            it.assertion.statement = it.assertion.statement.repeat(2);
         }),
         ("proved tomorrow", |it| {
-            it.assertion.statement = statement(86_400)
+            it.assertion.statement = statement(86_400);
         }),
         ("their session has ended", |it| {
             let more = format!("SessionNotOnOrAfter=\"{}\" AuthnInstant", at(-1));
@@ -363,10 +372,10 @@ fn not_for_us(idp: &KeyPair) -> Lies<'_> {
         }),
         ("no name", |it| it.assertion.name_id.clear()),
         ("an empty name", |it| {
-            it.assertion.name_id = it.assertion.name_id.replace("u-1", " ")
+            it.assertion.name_id = it.assertion.name_id.replace("u-1", " ");
         }),
         ("two names", |it| {
-            it.assertion.name_id = it.assertion.name_id.repeat(2)
+            it.assertion.name_id = it.assertion.name_id.repeat(2);
         }),
         ("a name for others", |it| {
             it.assertion.name_id = it
@@ -654,7 +663,6 @@ fn with_hmac(xml: &str, idp: &KeyPair) -> String {
 /// What is no message, or not one in one way only.
 fn no_message(idp: &KeyPair) -> Lies<'_> {
     let key = &idp.key;
-    type Change = fn(String) -> String;
     let changes: [(&str, Change); 14] = [
         ("a document type", |xml| format!("<!DOCTYPE x>{xml}")),
         ("an entity", |xml| {
@@ -712,7 +720,6 @@ fn no_message(idp: &KeyPair) -> Lies<'_> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_responses_that_no_honest_provider_makes_are_refused() {
-    type Kind = for<'m> fn(&'m KeyPair, &'m KeyPair) -> Lies<'m>;
     let kinds: [Kind; 5] = [
         |idp, _| wrapped(idp),
         |idp, _| altered(idp),

@@ -1,4 +1,4 @@
-//! Signing in at SimpleSAMLphp, which knows the gateway by its metadata and is known by its own.
+//! Signing in at `SimpleSAMLphp`, which knows the gateway by its metadata and is known by its own.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
@@ -39,7 +39,7 @@ impl Peers {
     }
 
     /// There; the response that is to be brought.
-    fn away(&self, browser: &mut Browser, visitor: &mut Visitor<'_>) -> String {
+    fn away(browser: &mut Browser, visitor: &mut Visitor<'_>) -> String {
         let sent = browser.go("/.portcullis/sign-in/with/corp?return=/things");
         assert_eq!(sent.status, 303, "{sent:?}");
         visitor.signs_in(sent.header("location")[0])
@@ -61,7 +61,7 @@ async fn people_sign_in_and_out_at_simplesamlphp() {
     for is_encrypted in [false, true] {
         let peers = Peers::start(is_encrypted).await;
         let (mut browser, mut visitor) = (peers.bench.browser(), peers.idp.visitor());
-        let xml = peers.away(&mut browser, &mut visitor);
+        let xml = Peers::away(&mut browser, &mut visitor);
         assert_eq!(xml.contains("EncryptedAssertion"), is_encrypted, "{xml}");
         let came = go_on(&mut browser, &peers.post(&xml));
         assert_eq!(
@@ -79,7 +79,7 @@ async fn people_sign_in_and_out_at_simplesamlphp() {
         assert!(page.body.contains("Ann Archer"), "{}", page.body);
         // They are signed in there, and so come back at once: in another browser.
         let mut second = peers.bench.browser();
-        let xml = peers.away(&mut second, &mut visitor);
+        let xml = Peers::away(&mut second, &mut visitor);
         assert_eq!(go_on(&mut second, &peers.post(&xml)).status, 303);
         // Signing out leads there; it ends the session there, and the other one that came from it.
         let form = format!("csrf_token={}", token_of(&page));
@@ -111,7 +111,7 @@ async fn what_simplesamlphp_has_signed_is_not_changed() {
         ("corp/metadata", "other/metadata"),
         ("corp/acs", "other/acs"),
     ] {
-        let xml = peers.away(&mut browser, &mut visitor);
+        let xml = Peers::away(&mut browser, &mut visitor);
         let changed = xml.replace(from, to);
         assert_ne!(changed, xml, "{from}");
         assert_eq!(peers.post(&changed).status, 401, "{from}");

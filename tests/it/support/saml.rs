@@ -145,10 +145,11 @@ pub fn at(seconds: i64) -> String {
 }
 
 pub fn attribute(name: &str, values: &[&str]) -> String {
-    let values: String = values
+    let values: Vec<_> = values
         .iter()
         .map(|value| format!("<saml:AttributeValue>{value}</saml:AttributeValue>"))
         .collect();
+    let values = values.concat();
     format!("<saml:Attribute Name=\"{name}\">{values}</saml:Attribute>")
 }
 
@@ -361,7 +362,7 @@ impl Encryption {
 
 const SIMPLESAMLPHP: &str = "/usr/share/simplesamlphp/www";
 
-/// SimpleSAMLphp, as long as this lives.
+/// `SimpleSAMLphp`, as long as this lives.
 pub struct SimpleSamlPhp {
     child: Child,
     pub address: SocketAddr,
@@ -436,7 +437,7 @@ impl Drop for SimpleSamlPhp {
     }
 }
 
-/// Somebody at SimpleSAMLphp.
+/// Somebody at `SimpleSAMLphp`.
 pub struct Visitor<'s> {
     at: &'s SimpleSamlPhp,
     cookies: BTreeMap<String, String>,
@@ -471,7 +472,7 @@ impl Visitor<'_> {
             let path = to.strip_prefix(&own).unwrap_or(&to).to_owned();
             let answer = self.send(&format!("GET {path}"), "");
             match answer.header("location").first() {
-                Some(next) if next.starts_with(&own) => to = (*next).to_owned(),
+                Some(next) if next.starts_with(&own) => (*next).clone_into(&mut to),
                 _ => return answer,
             }
         }
