@@ -9,6 +9,7 @@ mod logging;
 mod make;
 mod rate;
 mod requests;
+mod sign_in;
 mod transport;
 mod upstreams;
 
@@ -20,6 +21,7 @@ pub use self::configuration::ConfigMetrics;
 pub use self::logging::{LogFormat, LogLevel, init_logging};
 pub use self::rate::RateMetrics;
 pub use self::requests::{NO_ROUTE, Outcome, RequestMetrics, RouteCounters};
+pub use self::sign_in::{SignInCertificate, SignInMetrics};
 pub use self::transport::TransportMetrics;
 pub use self::upstreams::UpstreamMetrics;
 
@@ -29,6 +31,8 @@ pub struct Metrics {
     registry: Registry,
     /// What comes before HTTP.
     pub transport: TransportMetrics,
+    /// Of signing in.
+    pub sign_in: SignInMetrics,
     /// Requests.
     pub requests: RequestMetrics,
     /// The backends.
@@ -61,6 +65,7 @@ impl Metrics {
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).inc();
         Self {
             transport: TransportMetrics::new(&registry),
+            sign_in: SignInMetrics::new(&registry),
             requests: RequestMetrics::new(&registry),
             upstreams: UpstreamMetrics::new(&registry),
             caches: CacheMetrics::new(&registry),

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::{Url, form_urlencoded};
 
+use super::examined::Examined;
 use super::fetch::Fetch;
 use super::provider::{Asserted, Errand, ProviderError, Returned};
 use crate::config::GitHub;
@@ -119,6 +120,28 @@ impl GitHubSignIn {
                 .map(|team| format!("{}/{}", team.organization.login, team.slug))
                 .collect(),
         })
+    }
+
+    pub(super) async fn examine(&self) -> Vec<Examined> {
+        let what = "client";
+        let client = match self.token(&Errand::default(), "portcullis-sso-test").await {
+            // It looks at a client's name and secret before it looks at a code.
+            Err(ProviderError::Refused(why)) if why.contains("bad_verification_code") => {
+                Examined::ok(what, "`client_id` and `client_secret` are taken")
+            }
+            Err(ProviderError::Refused(why)) => Examined::wrong(
+                what,
+                format!("`client_id` or `client_secret` is wrong: {why}"),
+            ),
+            Err(error) => Examined::wrong(what, error),
+            Ok(_) => Examined::wrong(what, "it takes any code"),
+        };
+        let organizations = self.settings.organizations.join(", ");
+        vec![
+            Examined::ok("callback URL to register", &self.callback),
+            Examined::ok("organizations", organizations),
+            client,
+        ]
     }
 
     async fn token(&self, errand: &Errand, code: &str) -> Result<String, ProviderError> {

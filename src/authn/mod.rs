@@ -4,6 +4,7 @@
 mod api_key;
 mod authenticator;
 mod breached;
+mod examined;
 mod fetch;
 mod finder;
 mod github;
@@ -20,6 +21,7 @@ mod usage;
 
 pub use authenticator::{Authenticator, Caller, Truth};
 pub use breached::BreachedPasswords;
+pub use examined::{Examined, Verdict};
 pub use fetch::{Fetch, FetchError};
 pub use github::GitHubSignIn;
 pub use oidc::OidcSignIn;
@@ -27,7 +29,7 @@ pub use passkeys::{Asked, MalformedAnswer, Passkey, PasskeyError, Passkeys};
 pub use password::{Checked, HashError, Password, Passwords, UnfitPassword};
 pub use provider::{Asserted, Errand, ProviderError, Returned, SessionThere, SignInProvider};
 pub use recovery::RecoveryCode;
-pub use saml::{LogoutAsked, Onward, SamlSignIn};
+pub use saml::{Expiry, LogoutAsked, Onward, SamlSignIn};
 pub use seal::{Opened, Seal};
 pub use totp::Totp;
 pub use usage::Usage;

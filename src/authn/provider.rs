@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::examined::Examined;
 use super::saml::{Onward, SamlSignIn};
 use super::{Fetch, GitHubSignIn, OidcSignIn};
 use crate::clock::Clock;
@@ -142,6 +143,15 @@ impl SignInProvider {
             Self::Saml(saml) => return saml.send(state, anew).await,
         };
         Ok((Onward::To(to), errand))
+    }
+
+    /// Looks at all that can be looked at before anybody signs in.
+    pub async fn examine(&self) -> Vec<Examined> {
+        match self {
+            Self::Oidc(oidc) => oidc.examine().await,
+            Self::GitHub(github) => github.examine().await,
+            Self::Saml(saml) => saml.examine().await,
+        }
     }
 
     /// Who it is that comes back.

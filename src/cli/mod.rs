@@ -27,6 +27,7 @@ mod service_accounts;
 mod session;
 mod sessions;
 mod settings;
+mod sso;
 mod tenants;
 mod users;
 mod verify_isolation;
@@ -132,6 +133,9 @@ enum Command {
     Roles(session::Admin<roles::RolesCommand>),
     /// Sessions: where people are signed in
     Sessions(session::Admin<sessions::SessionsCommand>),
+    /// Services that sign people in
+    #[command(subcommand)]
+    Sso(sso::SsoCommand),
     /// API keys
     Keys(session::Admin<keys::KeysCommand>),
     /// The audit trail
@@ -168,6 +172,7 @@ impl Command {
             Self::Members(admin) => admin.run(global),
             Self::Roles(admin) => admin.run(global),
             Self::Sessions(admin) => admin.run(global),
+            Self::Sso(command) => command.run(global),
             Self::Keys(admin) => admin.run(global),
             Self::Audit(admin) => admin.run(global),
             Self::VerifyIsolation(args) => args.run(global),

@@ -213,7 +213,13 @@ impl Parts {
         };
         let settings = self.settings.sign_in.clone()?;
         let letterbox = self.letterbox(&truth, &settings, tasks);
-        Some(SignIns::new(truth, settings, letterbox, cores))
+        let sign_ins = SignIns::new(truth, settings, letterbox, cores);
+        let (followed, metrics) = (sign_ins.clone(), Arc::clone(&self.desk.metrics));
+        tasks.spawn(async move {
+            followed.follow_certificates(metrics).await;
+            Ok(())
+        });
+        Some(sign_ins)
     }
 
     /// Where letters are asked for, and who sends them; `None`: there are none.

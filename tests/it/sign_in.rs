@@ -9,6 +9,7 @@ use crate::support::upstream::Upstream;
 mod crowd;
 mod devices;
 mod ended;
+mod examine;
 mod factors;
 mod github;
 mod keys;

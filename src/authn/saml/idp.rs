@@ -16,12 +16,16 @@ use crate::config::saml::{Certificate, Description, Idp, MetadataSource};
 const STALE: TimeDelta = TimeDelta::hours(24);
 /// It is not read more often, however often it fails.
 const PAUSE: TimeDelta = TimeDelta::seconds(30);
+/// As [`PAUSE`], for one of which nothing is known yet.
+const SHORT_PAUSE: TimeDelta = TimeDelta::seconds(2);
 
 /// What is known, and since when.
 #[derive(Debug, Default)]
 struct Known {
     read: Option<(Arc<Description>, DateTime<Utc>)>,
     tried_at: Option<DateTime<Utc>>,
+    /// Why it could not be read, the last time.
+    why: String,
 }
 
 /// A provider, as it is now.
@@ -45,6 +49,10 @@ impl Source {
         }
     }
 
+    pub(super) const fn fetch(&self) -> &Fetch {
+        &self.fetch
+    }
+
     /// What is true of it now.
     pub(super) async fn description(&self) -> Result<Arc<Description>, ProviderError> {
         let (from, refresh, pinned) = match &self.settings {
@@ -65,7 +73,11 @@ impl Source {
         {
             return Ok(current);
         }
-        if known.tried_at.is_none_or(|at| !younger(at, PAUSE)) {
+        let pause = match known.read {
+            Some(_) => PAUSE,
+            None => SHORT_PAUSE,
+        };
+        if known.tried_at.is_none_or(|at| !younger(at, pause)) {
             known.tried_at = Some(now);
             match self.read(from, pinned).await {
                 Ok(description) => known.read = Some((Arc::new(description), now)),
@@ -75,14 +87,16 @@ impl Source {
                         why,
                         "its metadata cannot be read"
                     );
+                    known.why = why;
                 }
             }
         }
         match &known.read {
             Some((description, at)) if younger(*at, STALE) => current(description, now),
-            _ => Err(ProviderError::Unavailable(
-                "its metadata cannot be read".to_owned(),
-            )),
+            _ => Err(ProviderError::Unavailable(format!(
+                "its metadata cannot be read: {}",
+                known.why
+            ))),
         }
     }
 

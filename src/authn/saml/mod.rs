@@ -6,6 +6,7 @@
 
 mod assertion;
 mod decrypt;
+mod examine;
 mod idp;
 mod logout;
 mod names;
@@ -21,6 +22,7 @@ use url::Url;
 
 pub use self::assertion::Told;
 use self::assertion::{Expected, is_by, is_current};
+pub use self::examine::Expiry;
 use self::idp::Source;
 pub use self::logout::LogoutAsked;
 use self::names::{ASSERTION, PROTOCOL, SUCCESS};

@@ -29,6 +29,15 @@ impl Binding {
     pub(super) const WORDS: [(&'static str, Self); 2] =
         [("redirect", Self::Redirect), ("post", Self::Post)];
 
+    /// As it is configured.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Redirect => "redirect",
+            Self::Post => "post",
+        }
+    }
+
     /// Its name in metadata.
     #[must_use]
     pub const fn urn(self) -> &'static str {

@@ -100,6 +100,11 @@ enum Member {
 }
 
 impl Providers {
+    /// All of them, by name.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Slug, &Known)> {
+        self.0.iter()
+    }
+
     /// Those of a configuration; none without an address to send people back to.
     pub(super) fn new(settings: &config::SignIn, clock: &Clock) -> Self {
         let Some(site) = &settings.public_url else {

@@ -5,6 +5,7 @@ mod by_passkey;
 mod by_password;
 mod by_provider;
 mod by_saml;
+mod certificates;
 mod change_password;
 mod device;
 mod expiry;

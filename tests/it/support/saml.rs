@@ -387,7 +387,8 @@ impl SimpleSamlPhp {
         fs::write(dir.path().join("cert/idp.crt"), certificate).unwrap();
         // Until it is told who asks.
         let nobody = "<md:EntityDescriptor xmlns:md=\"urn:oasis:names:tc:SAML:2.0:metadata\" \
-                      entityID=\"urn:nobody\"/>";
+                      entityID=\"urn:nobody\"><md:SPSSODescriptor protocolSupportEnumeration=\"\
+                      urn:oasis:names:tc:SAML:2.0:protocol\"/></md:EntityDescriptor>";
         fs::write(dir.path().join("sp.xml"), nobody).unwrap();
         let mut child = Command::new("php")
             .args(["-S", "127.0.0.1:0", "-t", SIMPLESAMLPHP])

@@ -1,5 +1,7 @@
 //! `OpenID` Connect: the code flow with PKCE (RFC 7636), state, nonce and `iss` (RFC 9207).
 
+mod examine;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -23,8 +25,8 @@ use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 use url::Url;
 
-use super::fetch::Fetch;
-use super::provider::{Asserted, Errand, ProviderError, Returned};
+use crate::authn::fetch::Fetch;
+use crate::authn::provider::{Asserted, Errand, ProviderError, Returned};
 use crate::clock::Clock;
 use crate::config::Oidc;
 
@@ -63,6 +65,8 @@ impl AdditionalClaims for More {}
 struct Extensions {
     #[serde(default)]
     authorization_response_iss_parameter_supported: bool,
+    /// RFC 8414 §2; `None`: it does not say.
+    code_challenge_methods_supported: Option<Vec<String>>,
 }
 
 impl AdditionalProviderMetadata for Extensions {}
