@@ -38,6 +38,7 @@ mod resources;
 mod route;
 mod route_map;
 pub mod saml;
+mod scim;
 mod secrets;
 mod sections;
 mod settings;
@@ -56,6 +57,7 @@ pub use load::{ConfigFile, Loaded};
 pub use mail::{Hidden, Mail, MailWay, Smtp, SmtpTls};
 pub use openapi::{Description, Operation, Part, Template, Unread};
 pub use providers::{Client, GitHub, GroupRole, Oidc, Provider, ProviderKind};
+pub use scim::Directory;
 pub use secrets::Secrets;
 pub use settings::{
     Address, Audit, CONTROL_PLANE, Cache, Circuit, ClientCertificates, Database, Essentials,

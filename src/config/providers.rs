@@ -147,6 +147,11 @@ fn provider(reader: Reader<'_>, node: &Node) -> Option<Provider> {
         reader.report(fields.key_place("link_by_email"), problem);
     }
     let name = name?;
+    // Who has given a role is on record by name.
+    if name.as_str() == "scim" {
+        let problem = "`scim` is what directories are called";
+        reader.report(fields.key_place("name"), problem);
+    }
     Some(Provider {
         label: label.unwrap_or(name.as_str()).to_owned(),
         name,
@@ -317,7 +322,7 @@ const fn is_of_domain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'-'
 }
 
-fn grants(reader: Reader<'_>, fields: &Fields<'_>) -> Vec<GroupRole> {
+pub(super) fn grants(reader: Reader<'_>, fields: &Fields<'_>) -> Vec<GroupRole> {
     let default = fields
         .get("default_role")
         .and_then(|node| reader.text(node))

@@ -14,7 +14,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::certificate::{Authorities, ServerCertificate};
-use super::{Mail, Provider, Secrets};
+use super::{Directory, Mail, Provider, Secrets};
 use crate::domain::{BuiltInRole, Catalogue, Mfa, Permission, Rates, WhenFull};
 use crate::policy::{
     BodyTemplate, Dialect, HeadLimits, Origin, OwnedHeaders, ResourceType, Route, RouteMap,
@@ -249,6 +249,8 @@ pub struct SignIn {
     pub mail: Option<Mail>,
     /// Who else says who people are.
     pub providers: Vec<Provider>,
+    /// Tenants whose directory says who their people are.
+    pub directories: Vec<Directory>,
     /// Under what secrets are encrypted.
     pub secrets: Secrets,
     /// The list of passwords that nobody may choose.

@@ -12,14 +12,14 @@ use url::Url;
 use super::node::Node;
 use super::reader::{Fields, Reader};
 use super::settings::SignIn;
-use super::{mail, providers, secrets};
+use super::{mail, providers, scim, secrets};
 use crate::domain::Mfa;
 use crate::policy::{Completeness, Requirement, Route};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "idle",
     "lifetime",
     "max_concurrent_sessions",
@@ -31,6 +31,7 @@ const KEYS: [&str; 11] = [
     "mail",
     "secrets",
     "providers",
+    "scim",
 ];
 
 pub(super) fn read(reader: Reader<'_>, parent: &Fields<'_>) -> Option<SignIn> {
@@ -53,6 +54,9 @@ pub(super) fn read(reader: Reader<'_>, parent: &Fields<'_>) -> Option<SignIn> {
     }
     Some(SignIn {
         mail,
+        directories: fields
+            .get("scim")
+            .map_or_else(Vec::new, |node| scim::read(reader, node)),
         providers: providers.map_or_else(Vec::new, |node| providers::read(reader, node)),
         idle: TimeDelta::from_std(idle).ok()?,
         lifetime: TimeDelta::from_std(lifetime).ok()?,

@@ -162,7 +162,10 @@ impl Parts {
         };
         tasks.spawn(async move { refresh.run().await });
         let page_tokens = PageTokens::new(&truth.pepper);
+        let directories = self.settings.sign_in.as_ref();
+        let directories = directories.map_or_else(Vec::new, |it| it.directories.clone());
         let api = Api {
+            directories: directories.into(),
             db: self.db.clone(),
             tables: Arc::clone(tables),
             keys: Arc::clone(&truth.keys),

@@ -217,7 +217,8 @@ impl ApiTx {
         }
         let taken = sqlx::query_scalar!(
             r#"WITH taken AS (
-                   DELETE FROM bindings WHERE principal_id = $1 AND provider = $2 AND id <> ALL($3)
+                   DELETE FROM bindings WHERE principal_id = $1 AND provider = $2 AND tenant_id = $4
+                       AND id <> ALL($3)
                    RETURNING role_id, project_id)
                SELECT CASE WHEN p.slug IS NULL THEN r.name ELSE r.name || '@' || p.slug END AS "taken!"
                FROM taken t JOIN roles r ON r.id = t.role_id LEFT JOIN projects p ON p.id = t.project_id
@@ -225,6 +226,7 @@ impl ApiTx {
             of.0,
             by.provider.as_str(),
             &kept,
+            by.tenant.0,
         )
         .fetch_all(self.connection())
         .await?;
@@ -251,6 +253,7 @@ impl ApiTx {
                there AS (
                    SELECT b.id FROM bindings b JOIN place USING (role_id)
                    WHERE b.principal_id = $2 AND b.provider = $3 AND b.tenant_id = $4
+                       AND b.effect = 'allow'
                        AND b.project_id IS NOT DISTINCT FROM place.project_id),
                given AS (
                    INSERT INTO bindings (id, principal_id, role_id, scope, tenant_id, project_id,

@@ -33,6 +33,7 @@ mod resource_changes;
 mod resources;
 mod roles;
 mod saml;
+mod scim;
 mod sessions;
 mod tenant_tx;
 mod tenants;
@@ -59,6 +60,7 @@ pub use projects::ListedProject;
 pub use resources::{Labels, ListedResource, NewResource, ResourceFilter};
 pub use roles::NewRole;
 pub use saml::There;
+pub use scim::{DIRECTORY, ScimAccount, ScimKind, ScimResource};
 pub use sessions::Rehashed;
 pub use tenant_tx::{Claims, TenantTx};
 

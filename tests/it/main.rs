@@ -29,6 +29,7 @@ mod readme;
 mod reload;
 mod request_way;
 mod revocation;
+mod scim;
 mod sign_in;
 mod soak;
 mod store_append_only;

@@ -26,6 +26,7 @@ mod path;
 mod problem;
 mod query;
 mod router;
+mod scim;
 mod scope;
 mod text;
 mod work;
@@ -36,6 +37,7 @@ use tokio::sync::Mutex;
 
 use crate::cache::{KeyCache, RoleTables};
 use crate::clock::Clock;
+use crate::config;
 use crate::domain::Pepper;
 use crate::store::Db;
 
@@ -58,4 +60,6 @@ pub struct Api {
     /// Changes take turns. The database would see to that, but those that wait there have a
     /// connection each, and whose turn it is may need another.
     pub turn: Arc<Mutex<()>>,
+    /// Tenants whose directory says who their people are.
+    pub directories: Arc<[config::Directory]>,
 }

@@ -27,6 +27,7 @@ pub fn router(api: Api) -> Router {
     Router::new()
         .route("/.portcullis/openapi.json", get(openapi::handle))
         .nest("/.portcullis/api/v1", v1)
+        .nest("/.portcullis/scim/v2/{tenant}", super::scim::router())
         .fallback(async || Problem::not_found("There is no such path."))
         .method_not_allowed_fallback(async || {
             let detail = "This path does not take this method.";

@@ -51,7 +51,7 @@ pub(super) const TABLES: &[Table] = &[
             "tenant_select SELECT",
             "tenant_update UPDATE",
         ],
-        grants: &["INSERT", "SELECT", "UPDATE (disabled_at)"],
+        grants: &["INSERT", "SELECT", "UPDATE (disabled_at)", "UPDATE (email)"],
     },
     Table {
         name: "roles",
@@ -173,6 +173,22 @@ pub(super) const PEOPLE: &[Table] = &[
         name: "identities",
         policies: OF_THE_PLATFORM,
         grants: &["DELETE", "INSERT", "SELECT", "UPDATE (last_at)"],
+    },
+    Table {
+        name: "scim_resources",
+        policies: OF_THE_PLATFORM,
+        grants: &[
+            "DELETE",
+            "INSERT",
+            "SELECT",
+            "UPDATE (disabled_account)",
+            "UPDATE (document)",
+            "UPDATE (external_id)",
+            "UPDATE (made_account)",
+            "UPDATE (name)",
+            "UPDATE (principal_id)",
+            "UPDATE (updated_at)",
+        ],
     },
     Table {
         name: "saml_messages",

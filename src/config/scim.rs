@@ -1,0 +1,40 @@
+//! `sign_in.scim:`.
+
+use std::collections::BTreeSet;
+
+use super::node::Node;
+use super::providers::{GroupRole, grants};
+use super::reader::Reader;
+use crate::domain::Slug;
+
+const KEYS: [&str; 3] = ["tenant", "default_role", "group_role_mapping"];
+
+/// A tenant whose directory says who its people are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directory {
+    /// Which tenant.
+    pub tenant: Slug,
+    /// What everybody in it is given, and what each of their groups.
+    pub grants: Vec<GroupRole>,
+}
+
+pub(super) fn read(reader: Reader<'_>, node: &Node) -> Vec<Directory> {
+    let mut tenants = BTreeSet::new();
+    let mut all = Vec::new();
+    for node in reader.list(node) {
+        let Some(fields) = reader.fields(node, &KEYS) else {
+            continue;
+        };
+        let grants = grants(reader, &fields);
+        let tenant = fields.required("tenant");
+        let tenant = tenant.and_then(|node| reader.of_type::<Slug>(node, "a short name"));
+        let Some(tenant) = tenant else { continue };
+        if tenants.insert(tenant.clone()) {
+            all.push(Directory { tenant, grants });
+        } else {
+            let problem = format!("there is another directory of `{tenant}`");
+            reader.report(node.place, problem);
+        }
+    }
+    all
+}
