@@ -44,7 +44,10 @@ fn each_role_of_the_design_exists_at_its_scope() {
         roles.map(|role| role.name.as_str()).collect()
     };
     assert_eq!(at(RoleScope::Platform), ["superadmin", "reviewer"]);
-    assert_eq!(at(RoleScope::Tenant), ["client_admin", "client_user"]);
+    assert_eq!(
+        at(RoleScope::Tenant),
+        ["client_admin", "client_user", "provisioner"]
+    );
     assert_eq!(
         at(RoleScope::Project),
         [

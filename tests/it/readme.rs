@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::DateTime;
 use portcullis::config::Settings;
-use portcullis::telemetry::Metrics;
+use portcullis::telemetry::{Metrics, SignInCertificate};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -120,6 +120,12 @@ fn every_metric_is_in_its_reference_and_no_other() {
     let _ = rendered.transport.reload("success");
     let certificate = ("a.crt".to_owned(), DateTime::UNIX_EPOCH);
     rendered.transport.tell_expiries([certificate].into_iter());
+    rendered.sign_in.tell_expiries(&[SignInCertificate {
+        provider: "corp".to_owned(),
+        is_theirs: true,
+        fingerprint: String::new(),
+        at: DateTime::UNIX_EPOCH,
+    }]);
     let upstreams = &rendered.upstreams;
     let _ = upstreams.retries("app");
     let _ = upstreams

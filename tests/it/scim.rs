@@ -40,8 +40,13 @@ type Came = (u16, Value);
 
 impl Bench {
     async fn start() -> Self {
+        Self::with("").await
+    }
+
+    /// With more of `sign_in:`.
+    async fn with(sign_in: &str) -> Self {
         let upstream = Upstream::ok();
-        let text = format!("{SCIM}\n{}", yaml(upstream.address(), ROUTES));
+        let text = format!("{SCIM}{sign_in}\n{}", yaml(upstream.address(), ROUTES));
         let gateway = TestGateway::start(&text).await;
         let keys = gateway.seed();
         let token = directory_of(&gateway, "acme");

@@ -22,7 +22,7 @@ mod projects;
 mod races;
 mod refusals;
 mod rules;
-mod saml;
+pub mod saml;
 mod saml_lies;
 mod saml_peers;
 mod sso;
@@ -39,7 +39,7 @@ const ROUTES: &str = "
 const PASSWORD: &str = "correct horse battery";
 const TYPED: &str = "correct+horse+battery";
 
-struct Bench {
+pub struct Bench {
     upstream: Upstream,
     gateway: TestGateway,
     keys: Keys,

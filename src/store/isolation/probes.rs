@@ -271,7 +271,7 @@ fn rows_of(tenant: Uuid) -> [String; 11] {
     ]
 }
 
-fn rows_of_person(id: Uuid) -> [String; 13] {
+fn rows_of_person(id: Uuid) -> [String; 14] {
     [
         format!(
             "INSERT INTO principals (id, kind, email, name)
@@ -309,6 +309,10 @@ fn rows_of_person(id: Uuid) -> [String; 13] {
         format!(
             "INSERT INTO identities (provider, subject, issuer, principal_id, linked_at, last_at)
              VALUES ('verify', '{id}', '', '{id}', now(), now())"
+        ),
+        format!(
+            "INSERT INTO scim_resources (id, tenant_id, kind, name, document, created_at, updated_at)
+             SELECT '{id}', id, 'User', 'verify', '{{}}', now(), now() FROM tenants LIMIT 1"
         ),
         format!(
             "INSERT INTO saml_messages (provider, digest, expires_at)

@@ -16,7 +16,9 @@ fn own_routes() -> BTreeMap<String, Arc<Route>> {
     let text = "version: 1\nupstreams: { any: { url: \"http://127.0.0.1:1\" } }\n";
     let settings = Settings::parse("portcullis.yaml", text, &|_| None).unwrap();
     let routes = settings.routes.routes().iter();
-    let own = routes.filter(|it| it.label.contains("/.portcullis/"));
+    // What directories speak is described by a standard.
+    let own =
+        routes.filter(|it| it.label.contains("/.portcullis/") && !it.label.contains("/scim/"));
     own.map(|it| (it.label.to_string(), Arc::clone(it)))
         .collect()
 }

@@ -76,13 +76,17 @@ async fn nobody_else_is_let_at_a_directory() {
     assert_eq!(own[0]["disabled"], false);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_kept_is_refused_and_told_why() {
+async fn start() -> Bench {
     let bench = Bench::start().await;
     until("the key is known", || {
         bench.ask("GET", "Users", &Value::Null).0 == 200
     });
-    let ann = bench.user("ann@acme.example");
+    bench
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_kept_is_refused_and_told_why() {
+    let bench = start().await;
     bench.user("bob@acme.example");
     let long = "x".repeat(300);
     for (sent, kind) in [
@@ -117,6 +121,13 @@ async fn what_cannot_be_kept_is_refused_and_told_why() {
         assert_eq!(told["scimType"], kind, "{sent}: {told}");
         assert_eq!(told["status"], status.to_string());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_cannot_be_made_is_not_begun() {
+    let bench = start().await;
+    let ann = bench.user("ann@acme.example");
+    bench.user("bob@acme.example");
     let user = format!("Users/{ann}");
     for (operations, kind) in [
         (json!([]), "invalidSyntax"),
@@ -169,6 +180,12 @@ async fn what_cannot_be_kept_is_refused_and_told_why() {
         bench.ask("GET", &user, &Value::Null).1["displayName"],
         Value::Null
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_is_refused() {
+    let bench = start().await;
+    bench.user("ann@acme.example");
     for body in ["", "x", "[]", "null", "{\"userName\":", &"[".repeat(5000)] {
         let answer = bench.send(&bench.token, "POST", "acme/Users", body);
         assert!(

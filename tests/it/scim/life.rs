@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use super::Bench;
+use crate::sign_in::saml::{FROM_PROVIDER, SITE, form_of, go_on, leave};
+use crate::support::browser::Browser;
 use crate::support::gateway::until;
+use crate::support::saml::{IDP, KeyPair, Says, signed};
 
 /// Status of a request with a key.
 fn with_key(bench: &Bench, key: &str, path: &str) -> u16 {
@@ -232,4 +235,32 @@ async fn lists_have_pages_and_show_what_is_asked_for() {
     assert_eq!(found["totalResults"], 1);
     assert_eq!(found["Resources"][0]["meta"], Value::Null);
     assert_eq!(found["Resources"][0]["active"], true);
+}
+
+/// A provider that makes no accounts itself lets in whom the directory has made, and nobody else.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_made_by_the_directory_signs_in_at_the_tenants_provider() {
+    let idp = KeyPair::rsa(2048);
+    let provider = format!(
+        "  public_url: \"http://localhost:1\"\n  providers:\n    - {{ name: corp, tenant: acme, saml: {{ \
+         idp_entity_id: \"{IDP}\", idp_sso_url: \"https://idp.example.com/sso\", idp_certificate: \
+         \"{}\" }} }}\n",
+        idp.pem()
+    );
+    let bench = Bench::with(&provider).await;
+    until("the key is known", || {
+        bench.ask("GET", "Users", &Value::Null).0 == 200
+    });
+    let sign_in = || {
+        let mut browser = Browser::new(bench.gateway.public());
+        let id = leave(&mut browser);
+        let xml = signed(&Says::of_ann(SITE, &id), &idp.key);
+        let form = form_of("SAMLResponse", &xml);
+        let mut bare = Browser::new(bench.gateway.public());
+        let brought = bare.send("POST /.portcullis/saml/corp/acs", FROM_PROVIDER, &form);
+        go_on(&mut browser, &brought).status
+    };
+    assert_eq!(sign_in(), 401);
+    bench.user("ann@acme.example");
+    assert_eq!(sign_in(), 303);
 }

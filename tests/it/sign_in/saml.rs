@@ -101,6 +101,13 @@ impl Corp {
     }
 }
 
+/// A form with a message.
+pub fn form_of(parameter: &str, xml: &str) -> String {
+    let encoded = BASE64.encode(xml);
+    let value = utf8_percent_encode(&encoded, NON_ALPHANUMERIC);
+    format!("{parameter}={value}")
+}
+
 /// Follows where a response led.
 pub fn go_on(browser: &mut Browser, brought: &Answer) -> Answer {
     let to = brought.header("location")[0].to_owned();
@@ -109,7 +116,7 @@ pub fn go_on(browser: &mut Browser, brought: &Answer) -> Answer {
 }
 
 /// Leaves for the provider; the ID of the request.
-fn leave(browser: &mut Browser) -> String {
+pub fn leave(browser: &mut Browser) -> String {
     let sent = browser.go("/.portcullis/sign-in/with/corp?return=/things");
     assert_eq!(sent.status, 303, "{sent:?}");
     let request = request_of(sent.header("location")[0]);

@@ -1,7 +1,7 @@
 //! SCIM 2.0 (RFC 7643, RFC 7644): the directory of a tenant says who its people and groups are.
 //!
 //! A user of the directory has an account, by their address; a group stands for roles. Who is
-//! deactivated or removed there has lost the tenant, their sessions and their keys, at once.
+//! deactivated or removed there has lost the tenant, at once, and with it their sessions and keys.
 
 mod answer;
 mod discovery;
