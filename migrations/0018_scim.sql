@@ -8,8 +8,6 @@ CREATE TABLE scim_resources (
     external_id text CHECK (length(external_id) <= 255),
     document jsonb NOT NULL,
     principal_id uuid REFERENCES principals,
-    made_account boolean NOT NULL DEFAULT false,
-    disabled_account boolean NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     CHECK (principal_id IS NULL OR kind = 'User')
@@ -20,8 +18,6 @@ CREATE INDEX scim_resources_order ON scim_resources (tenant_id, kind, created_at
 CREATE INDEX scim_resources_members ON scim_resources USING gin (document jsonb_path_ops) WHERE kind = 'Group';
 COMMENT ON COLUMN scim_resources.name IS 'userName, or the displayName of a group';
 COMMENT ON COLUMN scim_resources.principal_id IS 'The account; none while the directory names no address';
-COMMENT ON COLUMN scim_resources.made_account IS 'Whether the account was made for this';
-COMMENT ON COLUMN scim_resources.disabled_account IS 'Whether the account was disabled because this was deactivated';
 
 ALTER TABLE scim_resources ENABLE ROW LEVEL SECURITY;
 ALTER TABLE scim_resources FORCE ROW LEVEL SECURITY;
@@ -29,7 +25,9 @@ CREATE POLICY platform_select ON scim_resources FOR SELECT USING ((SELECT claims
 CREATE POLICY platform_insert ON scim_resources FOR INSERT WITH CHECK ((SELECT claims_to_write_all()));
 CREATE POLICY platform_update ON scim_resources FOR UPDATE USING ((SELECT claims_to_write_all()));
 CREATE POLICY platform_delete ON scim_resources FOR DELETE USING ((SELECT claims_to_write_all()));
--- A directory says what its people's addresses are.
-GRANT UPDATE (email) ON principals TO portcullis_gateway;
+-- Only the directory that disabled an account enables it again.
+ALTER TABLE principals ADD COLUMN disabled_for uuid REFERENCES tenants;
+COMMENT ON COLUMN principals.disabled_for IS 'Whose directory has let the holder go; NULL: disabled by hand, or not';
+GRANT UPDATE (disabled_for) ON principals TO portcullis_gateway;
 GRANT SELECT, INSERT, DELETE ON scim_resources TO portcullis_gateway;
-GRANT UPDATE (name, external_id, document, principal_id, made_account, disabled_account, updated_at) ON scim_resources TO portcullis_gateway;
+GRANT UPDATE (name, external_id, document, principal_id, updated_at) ON scim_resources TO portcullis_gateway;

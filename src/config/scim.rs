@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::node::Node;
-use super::providers::{GroupRole, grants};
+use super::providers::{GroupRole, Provider, grants};
 use super::reader::Reader;
 use crate::domain::Slug;
 
@@ -16,9 +16,11 @@ pub struct Directory {
     pub tenant: Slug,
     /// What everybody in it is given, and what each of their groups.
     pub grants: Vec<GroupRole>,
+    /// The tenant's own sign-in providers, by name.
+    pub providers: Vec<String>,
 }
 
-pub(super) fn read(reader: Reader<'_>, node: &Node) -> Vec<Directory> {
+pub(super) fn read(reader: Reader<'_>, node: &Node, providers: &[Provider]) -> Vec<Directory> {
     let mut tenants = BTreeSet::new();
     let mut all = Vec::new();
     for node in reader.list(node) {
@@ -30,7 +32,13 @@ pub(super) fn read(reader: Reader<'_>, node: &Node) -> Vec<Directory> {
         let tenant = tenant.and_then(|node| reader.of_type::<Slug>(node, "a short name"));
         let Some(tenant) = tenant else { continue };
         if tenants.insert(tenant.clone()) {
-            all.push(Directory { tenant, grants });
+            let own = providers.iter().filter(|each| each.tenant == tenant);
+            let providers = own.map(|each| each.name.to_string()).collect();
+            all.push(Directory {
+                tenant,
+                grants,
+                providers,
+            });
         } else {
             let problem = format!("there is another directory of `{tenant}`");
             reader.report(node.place, problem);

@@ -52,12 +52,14 @@ pub(super) fn read(reader: Reader<'_>, parent: &Fields<'_>) -> Option<SignIn> {
         let problem = "`providers` needs `public_url`: they send people back there";
         reader.report(fields.key_place("providers"), problem);
     }
+    let providers = providers.map_or_else(Vec::new, |node| providers::read(reader, node));
+    let directories = fields
+        .get("scim")
+        .map_or_else(Vec::new, |node| scim::read(reader, node, &providers));
     Some(SignIn {
         mail,
-        directories: fields
-            .get("scim")
-            .map_or_else(Vec::new, |node| scim::read(reader, node)),
-        providers: providers.map_or_else(Vec::new, |node| providers::read(reader, node)),
+        directories,
+        providers,
         idle: TimeDelta::from_std(idle).ok()?,
         lifetime: TimeDelta::from_std(lifetime).ok()?,
         max_sessions: fields

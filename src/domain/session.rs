@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::base62::{SECRET_LEN, base62};
-use super::{LinkId, PrincipalId, SecretHash, SessionId};
+use super::{LinkId, PrincipalId, SecretHash, SessionId, TenantId};
 
 const ID_LEN: usize = 32;
 
@@ -222,6 +222,8 @@ pub struct Session {
     pub methods: Vec<Method>,
     /// Whether it waits for its holder's second factor, and is good for nothing else.
     pub pending: bool,
+    /// The tenant whose provider said who its holder is.
+    pub vouched_by: Option<TenantId>,
     /// When it was revoked.
     pub revoked_at: Option<DateTime<Utc>>,
 }

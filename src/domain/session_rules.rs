@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Mfa;
+use super::{Mfa, PrincipalId};
 
 const MAX_IDLE_MINUTES: u32 = 30 * 24 * 60;
 const MAX_LIFETIME_HOURS: u32 = 90 * 24;
@@ -12,6 +12,7 @@ const RE_AUTH_SECONDS: std::ops::RangeInclusive<u32> = 60..=86_400;
 const RE_AUTH_DEFAULT: u32 = 300;
 const MAX_OPERATIONS: usize = 100;
 const MAX_OPERATION: usize = 100;
+const MAX_BREAK_GLASS: usize = 10;
 
 /// Rules for sessions. What is absent is not asked for.
 ///
@@ -38,6 +39,10 @@ pub struct SessionRules {
     pub mfa: Option<Mfa>,
     /// Whether a session may be one that a password began.
     pub password_login: Option<bool>,
+    /// Whether a session must be one that a provider of the tenant vouches for.
+    pub enforce_sso: bool,
+    /// Who may come in all the same when no provider works, with two factors.
+    pub break_glass: Vec<PrincipalId>,
 }
 
 /// A value is out of its bounds; says which and what they are.
@@ -75,6 +80,11 @@ impl SessionRules {
             1..=MAX_SESSIONS,
         );
         within("re_auth_max_age", self.re_auth_max_age, RE_AUTH_SECONDS);
+        if self.break_glass.len() > MAX_BREAK_GLASS {
+            wrong.push(format!(
+                "`break_glass` are {MAX_BREAK_GLASS} people at most"
+            ));
+        }
         let operations = &self.sensitive_operations;
         if operations.len() > MAX_OPERATIONS || !operations.iter().all(|it| is_event(it)) {
             wrong.push(format!(
@@ -95,6 +105,18 @@ impl SessionRules {
             return Some(1);
         }
         self.max_concurrent_sessions
+    }
+
+    /// Whether this person may come in without a provider's word, if it is asked for.
+    #[must_use]
+    pub fn breaks_glass(&self, who: PrincipalId) -> bool {
+        self.break_glass.contains(&who)
+    }
+
+    /// Whether a password is of no use to this person.
+    #[must_use]
+    pub fn takes_no_password(&self, of: PrincipalId) -> bool {
+        self.password_login == Some(false) || (self.enforce_sso && !self.breaks_glass(of))
     }
 
     /// How old a sign-in may be for this operation by all of these rules, in seconds; `None`: of

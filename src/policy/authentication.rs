@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::{
-    Assurance, CredentialId, Method, PermissionSet, Principal, ProjectId, Session, SessionId,
+    Assurance, CredentialId, Method, PermissionSet, Principal, PrincipalId, ProjectId, Session,
+    SessionId, TenantId,
 };
 
 /// The outcome of authentication: one credential a request, and a rejected one
@@ -126,6 +127,8 @@ impl Activity {
 /// How and when a person proved who they are.
 #[derive(Clone, Debug)]
 pub struct SignIn {
+    /// Who.
+    pub principal: PrincipalId,
     /// Of their session.
     pub session: SessionId,
     /// When their session began.
@@ -138,11 +141,15 @@ pub struct SignIn {
     pub methods: Vec<Method>,
     /// Whether they have a second factor and have not proved it: good for nothing else.
     pub pending: bool,
+    /// The tenant whose provider said who they are.
+    pub vouched_by: Option<TenantId>,
 }
 
 impl From<&Session> for SignIn {
     fn from(session: &Session) -> Self {
         Self {
+            principal: session.principal,
+            vouched_by: session.vouched_by,
             session: session.id,
             created_at: session.created_at,
             activity: Arc::new(Activity::new(session.last_active_at)),

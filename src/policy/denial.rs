@@ -29,6 +29,8 @@ pub enum DenialReason {
     },
     /// A password began the session, and the tenant or the project takes none such.
     PasswordLoginOff,
+    /// No provider of the tenant said who it is, and it takes nobody else's word.
+    SsoRequired,
     /// This person has proved one factor, and two are asked for (RFC 9470).
     SecondFactor,
     /// No route.
@@ -232,6 +234,7 @@ impl Denial {
             DenialReason::CrossSite => "cross_site",
             DenialReason::ReAuthenticate { because, .. } => because.code(),
             DenialReason::PasswordLoginOff => "password_login_off",
+            DenialReason::SsoRequired => "sso_required",
             DenialReason::SecondFactor => "second_factor_required",
             DenialReason::NoRoute => "no_route",
             DenialReason::WrongMethod(_) => "method_not_routed",
@@ -279,6 +282,10 @@ impl Denial {
             }
             DenialReason::PasswordLoginOff => {
                 "A sign-in by password is not enough for this tenant or project.".to_owned()
+            }
+            DenialReason::SsoRequired => {
+                "This tenant wants a sign-in at its own service: sign out, and sign in there."
+                    .to_owned()
             }
             DenialReason::ReAuthenticate { max_age, .. } => format!(
                 "This needs a sign-in that is at most {max_age} s old: sign in again at \

@@ -201,9 +201,17 @@ impl RoleTable {
             };
             let tenant = tenant.and_then(|tenant| self.tenant(tenant));
             let rules = tenant.and_then(|tenant| tenant.session_rules.as_deref());
-            rules.is_some_and(|rules| rules.password_login == Some(false))
+            rules.is_some_and(|rules| rules.takes_no_password(principal))
         };
         !grants.is_empty() && grants.iter().all(|grant| closed(grant.scope))
+    }
+
+    /// The tenants that take only the word of their own providers, but for this person.
+    pub fn glass_of(&self, principal: PrincipalId) -> impl Iterator<Item = &Arc<Tenant>> {
+        self.tenants.values().filter(move |tenant| {
+            let rules = tenant.session_rules.as_deref();
+            rules.is_some_and(|rules| rules.enforce_sso && rules.breaks_glass(principal))
+        })
     }
 
     /// The projects that the principal has a role on directly, sorted by id.

@@ -20,6 +20,7 @@ pub(super) fn status(reason: &DenialReason) -> StatusCode {
         DenialReason::DeniedRoute(_)
         | DenialReason::CrossSite
         | DenialReason::PasswordLoginOff
+        | DenialReason::SsoRequired
         | DenialReason::ProjectClosed
         | DenialReason::TenantClosed
         | DenialReason::CredentialScope

@@ -97,16 +97,24 @@ impl Db {
     /// `Unavailable`.
     pub async fn linkable(&self, email: &str, tenant: TenantId) -> Result<Option<Linkable>> {
         let row = sqlx::query!(
-            r#"SELECT p.id, p.disabled_at IS NOT NULL AS "disabled!",
+            r#"SELECT p.id, (p.disabled_at IS NOT NULL
+                       OR EXISTS (SELECT FROM bindings b WHERE b.principal_id = p.id
+                           AND b.tenant_id = $2 AND b.effect = 'deny' AND b.provider = 'scim')
+                       OR EXISTS (SELECT FROM scim_resources r WHERE r.principal_id = p.id
+                           AND r.tenant_id = $2 AND NOT r.document @> '{"active": true}'))
+                       AS "disabled!",
                    (EXISTS (SELECT FROM passwords w WHERE w.principal_id = p.id)
                        OR EXISTS (SELECT FROM passkeys k WHERE k.principal_id = p.id)
                        OR EXISTS (SELECT FROM identities i WHERE i.principal_id = p.id)
                        OR EXISTS (SELECT FROM api_keys k WHERE k.principal_id = p.id)
                        OR EXISTS (SELECT FROM projects o WHERE o.owner_id = p.id)) AS "claimed!",
-                   EXISTS (SELECT FROM bindings b WHERE b.principal_id = p.id AND b.tenant_id = $2)
-                       AS "member!",
-                   EXISTS (SELECT FROM bindings b WHERE b.principal_id = p.id
-                       AND b.tenant_id IS DISTINCT FROM $2) AS "elsewhere!"
+                   (EXISTS (SELECT FROM bindings b WHERE b.principal_id = p.id AND b.tenant_id = $2)
+                       OR EXISTS (SELECT FROM scim_resources r WHERE r.principal_id = p.id
+                           AND r.tenant_id = $2)) AS "member!",
+                   (EXISTS (SELECT FROM bindings b WHERE b.principal_id = p.id
+                           AND b.effect = 'allow' AND b.tenant_id IS DISTINCT FROM $2)
+                       OR EXISTS (SELECT FROM scim_resources r WHERE r.principal_id = p.id
+                           AND r.tenant_id <> $2 AND r.document @> '{"active": true}')) AS "elsewhere!"
                FROM principals p WHERE p.kind = 'user' AND p.email = $1"#,
             email,
             tenant.0,

@@ -127,7 +127,8 @@ impl Db {
         let mut found = principal(&mut change.tx, name).await?;
         let word = if disabled { "disabled" } else { "enabled" };
         let changed = sqlx::query!(
-            "UPDATE principals SET disabled_at = CASE WHEN $2 THEN $3::timestamptz END
+            "UPDATE principals SET disabled_at = CASE WHEN $2 THEN $3::timestamptz END,
+                 disabled_for = NULL
              WHERE id = $1 AND (disabled_at IS NULL) = $2",
             found.id.0,
             disabled,

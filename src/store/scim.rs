@@ -40,10 +40,6 @@ pub struct ScimResource {
     pub document: Value,
     /// Of a user: their account.
     pub principal: Option<PrincipalId>,
-    /// Whether the account was made for this.
-    pub made_account: bool,
-    /// Whether the account was disabled because this was deactivated.
-    pub disabled_account: bool,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -65,8 +61,6 @@ struct Row {
     id: Uuid,
     document: Value,
     principal_id: Option<Uuid>,
-    made_account: bool,
-    disabled_account: bool,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -77,8 +71,6 @@ impl From<Row> for ScimResource {
             id: row.id,
             document: row.document,
             principal: row.principal_id.map(PrincipalId),
-            made_account: row.made_account,
-            disabled_account: row.disabled_account,
             created_at: row.created_at,
             updated_at: row.updated_at,
         }
@@ -99,7 +91,7 @@ impl Db {
     ) -> Result<Vec<ScimResource>> {
         let rows = sqlx::query_as!(
             Row,
-            "SELECT id, document, principal_id, made_account, disabled_account, created_at, updated_at
+            "SELECT id, document, principal_id, created_at, updated_at
              FROM scim_resources
              WHERE tenant_id = $1 AND kind = $2 AND ($3::text IS NULL OR lower(name) = lower($3))
              ORDER BY created_at, id",
@@ -125,7 +117,7 @@ impl Db {
     ) -> Result<Option<ScimResource>> {
         let row = sqlx::query_as!(
             Row,
-            "SELECT id, document, principal_id, made_account, disabled_account, created_at, updated_at
+            "SELECT id, document, principal_id, created_at, updated_at
              FROM scim_resources WHERE tenant_id = $1 AND kind = $2 AND id = $3",
             tenant.0,
             kind.as_str(),
@@ -172,7 +164,7 @@ impl ApiTx {
     ) -> Result<Option<ScimResource>> {
         let row = sqlx::query_as!(
             Row,
-            "SELECT id, document, principal_id, made_account, disabled_account, created_at, updated_at
+            "SELECT id, document, principal_id, created_at, updated_at
              FROM scim_resources WHERE tenant_id = $1 AND kind = $2 AND id = $3 FOR UPDATE",
             tenant.0,
             kind.as_str(),
@@ -214,8 +206,6 @@ impl ApiTx {
             id,
             document,
             principal: None,
-            made_account: false,
-            disabled_account: false,
             created_at: now,
             updated_at: now,
         })
@@ -234,15 +224,13 @@ impl ApiTx {
         changed.updated_at = self.now();
         sqlx::query!(
             "UPDATE scim_resources SET name = $2, external_id = $3, document = $4, principal_id = $5,
-                 made_account = $6, disabled_account = $7, updated_at = $8
+                 updated_at = $6
              WHERE id = $1",
             changed.id,
             name,
             external_id,
             changed.document,
             changed.principal.map(|id| id.0),
-            changed.made_account,
-            changed.disabled_account,
             changed.updated_at,
         )
         .execute(self.connection())
@@ -353,10 +341,11 @@ impl ApiTx {
         let row = sqlx::query!(
             r#"SELECT p.id, p.disabled_at IS NOT NULL AS "disabled!",
                    (EXISTS (SELECT FROM bindings b WHERE b.principal_id = p.id
-                           AND b.tenant_id IS DISTINCT FROM $1)
+                           AND b.effect = 'allow' AND b.tenant_id IS DISTINCT FROM $1)
                        OR EXISTS (SELECT FROM projects o WHERE o.owner_id = p.id AND o.tenant_id <> $1)
                        OR EXISTS (SELECT FROM scim_resources r WHERE r.principal_id = p.id
-                           AND r.tenant_id <> $1)) AS "elsewhere!"
+                           AND r.tenant_id <> $1 AND r.document @> '{"active": true}'))
+                       AS "elsewhere!"
                FROM principals p
                WHERE p.kind = 'user' AND (p.id = $2 OR p.email = $3) FOR UPDATE OF p"#,
             tenant.0,
@@ -372,33 +361,36 @@ impl ApiTx {
         }))
     }
 
-    /// Gives an account another address.
+    /// Disables an account because the directory has let its holder go.
     ///
     /// # Errors
     ///
-    /// `Conflict` if it is somebody's.
-    pub async fn scim_readdress(&mut self, id: PrincipalId, email: &str) -> Result<()> {
+    /// `Unavailable`.
+    pub async fn scim_disable(&mut self, id: PrincipalId, tenant: TenantId) -> Result<()> {
+        let now = self.now();
         sqlx::query!(
-            "UPDATE principals SET email = $2 WHERE id = $1",
+            "UPDATE principals SET disabled_at = $3, disabled_for = $2
+             WHERE id = $1 AND disabled_at IS NULL",
             id.0,
-            email
+            tenant.0,
+            now,
         )
         .execute(self.connection())
         .await?;
         Ok(())
     }
 
-    /// Lets an account act, or not.
+    /// Enables an account that was disabled because this very directory had let its holder go.
     ///
     /// # Errors
     ///
     /// `Unavailable`.
-    pub async fn scim_set_disabled(&mut self, id: PrincipalId, disabled: bool) -> Result<()> {
-        let at = disabled.then(|| self.now());
+    pub async fn scim_enable(&mut self, id: PrincipalId, tenant: TenantId) -> Result<()> {
         sqlx::query!(
-            "UPDATE principals SET disabled_at = $2 WHERE id = $1",
+            "UPDATE principals SET disabled_at = NULL, disabled_for = NULL
+             WHERE id = $1 AND disabled_for = $2",
             id.0,
-            at
+            tenant.0,
         )
         .execute(self.connection())
         .await?;
@@ -424,7 +416,7 @@ impl ApiTx {
     }
 
     /// Takes all that somebody holds in a tenant, by whose word ever, and closes it to them, since
-    /// they may own projects in it. Their sessions and keys end; of somebody who is elsewhere,
+    /// they may own projects in it; the tenant's providers do not know them any more. Their sessions and keys end; of somebody who is elsewhere,
     /// too, only the keys that are for this tenant and nothing else: what they do elsewhere is no
     /// business of its directory. Says how many ended.
     ///
@@ -436,8 +428,16 @@ impl ApiTx {
         of: PrincipalId,
         tenant: TenantId,
         is_elsewhere: bool,
+        providers: &[String],
     ) -> Result<Value> {
         let (id, now) = (self.id(), self.now());
+        sqlx::query!(
+            "DELETE FROM identities WHERE principal_id = $1 AND provider = ANY($2)",
+            of.0,
+            providers,
+        )
+        .execute(self.connection())
+        .await?;
         sqlx::query!(
             "DELETE FROM bindings WHERE principal_id = $1 AND tenant_id = $2",
             of.0,

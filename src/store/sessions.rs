@@ -11,7 +11,9 @@ use super::author::{Done, write_event};
 use super::failures::Attempt;
 use super::keys::CredentialUse;
 use super::{Author, Db, Result, StoreError, passwords};
-use crate::domain::{Email, Method, PrincipalId, PrincipalName, SecretHash, Session, SessionId};
+use crate::domain::{
+    Email, Method, PrincipalId, PrincipalName, SecretHash, Session, SessionId, TenantId,
+};
 
 /// How many sessions are ended in one transaction.
 const MOST_AT_ONCE: i64 = 500;
@@ -28,6 +30,7 @@ struct SessionRow {
     user_agent: String,
     methods: Vec<String>,
     pending: bool,
+    vouched_by: Option<Uuid>,
     revoked_at: Option<DateTime<Utc>>,
     last_active_at: DateTime<Utc>,
 }
@@ -56,6 +59,7 @@ impl TryFrom<SessionRow> for Session {
                 .collect::<std::result::Result<_, _>>()
                 .map_err(StoreError::corrupt)?,
             pending: row.pending,
+            vouched_by: row.vouched_by.map(TenantId),
             revoked_at: row.revoked_at,
         })
     }
@@ -72,7 +76,7 @@ impl Db {
             SessionRow,
             r#"SELECT s.id, s.principal_id, s.secret_hash, s.created_at, s.authenticated_at,
                    s.expires_at, s.idle_seconds, host(s.address) AS address, s.user_agent,
-                   s.methods, s.pending, s.revoked_at,
+                   s.methods, s.pending, s.vouched_by, s.revoked_at,
                    coalesce(a.last_active_at, s.created_at) AS "last_active_at!"
                FROM sessions s LEFT JOIN session_activity a ON a.session_id = s.id
                WHERE s.id = $1"#,
@@ -93,7 +97,7 @@ impl Db {
             SessionRow,
             r#"SELECT s.id, s.principal_id, s.secret_hash, s.created_at, s.authenticated_at,
                    s.expires_at, s.idle_seconds, host(s.address) AS address, s.user_agent,
-                   s.methods, s.pending, s.revoked_at,
+                   s.methods, s.pending, s.vouched_by, s.revoked_at,
                    coalesce(a.last_active_at, s.created_at) AS "last_active_at!"
                FROM sessions s LEFT JOIN session_activity a ON a.session_id = s.id
                WHERE s.principal_id = $1 AND NOT s.pending AND s.revoked_at IS NULL
@@ -267,8 +271,8 @@ impl ApiTx {
         let idle = i32::try_from(new.idle.num_seconds()).unwrap_or(i32::MAX);
         sqlx::query!(
             "INSERT INTO sessions (id, principal_id, secret_hash, created_at, authenticated_at,
-                 expires_at, idle_seconds, address, user_agent, methods, pending)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::inet, $9, $10, $11)",
+                 expires_at, idle_seconds, address, user_agent, methods, pending, vouched_by)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::inet, $9, $10, $11, $12)",
             new.id.0,
             new.principal.0,
             &new.secret_hash.0,
@@ -280,6 +284,7 @@ impl ApiTx {
             new.user_agent,
             &methods,
             new.pending,
+            new.vouched_by.map(|tenant| tenant.0),
         )
         .execute(self.connection())
         .await?;

@@ -9,6 +9,7 @@ use crate::support::upstream::Upstream;
 mod crowd;
 mod devices;
 mod ended;
+mod enforced;
 mod examine;
 mod factors;
 mod github;

@@ -90,6 +90,10 @@ impl SignIns {
         change.use_passkey(known.passkey, known.record).await?;
         let ended = self.accept(&mut change, &session, &[attempt]).await?;
         let done = change.begin_session(&session, &ended).await?;
+        let done = match self.broken_glass(known.id) {
+            Some(tenants) => done.detail("break_glass", tenants),
+            None => done,
+        };
         change.commit(done, SEE_OTHER).await?;
         Ok(token)
     }

@@ -382,6 +382,7 @@ impl SignIns {
         // What they have proved there long ago is no recent sign-in.
         let proved = asserted.authenticated_at.unwrap_or(now).min(now);
         session.authenticated_at = proved;
+        session.vouched_by = Some(tenant);
         if let Some(ends_at) = asserted.ends_at {
             session.expires_at = session.expires_at.min(ends_at);
         }

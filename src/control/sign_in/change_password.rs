@@ -70,6 +70,7 @@ impl SignIns {
             created_at: former.created_at,
             authenticated_at: former.authenticated_at,
             expires_at: former.expires_at,
+            vouched_by: former.vouched_by,
             ..self.session(&token, of.id, &request, &terms)
         };
         let now = self.clock.now();

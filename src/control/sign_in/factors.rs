@@ -209,6 +209,7 @@ impl SignIns {
         let token = SessionToken::generate(&mut StdRng::from_os_rng());
         let mut session = self.session(&token, of.id, &request, &Terms::complete(methods));
         session.authenticated_at = former.authenticated_at;
+        session.vouched_by = former.vouched_by;
         let now = self.clock.now();
         let change = self.db.act_for(Claims::Gateway, request, now).await?;
         Ok(Renewal {

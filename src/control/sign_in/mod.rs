@@ -300,8 +300,20 @@ impl SignIns {
             user_agent: request.user_agent.clone().unwrap_or_default(),
             methods: terms.methods.clone(),
             pending: terms.pending,
+            vouched_by: None,
             revoked_at: None,
         }
+    }
+
+    /// For which tenants somebody comes in without the word of a provider that is asked for.
+    fn broken_glass(&self, of: PrincipalId) -> Option<Vec<String>> {
+        let table = self.tables.current();
+        let tenants: Vec<_> = table.glass_of(of).map(|it| it.slug.to_string()).collect();
+        if tenants.is_empty() {
+            return None;
+        }
+        tracing::warn!(principal = %of, ?tenants, "somebody comes in without the tenant's provider");
+        Some(tenants)
     }
 
     /// Ends a session of this person.

@@ -65,12 +65,33 @@ impl Standing {
         let of_project = project.and_then(|project| project.session_rules.as_deref());
         let all = [of_tenant, of_project].into_iter().flatten();
         for rules in all.clone() {
+            self.is_vouched_for(rules, tenant)?;
             self.meets(rules)?;
         }
         match SessionRules::max_age_for(operation, all) {
             Some(most) => self.is_young(TimeDelta::seconds(most.into()), Because::Sensitive),
             None => Ok(()),
         }
+    }
+
+    /// Where it is asked for, a provider of the tenant has said who it is; or it is one of few,
+    /// who has proved two factors.
+    fn is_vouched_for(
+        &self,
+        rules: &SessionRules,
+        tenant: Option<&Tenant>,
+    ) -> Result<(), DenialReason> {
+        let sign_in = &self.sign_in;
+        if !rules.enforce_sso || tenant.is_some_and(|it| sign_in.vouched_by == Some(it.id)) {
+            return Ok(());
+        }
+        if !rules.breaks_glass(sign_in.principal) {
+            return Err(DenialReason::SsoRequired);
+        }
+        if sign_in.assurance() < Assurance::Aal2 {
+            return Err(DenialReason::SecondFactor);
+        }
+        Ok(())
     }
 
     fn meets(&self, rules: &SessionRules) -> Result<(), DenialReason> {

@@ -104,15 +104,15 @@ async fn groups_are_roles_for_as_long_as_somebody_is_in_them() {
         204
     );
     assert_eq!(members(&bench).len(), 2);
-    // The account follows its address.
+    // Another address is another account, and who had the former one is out.
     let moved = json!([{ "op": "replace", "path": "emails[type eq \"work\"].value",
         "value": "ann.archer@acme.example" }]);
     assert_eq!(bench.patch(&format!("Users/{ann}"), &moved).0, 200);
-    until("the new address", || {
-        browser.send("GET /me", "", "");
-        let received = bench.upstream.received();
-        received.last().unwrap().header("x-forwarded-user") == ["ann.archer@acme.example"]
+    until("the former account is out", || {
+        browser.send("GET /me", "", "").status == 401
     });
+    let mut browser = bench.signed_in("ann.archer@acme.example");
+    assert_eq!(browser.send("GET /me", "", "").status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,14 +150,38 @@ async fn who_has_left_is_out_at_once() {
         if way == "deactivated" {
             let on = json!([{ "op": "replace", "value": { "active": true } }]);
             assert_eq!(bench.patch(&user, &on).0, 200);
-            until("they are back", || {
-                let email = email.replace('@', "%40");
-                browser.sign_in(&email, "correct+horse+battery").status == 303
-                    && browser.send("GET /things", "", "").status == 200
-            });
-            // What has ended stays so.
-            assert_eq!(with_key(&bench, key, "/me"), 401);
+        } else {
+            // Hired again.
+            let id = bench.user(&email);
+            let group = &bench.ask("GET", "Groups?attributes=id", &Value::Null).1["Resources"];
+            let group = group.as_array().unwrap().last().unwrap()["id"]
+                .as_str()
+                .unwrap();
+            let back = json!([{ "op": "add", "path": "members", "value": [{ "value": id }] }]);
+            assert_eq!(bench.patch(&format!("Groups/{group}"), &back).0, 200);
         }
+        until("they are back", || {
+            let email = email.replace('@', "%40");
+            browser.sign_in(&email, "correct+horse+battery").status == 303
+                && browser.send("GET /things", "", "").status == 200
+        });
+        // What has ended stays so.
+        assert_eq!(with_key(&bench, key, "/me"), 401);
+        // Who is disabled by hand, no directory enables.
+        bench.gateway.cli(&["users", "disable", &email]);
+        let (_, found) = bench.ask("GET", "Users", &Value::Null);
+        let all = found["Resources"].as_array().unwrap().iter();
+        let own = all
+            .filter(|each| each["userName"] == *email)
+            .last()
+            .unwrap();
+        let user = format!("Users/{}", own["id"].as_str().unwrap());
+        for active in [false, true] {
+            let change = json!([{ "op": "replace", "path": "active", "value": active }]);
+            assert_eq!(bench.patch(&user, &change).0, 200);
+        }
+        let again = browser.sign_in(&email.replace('@', "%40"), "correct+horse+battery");
+        assert_eq!(again.status, 401);
     }
 }
 
@@ -198,14 +222,42 @@ async fn who_is_elsewhere_too_has_lost_this_tenant_only() {
     });
     assert_eq!(in_project("globex/churn"), 200);
     assert_eq!(with_key(&bench, &bench.keys.owner, "/me"), 401);
-    // Their address is theirs.
-    let moved = json!([{ "op": "replace", "path": "userName", "value": "taken@evil.example" }]);
-    assert_eq!(bench.patch(&format!("Users/{id}"), &moved).0, 200);
-    let users = bench.gateway.cli(&["--json", "users", "list"]);
-    assert!(users.contains("owner@example.com") && !users.contains("taken@evil.example"));
     let on = json!([{ "op": "replace", "path": "active", "value": true }]);
     assert_eq!(bench.patch(&format!("Users/{id}"), &on).0, 200);
     until("they are back", || in_project("acme/fraud") == 200);
+    // Their address is theirs, whatever the directory calls them.
+    let moved = json!([{ "op": "replace", "path": "userName", "value": "taken@evil.example" }]);
+    assert_eq!(bench.patch(&format!("Users/{id}"), &moved).0, 200);
+    until("they have lost it again", || {
+        in_project("acme/fraud") != 200
+    });
+    let users = bench.gateway.cli(&["--json", "users", "list"]);
+    assert!(users.contains("owner@example.com"));
+}
+
+/// What two tenants have in common is nobody's once both have let somebody go.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_left_both_is_nobody() {
+    let bench = start().await;
+    let globex = super::directory_of(&bench.gateway, "globex");
+    until("the key is known", || {
+        bench.send(&globex, "GET", "globex/Users", "").status == 200
+    });
+    let here = bench.user("ann@acme.example");
+    let made = json!({ "userName": "ann@acme.example" }).to_string();
+    let made = bench.send(&globex, "POST", "globex/Users", &made);
+    let made: Value = serde_json::from_str(&made.body).unwrap();
+    let there = made["id"].as_str().unwrap();
+    let mut browser = bench.signed_in("ann@acme.example");
+    assert_eq!(browser.send("GET /me", "", "").status, 200);
+    let off = json!([{ "op": "replace", "path": "active", "value": false }]);
+    assert_eq!(bench.patch(&format!("Users/{here}"), &off).0, 200);
+    assert_eq!(browser.send("GET /me", "", "").status, 200);
+    let path = format!("globex/Users/{there}");
+    assert_eq!(bench.send(&globex, "DELETE", &path, "").status, 204);
+    until("they are out", || {
+        browser.send("GET /me", "", "").status == 401
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -261,6 +313,24 @@ async fn who_was_made_by_the_directory_signs_in_at_the_tenants_provider() {
         go_on(&mut browser, &brought).status
     };
     assert_eq!(sign_in(), 401);
-    bench.user("ann@acme.example");
+    let id = bench.user("ann@acme.example");
     assert_eq!(sign_in(), 303);
+    assert_eq!(sign_in(), 303);
+    let off = json!([{ "op": "replace", "path": "active", "value": false }]);
+    assert_eq!(bench.patch(&format!("Users/{id}"), &off).0, 200);
+    assert_eq!(sign_in(), 401);
+    // Not even if they are somebody elsewhere.
+    let there = [
+        "--scope",
+        "globex/churn",
+        "--principal",
+        "ann@acme.example",
+        "--role",
+        "editor",
+    ];
+    bench
+        .gateway
+        .cli(&[&["members", "add"][..], &there].concat());
+    bench.gateway.cli(&["users", "enable", "ann@acme.example"]);
+    assert_eq!(sign_in(), 401);
 }

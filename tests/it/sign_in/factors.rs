@@ -27,7 +27,7 @@ impl App {
     }
 
     /// The code of a time step, counted from now on.
-    fn code(&self, step: i64) -> String {
+    pub fn code(&self, step: i64) -> String {
         let at = Clock::system().now().timestamp() + step * 30;
         self.0.generate(at.try_into().unwrap()).to_string()
     }
@@ -35,7 +35,7 @@ impl App {
 
 /// What they are shown once.
 pub struct SetUp {
-    app: App,
+    pub app: App,
     recovery_codes: Vec<String>,
 }
 
@@ -70,7 +70,7 @@ impl Bench {
     }
 
     /// Somebody who has typed their password and no more.
-    fn half_signed_in(&self, who: &str) -> Browser {
+    pub fn half_signed_in(&self, who: &str) -> Browser {
         let mut browser = self.browser();
         let answer = browser.sign_in(&format!("{who}%40example.com"), TYPED);
         assert_eq!(answer.status, 303);
@@ -87,7 +87,7 @@ impl Bench {
     }
 }
 
-fn prove(browser: &mut Browser, code: &str) -> Answer {
+pub fn prove(browser: &mut Browser, code: &str) -> Answer {
     let token = token_of(&browser.go(PROVE));
     let form = format!("csrf_token={token}&return=%2Fthings%3Fpage%3D2&code={code}");
     browser.submit(PROVE, &form)

@@ -8,7 +8,7 @@ use crate::support::gateway::until;
 use crate::support::raw::Answer;
 
 const SCRIPT: &str = "Sec-Fetch-Mode: cors\r\nSec-Fetch-Site: same-origin\r\n";
-const ACME: &str = "tenants/acme/session-rules";
+pub(super) const ACME: &str = "tenants/acme/session-rules";
 const FRAUD: &str = "tenants/acme/projects/fraud/session-rules";
 
 impl Bench {
@@ -69,7 +69,7 @@ impl Bench {
 }
 
 /// What comes of a look at the things of a project.
-fn look(browser: &mut Browser, project: &str) -> (u16, String) {
+pub(super) fn look(browser: &mut Browser, project: &str) -> (u16, String) {
     let fields = format!("{SCRIPT}X-Portcullis-Project: {project}\r\n");
     let answer = browser.send("GET /things", &fields, "");
     let code = match answer.status {
@@ -79,8 +79,8 @@ fn look(browser: &mut Browser, project: &str) -> (u16, String) {
     (answer.status, code)
 }
 
-fn refused(code: &str) -> (u16, String) {
-    let status = if code == "password_login_off" {
+pub(super) fn refused(code: &str) -> (u16, String) {
+    let status = if ["password_login_off", "sso_required"].contains(&code) {
         403
     } else {
         401
@@ -88,7 +88,7 @@ fn refused(code: &str) -> (u16, String) {
     (status, code.to_owned())
 }
 
-fn seen() -> (u16, String) {
+pub(super) fn seen() -> (u16, String) {
     (200, String::new())
 }
 

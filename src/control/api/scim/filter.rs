@@ -246,7 +246,9 @@ impl<'t> Reader<'t> {
         let mut values = serde_json::Deserializer::from_str(self.rest).into_iter::<Value>();
         let value = values.next()?.ok()?;
         self.rest = &self.rest[values.byte_offset()..];
-        let is_simple = !value.is_array() && !value.is_object();
+        // PostgreSQL has no text with a NUL.
+        let has_nul = value.as_str().is_some_and(|text| text.contains('\0'));
+        let is_simple = !value.is_array() && !value.is_object() && !has_nul;
         is_simple.then_some(value)
     }
 }

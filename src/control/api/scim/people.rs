@@ -57,15 +57,12 @@ impl Directory {
         };
         if !is_active(&document) {
             return if was_active {
-                self.shut_out(change, user, of).await
+                self.shut_out(change, of).await
             } else {
                 Ok(Value::Null)
             };
         }
-        if user.disabled_account {
-            change.scim_set_disabled(of, false).await?;
-            user.disabled_account = false;
-        }
+        change.scim_enable(of, self.tenant.id).await?;
         self.grant(change, user, of).await
     }
 
@@ -73,16 +70,17 @@ impl Directory {
     pub(super) async fn shut_out(
         &self,
         change: &mut ApiTx,
-        user: &mut ScimResource,
         of: PrincipalId,
     ) -> Result<Value, Refusal> {
         let tenant = self.tenant.id;
         let account = change.scim_account(tenant, of).await?;
         let is_elsewhere = account.is_some_and(|account| account.is_elsewhere);
-        let ended = change.scim_shut_out(of, tenant, is_elsewhere).await?;
-        if account.is_some_and(|account| !account.is_elsewhere && !account.is_disabled) {
-            change.scim_set_disabled(of, true).await?;
-            user.disabled_account = true;
+        let providers = &self.settings.providers;
+        let ended = change
+            .scim_shut_out(of, tenant, is_elsewhere, providers)
+            .await?;
+        if !is_elsewhere {
+            change.scim_disable(of, tenant).await?;
         }
         Ok(ended)
     }
@@ -118,9 +116,9 @@ impl Directory {
         Ok(changed)
     }
 
-    /// The account of this address. One that was made here and is for this tenant only follows its
-    /// address; any other keeps its own, and nobody is told which it is: a directory must not
-    /// learn who has an account elsewhere.
+    /// The account of this address. Another address is another account: whoever had the former one
+    /// has left. An account is never renamed, for its password and its providers would go with it
+    /// to an address that may be somebody's; and no answer tells whether an account was there.
     async fn bind(
         &self,
         change: &mut ApiTx,
@@ -128,33 +126,21 @@ impl Directory {
         document: &Map<String, Value>,
         email: &Email,
     ) -> Result<(), Refusal> {
-        let tenant = self.tenant.id;
-        let known = change.scim_account_of(tenant, email.as_str()).await?;
-        let Some(own) = user.principal else {
-            user.principal = Some(if let Some(account) = known {
-                account.id
-            } else {
-                user.made_account = true;
+        let known = change.scim_account_of(self.tenant.id, email.as_str());
+        let known = known.await?.map(|account| account.id);
+        if known.is_some() && known == user.principal {
+            return Ok(());
+        }
+        if let Some(former) = user.principal {
+            self.shut_out(change, former).await?;
+        }
+        user.principal = Some(match known {
+            Some(account) => account,
+            None => {
                 let name = called(document, email);
                 change.provision(email.as_str(), &name).await?.id
-            });
-            return Ok(());
-        };
-        match known {
-            Some(account) if account.id == own => {}
-            Some(account) => {
-                self.shut_out(change, user, own).await?;
-                user.principal = Some(account.id);
-                user.made_account = false;
-                user.disabled_account = false;
             }
-            None => {
-                let account = change.scim_account(tenant, own).await?;
-                if user.made_account && account.is_some_and(|it| !it.is_elsewhere) {
-                    change.scim_readdress(own, email.as_str()).await?;
-                }
-            }
-        }
+        });
         Ok(())
     }
 }

@@ -120,9 +120,9 @@ pub(super) async fn remove(
     let _turn = directory.api.turn.lock().await;
     let mut change = directory.change().await?;
     let found = change.scim_locked(tenant, KIND, id).await?;
-    let mut user = found.ok_or_else(Refusal::not_found)?;
+    let user = found.ok_or_else(Refusal::not_found)?;
     let told = match user.principal {
-        Some(of) => directory.shut_out(&mut change, &mut user, of).await?,
+        Some(of) => directory.shut_out(&mut change, of).await?,
         None => Value::Null,
     };
     change.scim_delete(tenant, id).await?;

@@ -16,7 +16,19 @@ fn world(rules: SessionRules) -> World {
 }
 
 fn session(begun: DateTime<Utc>, used: DateTime<Utc>, methods: &[Method]) -> Authentication {
+    vouched(begun, used, methods, None)
+}
+
+/// One whose holder a provider of this tenant knows.
+fn vouched(
+    begun: DateTime<Utc>,
+    used: DateTime<Utc>,
+    methods: &[Method],
+    by: Option<u128>,
+) -> Authentication {
     let sign_in = SignIn {
+        principal: PrincipalId(id(101)),
+        vouched_by: by.map(|tenant| TenantId(id(tenant))),
         session: SessionId(id(7)),
         created_at: begun,
         activity: Activity::new(used).into(),
@@ -91,6 +103,35 @@ fn a_list_lacks_what_a_session_is_not_good_enough_for() {
             },
             session(ago(61), now, &[Method::Pwd]),
             session(ago(60), now, &[Method::Pwd]),
+        ),
+        (
+            "the word of its own provider, not that of another's",
+            SessionRules {
+                enforce_sso: true,
+                ..SessionRules::default()
+            },
+            vouched(now, now, &[Method::Fed], Some(1)),
+            vouched(now, now, &[Method::Fed], Some(2)),
+        ),
+        (
+            "no passkey instead",
+            SessionRules {
+                enforce_sso: true,
+                break_glass: vec![PrincipalId(id(102))],
+                ..SessionRules::default()
+            },
+            session(now, now, &[Method::Pop]),
+            vouched(now, now, &[Method::Fed], Some(2)),
+        ),
+        (
+            "two factors of who may come in all the same",
+            SessionRules {
+                enforce_sso: true,
+                break_glass: vec![PrincipalId(id(101))],
+                ..SessionRules::default()
+            },
+            young(),
+            session(now, now, &[Method::Pwd, Method::Otp]),
         ),
     ] {
         let world = world(rules);

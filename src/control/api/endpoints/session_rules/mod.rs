@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::control::api::problem::Problem;
-use crate::domain::{self, Mfa};
+use crate::domain::{self, Mfa, PrincipalId};
 
 /// What is asked of sessions. What is absent or null is not asked for. The rules of a tenant and of
 /// its project hold side by side, and beside the platform's: whichever is stricter decides.
@@ -50,6 +50,13 @@ pub(crate) struct SessionRules {
     /// Whether a session may be one that a password began.
     #[serde(default)]
     password_login: Option<bool>,
+    /// Whether a session must be one that a sign-in provider of the tenant vouches for.
+    #[serde(default)]
+    enforce_sso: bool,
+    /// Ids of those who may come in all the same, with two factors; each time is on record.
+    #[serde(default)]
+    #[schema(value_type = Vec<uuid::Uuid>, max_items = 10)]
+    break_glass: Vec<PrincipalId>,
 }
 
 impl From<domain::SessionRules> for SessionRules {
@@ -64,6 +71,8 @@ impl From<domain::SessionRules> for SessionRules {
             re_auth_max_age: rules.re_auth_max_age,
             mfa: rules.mfa,
             password_login: rules.password_login,
+            enforce_sso: rules.enforce_sso,
+            break_glass: rules.break_glass,
         }
     }
 }
@@ -82,6 +91,8 @@ impl TryFrom<SessionRules> for domain::SessionRules {
             re_auth_max_age: sent.re_auth_max_age,
             mfa: sent.mfa,
             password_login: sent.password_login,
+            enforce_sso: sent.enforce_sso,
+            break_glass: sent.break_glass,
         };
         let checked = rules.check();
         checked.map_err(|wrong| Problem::refused("invalid", wrong.to_string()))?;
