@@ -27,9 +27,11 @@ pub use github::GitHubSignIn;
 pub use oidc::OidcSignIn;
 pub use passkeys::{Asked, MalformedAnswer, Passkey, PasskeyError, Passkeys};
 pub use password::{Checked, HashError, Password, Passwords, UnfitPassword};
-pub use provider::{Asserted, Errand, ProviderError, Returned, SessionThere, SignInProvider};
+pub use provider::{
+    Asserted, Errand, LogoutAsked, ProviderError, Returned, SessionThere, SignInProvider,
+};
 pub use recovery::RecoveryCode;
-pub use saml::{Expiry, LogoutAsked, Onward, SamlSignIn};
+pub use saml::{Expiry, Onward, SamlSignIn};
 pub use seal::{Opened, Seal};
 pub use totp::Totp;
 pub use usage::Usage;

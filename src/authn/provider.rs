@@ -34,8 +34,8 @@ pub struct Asserted {
     pub session: Option<SessionThere>,
 }
 
-/// Somebody's session at a provider, as SAML names it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+/// Somebody's session at a provider; of `OpenID` Connect only `sub` and `sid`, the rest is SAML's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct SessionThere {
     /// Whose.
     pub name: String,
@@ -56,6 +56,19 @@ pub struct Errand {
     pub(super) verifier: String,
     /// Since when they must have proved anew who they are; Unix seconds.
     pub(super) anew_since: Option<i64>,
+}
+
+/// What a provider asks for, and has signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogoutAsked {
+    /// Its own name: good for once.
+    pub id: String,
+    /// Until when it could be shown again.
+    pub until: DateTime<Utc>,
+    /// Who.
+    pub name: String,
+    /// Which of their sessions there; none: all.
+    pub indexes: Vec<String>,
 }
 
 impl Errand {
@@ -143,6 +156,23 @@ impl SignInProvider {
             Self::Saml(saml) => return saml.send(state, anew).await,
         };
         Ok((Onward::To(to), errand))
+    }
+
+    /// Where somebody goes to end their session there; `None`: nowhere.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn log_out(
+        &self,
+        session: &SessionThere,
+        state: &str,
+    ) -> Result<Option<Onward>, ProviderError> {
+        match self {
+            Self::Oidc(oidc) => Ok(oidc.log_out().await?.map(Onward::To)),
+            Self::GitHub(_) => Ok(None),
+            Self::Saml(saml) => saml.log_out(session, state).await,
+        }
     }
 
     /// Looks at all that can be looked at before anybody signs in.

@@ -32,9 +32,9 @@ mod projects;
 mod resource_changes;
 mod resources;
 mod roles;
-mod saml;
 mod scim;
 mod sessions;
+mod sessions_there;
 mod tenant_tx;
 mod tenants;
 
@@ -59,9 +59,9 @@ pub use principals::ListedPrincipal;
 pub use projects::ListedProject;
 pub use resources::{Labels, ListedResource, NewResource, ResourceFilter};
 pub use roles::NewRole;
-pub use saml::There;
 pub use scim::{DIRECTORY, ScimAccount, ScimKind, ScimResource};
 pub use sessions::Rehashed;
+pub use sessions_there::There;
 pub use tenant_tx::{Claims, TenantTx};
 
 type Result<T> = std::result::Result<T, StoreError>;

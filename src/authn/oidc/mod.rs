@@ -1,6 +1,7 @@
 //! `OpenID` Connect: the code flow with PKCE (RFC 7636), state, nonce and `iss` (RFC 9207).
 
 mod examine;
+mod logout;
 
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use crate::authn::fetch::Fetch;
-use crate::authn::provider::{Asserted, Errand, ProviderError, Returned};
+use crate::authn::provider::{Asserted, Errand, ProviderError, Returned, SessionThere};
 use crate::clock::Clock;
 use crate::config::Oidc;
 
@@ -65,6 +66,8 @@ impl AdditionalClaims for More {}
 struct Extensions {
     #[serde(default)]
     authorization_response_iss_parameter_supported: bool,
+    /// `OpenID` Connect RP-Initiated Logout 1.0 §2.1.
+    end_session_endpoint: Option<Url>,
     /// RFC 8414 §2; `None`: it does not say.
     code_challenge_methods_supported: Option<Vec<String>>,
 }
@@ -323,7 +326,15 @@ impl OidcSignIn {
             groups: groups.collect(),
             authenticated_at: claims.authenticated_at,
             ends_at: None,
-            session: None,
+            session: Some(SessionThere {
+                name: claims.subject.to_string(),
+                index: claims
+                    .more
+                    .get("sid")
+                    .and_then(Value::as_str)
+                    .map(str::to_owned),
+                ..SessionThere::default()
+            }),
         })
     }
 

@@ -4,7 +4,6 @@ use std::io::Read as _;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
-use chrono::{DateTime, Utc};
 use flate2::read::DeflateDecoder;
 use openssl::hash::MessageDigest;
 use openssl::sign::Verifier;
@@ -19,22 +18,9 @@ use super::{
     Kind, LONGEST, LogoutRequest, LogoutResponse, Onward, Refused, SamlSignIn, decoded, request_id,
     root, signature,
 };
-use crate::authn::provider::{ProviderError, SessionThere};
+use crate::authn::provider::{LogoutAsked, ProviderError, SessionThere};
 use crate::config::saml::xml::{self, children, only, text_of};
 use crate::config::saml::{Certificate, Description};
-
-/// What a provider asks for, and has signed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogoutAsked {
-    /// Its own name: good for once.
-    pub id: String,
-    /// Until when it could be shown again.
-    pub until: DateTime<Utc>,
-    /// Who.
-    pub name: String,
-    /// Which of their sessions there; none: all.
-    pub indexes: Vec<String>,
-}
 
 impl SamlSignIn {
     /// Where somebody goes to end their session at the provider; `None` if it has no such place.

@@ -24,7 +24,6 @@ pub use self::assertion::Told;
 use self::assertion::{Expected, is_by, is_current};
 pub use self::examine::Expiry;
 use self::idp::Source;
-pub use self::logout::LogoutAsked;
 use self::names::{ASSERTION, PROTOCOL, SUCCESS};
 pub use self::sent::Onward;
 use self::sent::{AuthnRequest, Kind, LogoutRequest, LogoutResponse, Sender};

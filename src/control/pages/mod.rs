@@ -90,6 +90,10 @@ pub fn router(pages: Pages) -> Router {
         )
         .route("/.portcullis/sign-in/with/{provider}", get(provider::leave))
         .route("/.portcullis/callback/{provider}", get(provider::arrive))
+        .route(
+            "/.portcullis/callback/{provider}/logout",
+            post(provider::signed_out),
+        )
         .route("/.portcullis/sign-out", post(sign_out::submit))
         .route("/.portcullis/account", get(account::show))
         .route(

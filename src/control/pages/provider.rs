@@ -1,9 +1,10 @@
 //! Signing in at another service: the way there, and back.
 
-use axum::extract::rejection::QueryRejection;
+use axum::Form;
+use axum::extract::rejection::{FormRejection, QueryRejection};
 use axum::extract::{Path, Query};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 
 use super::answer::{message, onward, with_return};
@@ -112,6 +113,33 @@ pub(super) async fn arrive(
             show(&visitor, "", &ReturnPath::default(), Some(&told))
         }
     }
+}
+
+/// What a provider sends when somebody has signed out there (Back-Channel Logout 1.0 §2.5).
+#[derive(Debug, Deserialize)]
+pub(super) struct SignedOut {
+    logout_token: String,
+}
+
+/// Ends those sessions here (§2.8: 200 or 400, and not to be kept).
+pub(super) async fn signed_out(
+    visitor: Visitor,
+    Path(provider): Path<String>,
+    form: Result<Form<SignedOut>, FormRejection>,
+) -> Response {
+    let Ok(Form(form)) = form else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
+    let token = &form.logout_token;
+    let ended = visitor
+        .sign_ins
+        .oidc_logout(&visitor.request, &provider, token);
+    let status = match ended.await {
+        Ok(()) => StatusCode::OK,
+        Err(Refusal::Wrong) => StatusCode::BAD_REQUEST,
+        Err(refusal) => told(&refusal, "").status,
+    };
+    status.into_response()
 }
 
 pub(super) fn nowhere(visitor: &Visitor) -> Response {

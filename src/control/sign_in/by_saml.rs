@@ -11,13 +11,11 @@ use uuid::Uuid;
 
 use super::by_provider::{Away, Known};
 use super::passkeys::ceremony;
-use super::{Refusal, SEE_OTHER, SignIns};
-use crate::authn::{
-    Asserted, Errand, LogoutAsked, Onward, ProviderError, SamlSignIn, SessionThere, SignInProvider,
-};
-use crate::domain::{Actor, CeremonyId, ReturnPath, SessionId};
+use super::{Refusal, SignIns};
+use crate::authn::{Asserted, Errand, Onward, ProviderError, SamlSignIn, SignInProvider};
+use crate::domain::{CeremonyId, ReturnPath};
 use crate::store::api::ApiRequest;
-use crate::store::{Ceremony, Claims, StoreError};
+use crate::store::{Ceremony, StoreError};
 
 /// How long it may take a browser to follow to where its cookie shows.
 const MOMENT: TimeDelta = TimeDelta::minutes(1);
@@ -156,18 +154,6 @@ impl SignIns {
         })
     }
 
-    /// Where somebody goes to end the session, too, that this one came from; `None`: nowhere.
-    pub(in crate::control) async fn there(&self, session: SessionId) -> Option<Onward> {
-        let (provider, there) = self.db.session_there(session).await.ok()??;
-        let there: SessionThere = serde_json::from_value(there).ok()?;
-        let (_, saml) = self.saml(&provider).ok()?;
-        let id = ceremony().0.simple().to_string();
-        saml.log_out(&there, &id)
-            .await
-            .inspect_err(|error| tracing::warn!(provider, %error, "a session there goes on"))
-            .ok()?
-    }
-
     fn saml(&self, name: &str) -> Result<(&Known, &SamlSignIn), Refusal> {
         let known = self.provider(name)?;
         match &known.service {
@@ -225,7 +211,12 @@ impl SignIns {
         Ok(id)
     }
 
-    async fn not_taken(&self, request: &ApiRequest, from: &str, error: ProviderError) -> Refusal {
+    pub(super) async fn not_taken(
+        &self,
+        request: &ApiRequest,
+        from: &str,
+        error: ProviderError,
+    ) -> Refusal {
         match error {
             ProviderError::Refused(why) => self.nobody(request, from, ("sso_refused", &why)).await,
             ProviderError::Unavailable(why) => {
@@ -236,39 +227,5 @@ impl SignIns {
                 }
             }
         }
-    }
-
-    /// One event each (`session.revoked`).
-    async fn end_those(
-        &self,
-        request: &ApiRequest,
-        known: &Known,
-        asked: &LogoutAsked,
-    ) -> Result<(), StoreError> {
-        let name = &known.settings.name;
-        let now = self.clock.now();
-        let theirs = self
-            .db
-            .sessions_from(name, &asked.name, &asked.indexes)
-            .await?;
-        for (of, session) in theirs {
-            let mut request = request.clone();
-            request.actor = Actor {
-                kind: "provider",
-                id: Some(name.to_string()),
-                email: None,
-            };
-            let mut change = self.db.act_for(Claims::Gateway, request, now).await?;
-            match change.end_session(of, session).await {
-                Ok(done) => {
-                    let done = done.detail("provider", name.as_str());
-                    change.commit(done, SEE_OTHER).await?;
-                }
-                // Ended meanwhile.
-                Err(StoreError::NotFound { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
     }
 }

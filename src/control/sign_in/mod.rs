@@ -16,6 +16,7 @@ mod kept;
 mod passkeys;
 mod re_authenticate;
 mod second_factor;
+mod there;
 mod throttle;
 
 use std::sync::Arc;

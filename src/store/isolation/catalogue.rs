@@ -194,12 +194,12 @@ pub(super) const PEOPLE: &[Table] = &[
         ],
     },
     Table {
-        name: "saml_messages",
+        name: "provider_messages",
         policies: OF_THE_PLATFORM,
         grants: &["DELETE", "INSERT", "SELECT"],
     },
     Table {
-        name: "saml_sessions",
+        name: "provider_sessions",
         policies: OF_THE_PLATFORM,
         grants: &["DELETE", "INSERT", "SELECT"],
     },
@@ -247,7 +247,7 @@ const SHARED: &str = "
     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
       AND (c.relname IN ('tenants', 'api_key_usage', 'passwords', 'sessions', 'session_activity', 'sign_in_failures',
             'totp', 'passkeys', 'recovery_codes', 'ceremonies', 'one_time_links',
-            'identities', 'saml_messages', 'saml_sessions')
+            'identities', 'provider_messages', 'provider_sessions')
         OR EXISTS (SELECT FROM pg_attribute a
             WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped))";
 

@@ -315,11 +315,11 @@ fn rows_of_person(id: Uuid) -> [String; 14] {
              SELECT '{id}', id, 'User', 'verify', '{{}}', now(), now() FROM tenants LIMIT 1"
         ),
         format!(
-            "INSERT INTO saml_messages (provider, digest, expires_at)
+            "INSERT INTO provider_messages (provider, digest, expires_at)
              VALUES ('verify', sha256('{id}'), now())"
         ),
         format!(
-            "INSERT INTO saml_sessions (session_id, provider, name, there)
+            "INSERT INTO provider_sessions (session_id, provider, name, there)
              VALUES ('{id}', 'verify', '', '{{}}')"
         ),
         format!(

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::Bench;
 use crate::support::browser::{Browser, DOCUMENT};
+use crate::support::gateway::until;
 use crate::support::raw::Answer;
 use crate::support::upstream::{Received, Upstream};
 
@@ -358,4 +359,69 @@ async fn that_somebody_has_proved_it_anew_must_be_said() {
     });
     assert_eq!(answer.status, 303, "{answer:?}");
     assert_ne!(browser.cookie, former);
+}
+
+/// What a logout token is not: each ends nothing (Back-Channel Logout 1.0 §2.6).
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_end_by_logout_tokens_only() {
+    let liar = Liar::start().await;
+    let mut browser = liar.bench.browser();
+    let signed_in = liar.sign_in(&mut browser, |claims| {
+        liar.claiming("sid", json!("s-1"), claims)
+    });
+    assert_eq!(signed_in.status, 303, "{signed_in:?}");
+    let now = now();
+    let event = "http://schemas.openid.net/event/backchannel-logout";
+    let honest = json!({ "iss": format!("http://{}", liar.server.address()), "aud": "ml",
+        "sub": "u-1", "sid": "s-1", "exp": now + 120, "iat": now, "jti": "1", "events": { event: {} } });
+    let show = |token: &str| {
+        let mut bare = liar.bench.browser();
+        let form = format!("logout_token={token}");
+        let line = "POST /.portcullis/callback/liar/logout";
+        let answer = bare.send(line, "", &form);
+        assert_eq!(answer.header("cache-control"), ["no-store"]);
+        answer.status
+    };
+    let other = key();
+    let claim = |name: &str, value: Value| liar.claiming(name, value, &honest);
+    for (what, token) in [
+        ("nonsense", "x.y.z".to_owned()),
+        ("nothing", String::new()),
+        ("a long one", "x".repeat(20_000)),
+        ("an ID token", claim("events", Value::Null)),
+        ("another event", claim("events", json!({ "urn:x": {} }))),
+        (
+            "an event that is none",
+            claim("events", json!({ event: true })),
+        ),
+        ("with a nonce", claim("nonce", json!("n"))),
+        ("without a name", claim("jti", Value::Null)),
+        (
+            "of another issuer",
+            claim("iss", json!("https://other.example")),
+        ),
+        ("for another", claim("aud", json!("other"))),
+        ("expired", claim("exp", json!(now - 120))),
+        ("without an end", claim("exp", Value::Null)),
+        ("old", claim("iat", json!(now - 3600))),
+        ("of tomorrow", claim("iat", json!(now + 86_400))),
+        (
+            "not signed",
+            format!("{}.{}.", part(&json!({ "alg": "none" })), part(&honest)),
+        ),
+        ("signed by another", signed(&other, &own(), &honest)),
+    ] {
+        assert_eq!(show(&token), 400, "{what}");
+    }
+    assert_eq!(show(&claim("sid", json!("s-2"))), 200);
+    assert_ne!(browser.go("/.portcullis/account").status, 303);
+    let token = liar.claiming("jti", json!("2"), &honest);
+    assert_eq!(show(&token), 200);
+    until("the session has ended", || {
+        browser.go("/.portcullis/account").status == 303
+    });
+    assert_eq!(show(&token), 400);
+    let unknown = "POST /.portcullis/callback/nobody/logout";
+    let form = format!("logout_token={token}");
+    assert_eq!(liar.bench.browser().send(unknown, "", &form).status, 400);
 }

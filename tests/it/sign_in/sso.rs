@@ -1,9 +1,11 @@
 //! Signing in at an `OpenID` provider: a real one.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::{Bench, TYPED};
-use crate::support::browser::{Browser, DOCUMENT};
+use crate::support::browser::{Browser, DOCUMENT, token_of};
 use crate::support::gateway::until;
 use crate::support::oidc::OidcProvider;
 use crate::support::raw::Answer;
@@ -345,4 +347,48 @@ async fn who_has_no_password_proves_it_anew_where_they_came_from() {
     until("the former session to end", || {
         kept.send("GET /things", "", "").status == 401
     });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_signs_out_here_does_so_there_and_the_other_way_round() {
+    let sso = Sso::start(GROUPS).await;
+    let gateway = sso.bench.gateway.public();
+    let logout = format!("http://{gateway}/.portcullis/callback/corp/logout");
+    sso.provider.relay_to(&logout);
+    sso.provider.be(&ann());
+    // One browser is here twice by one session there, and a stranger by one of theirs.
+    let mut cookies = BTreeMap::new();
+    let come = |browser: &mut Browser, cookies: &mut BTreeMap<String, String>| {
+        let sent = browser.go(LEAVE);
+        let back = sso.provider.visit_with(sent.header("location")[0], cookies);
+        assert_eq!(arrive(browser, &back).status, 303);
+    };
+    let (mut first, mut second) = (sso.bench.browser(), sso.bench.browser());
+    let mut elsewhere = sso.bench.browser();
+    come(&mut first, &mut cookies);
+    come(&mut second, &mut cookies);
+    come(&mut elsewhere, &mut BTreeMap::new());
+    until("the new role", || {
+        second.send("GET /things", "", "").status == 200
+            && elsewhere.send("GET /things", "", "").status == 200
+    });
+    // Signing out leads there, and on to the page where one signs in.
+    let account = first.go("/.portcullis/account");
+    let form = format!("csrf_token={}", token_of(&account));
+    let out = first.submit("/.portcullis/sign-out", &form);
+    let to = out.header("refresh")[0]
+        .strip_prefix("0; url=")
+        .unwrap()
+        .to_owned();
+    assert!(to.starts_with(&sso.provider.issuer()), "{to}");
+    let back = sso.provider.sign_out(&to, &mut cookies);
+    assert_eq!(back, format!("{SITE}/.portcullis/sign-in"));
+    // It has told of that: what came from the same session there has ended, and nothing else.
+    until("the other session has ended", || {
+        second.send("GET /things", "", "").status == 401
+    });
+    assert_eq!(elsewhere.send("GET /things", "", "").status, 200);
+    let event = sso.bench.event("session.revoked").await;
+    assert_eq!(event["actor_type"], "provider");
+    assert_eq!(event["details"]["provider"], "corp");
 }

@@ -61,10 +61,18 @@ impl OidcProvider {
 
     /// Who is signed in there from now on.
     pub fn be(&self, somebody: &Value) {
-        let body = somebody.to_string();
+        self.tell("/be", &somebody.to_string());
+    }
+
+    /// Where it tells of those who sign out there.
+    pub fn relay_to(&self, url: &str) {
+        self.tell("/relay-to", url);
+    }
+
+    fn tell(&self, path: &str, body: &str) {
         let mut connection = Connection::open(self.address);
         connection.send(format!(
-            "POST /be HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n\r\n{body}",
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n\r\n{body}",
             self.address,
             body.len()
         ));
@@ -73,14 +81,14 @@ impl OidcProvider {
 
     /// Goes where a browser is sent, up to where it is sent back: that path and query.
     pub fn visit(&self, url: &str) -> String {
+        self.visit_with(url, &mut BTreeMap::new())
+    }
+
+    /// As [`Self::visit`], with a browser that has these cookies.
+    pub fn visit_with(&self, url: &str, cookies: &mut BTreeMap<String, String>) -> String {
         let mut path = self.path_of(url).to_owned();
-        let mut cookies = BTreeMap::new();
         for _ in 0..8 {
-            let answer = self.get(&path, &cookies);
-            for set in answer.header("set-cookie") {
-                let (name, value) = set.split(';').next().unwrap().split_once('=').unwrap();
-                cookies.insert(name.to_owned(), value.to_owned());
-            }
+            let answer = self.send(&format!("GET {path}"), "", cookies);
             let to = *answer.header("location").first().unwrap_or_else(|| {
                 panic!("it stays at {path}: {answer:?}");
             });
@@ -92,22 +100,40 @@ impl OidcProvider {
         panic!("it goes in circles at {path}")
     }
 
+    /// Signs out there, as its page asks whether one wants to; where it leads back to.
+    pub fn sign_out(&self, url: &str, cookies: &mut BTreeMap<String, String>) -> String {
+        let page = self.send(&format!("GET {}", self.path_of(url)), "", cookies);
+        assert_eq!(page.status, 200, "{page:?}");
+        let (_, rest) = page.body.split_once("name=\"xsrf\" value=\"").unwrap();
+        let xsrf = rest.split('"').next().unwrap();
+        let form = format!("xsrf={xsrf}&logout=yes");
+        let done = self.send("POST /session/end/confirm", &form, cookies);
+        done.header("location")[0].to_owned()
+    }
+
     fn path_of<'u>(&self, url: &'u str) -> &'u str {
         url.strip_prefix(&self.issuer()).unwrap_or(url)
     }
 
-    fn get(&self, path: &str, cookies: &BTreeMap<String, String>) -> Answer {
-        let cookies: Vec<_> = cookies
+    fn send(&self, line: &str, body: &str, cookies: &mut BTreeMap<String, String>) -> Answer {
+        let shown: Vec<_> = cookies
             .iter()
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
         let mut connection = Connection::open(self.address);
         connection.send(format!(
-            "GET {path} HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nConnection: close\r\n\r\n",
+            "{line} HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nConnection: close\r\nContent-Type: \
+             application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
             self.address,
-            cookies.join("; ")
+            shown.join("; "),
+            body.len()
         ));
-        connection.answer().unwrap()
+        let answer = connection.answer().unwrap();
+        for set in answer.header("set-cookie") {
+            let (name, value) = set.split(';').next().unwrap().split_once('=').unwrap();
+            cookies.insert(name.to_owned(), value.to_owned());
+        }
+        answer
     }
 }
 

@@ -1,4 +1,5 @@
-//! What SAML providers have sent, and the sessions there that sessions here came from.
+//! What providers have sent that is good for once, and the sessions there that sessions here came
+//! from.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -34,11 +35,11 @@ impl Db {
     ) -> Result<bool> {
         let digest = Sha256::digest(id);
         let mut tx = self.begin().await?;
-        sqlx::query!("DELETE FROM saml_messages WHERE expires_at <= $1", now)
+        sqlx::query!("DELETE FROM provider_messages WHERE expires_at <= $1", now)
             .execute(&mut *tx)
             .await?;
         let kept = sqlx::query!(
-            "INSERT INTO saml_messages (provider, digest, expires_at) VALUES ($1, $2, $3)
+            "INSERT INTO provider_messages (provider, digest, expires_at) VALUES ($1, $2, $3)
              ON CONFLICT DO NOTHING",
             provider.as_str(),
             digest.as_slice(),
@@ -57,7 +58,7 @@ impl Db {
     /// `Unavailable`.
     pub async fn session_there(&self, id: SessionId) -> Result<Option<(String, Value)>> {
         let row = sqlx::query!(
-            "SELECT provider, there FROM saml_sessions WHERE session_id = $1",
+            "SELECT provider, there FROM provider_sessions WHERE session_id = $1",
             id.0,
         )
         .fetch_optional(&mut *self.read().await?)
@@ -77,7 +78,7 @@ impl Db {
         indexes: &[String],
     ) -> Result<Vec<(PrincipalId, SessionId)>> {
         let rows = sqlx::query!(
-            "SELECT s.principal_id, s.id FROM saml_sessions f JOIN sessions s ON s.id = f.session_id
+            "SELECT s.principal_id, s.id FROM provider_sessions f JOIN sessions s ON s.id = f.session_id
              WHERE f.provider = $1 AND f.name = $2 AND s.revoked_at IS NULL
                  AND (cardinality($3::text[]) = 0 OR f.session_index = ANY($3))
              ORDER BY s.id",
@@ -107,7 +108,7 @@ impl ApiTx {
         as_wanted: Value,
     ) -> Result<()> {
         sqlx::query!(
-            "INSERT INTO saml_sessions (session_id, provider, name, session_index, there)
+            "INSERT INTO provider_sessions (session_id, provider, name, session_index, there)
              VALUES ($1, $2, $3, $4, $5)",
             id.0,
             there.provider.as_str(),
@@ -127,8 +128,8 @@ impl ApiTx {
     /// `Unavailable`.
     pub async fn takes_place_of(&mut self, former: SessionId, new: SessionId) -> Result<()> {
         sqlx::query!(
-            "INSERT INTO saml_sessions (session_id, provider, name, session_index, there)
-             SELECT $2, provider, name, session_index, there FROM saml_sessions
+            "INSERT INTO provider_sessions (session_id, provider, name, session_index, there)
+             SELECT $2, provider, name, session_index, there FROM provider_sessions
              WHERE session_id = $1
              ON CONFLICT DO NOTHING",
             former.0,
