@@ -28,6 +28,8 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
   conformIdTokenClaims: process.env.CONFORM !== "no",
   pkce: { required: () => true },
   features: { devInteractions: { enabled: false }, backchannelLogout: { enabled: true } },
+  // What it asks itself for is here: it has a guard against addresses that are not public.
+  fetch: (url, { dispatcher, ...options }) => fetch(url, options),
   cookies: { keys: ["only for tests"] },
   interactions: { url: (_, { uid }) => `/interaction/${uid}` },
   findAccount: (_, sub) => ({ accountId: sub, claims: () => ({ ...somebody, sub }) }),

@@ -5,7 +5,9 @@ use chrono::TimeDelta;
 use openidconnect::core::{
     CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm,
 };
-use openidconnect::{ClaimsVerificationError, IdToken, Nonce, SignatureVerificationError};
+use openidconnect::{
+    ClaimsVerificationError, IdToken, JsonWebTokenType, Nonce, SignatureVerificationError,
+};
 use serde_json::Value;
 use url::Url;
 
@@ -14,6 +16,8 @@ use crate::authn::provider::{LogoutAsked, ProviderError};
 
 /// What a logout token is, and no other (§2.4).
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
+/// By which names it goes (§2.4); not all providers say the first.
+const TYPES: [&str; 2] = ["logout+jwt", "JWT"];
 /// Longest one, in bytes.
 const LONGEST: usize = 16 * 1024;
 
@@ -67,6 +71,11 @@ impl OidcSignIn {
         let verifier = client
             .id_token_verifier()
             .set_allowed_algs(ALGORITHMS)
+            .set_allowed_jose_types(
+                TYPES
+                    .iter()
+                    .filter_map(|kind| JsonWebTokenType::new((*kind).to_owned()).normalize().ok()),
+            )
             .set_time_fn(move || now - SKEW)
             .set_issue_time_verifier_fn(move |made| {
                 let fits = made <= now + SKEW && made >= now - OLDEST - SKEW;

@@ -413,6 +413,8 @@ async fn sessions_end_by_logout_tokens_only() {
     ] {
         assert_eq!(show(&token), 400, "{what}");
     }
+    let typed = with(&json!({ "typ": "at+jwt" }));
+    assert_eq!(show(&signed(&liar.key, &typed, &honest)), 400);
     assert_eq!(show(&claim("sid", json!("s-2"))), 200);
     assert_ne!(browser.go("/.portcullis/account").status, 303);
     let token = liar.claiming("jti", json!("2"), &honest);
