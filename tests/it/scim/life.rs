@@ -170,11 +170,8 @@ async fn who_has_left_is_out_at_once() {
         // Who is disabled by hand, no directory enables.
         bench.gateway.cli(&["users", "disable", &email]);
         let (_, found) = bench.ask("GET", "Users", &Value::Null);
-        let all = found["Resources"].as_array().unwrap().iter();
-        let own = all
-            .filter(|each| each["userName"] == *email)
-            .last()
-            .unwrap();
+        let mut all = found["Resources"].as_array().unwrap().iter();
+        let own = all.rfind(|each| each["userName"] == *email).unwrap();
         let user = format!("Users/{}", own["id"].as_str().unwrap());
         for active in [false, true] {
             let change = json!([{ "op": "replace", "path": "active", "value": active }]);

@@ -134,12 +134,11 @@ impl Directory {
         if let Some(former) = user.principal {
             self.shut_out(change, former).await?;
         }
-        user.principal = Some(match known {
-            Some(account) => account,
-            None => {
-                let name = called(document, email);
-                change.provision(email.as_str(), &name).await?.id
-            }
+        user.principal = Some(if let Some(account) = known {
+            account
+        } else {
+            let name = called(document, email);
+            change.provision(email.as_str(), &name).await?.id
         });
         Ok(())
     }
