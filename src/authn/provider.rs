@@ -47,6 +47,9 @@ pub struct SessionThere {
     pub sp_qualifier: Option<String>,
     /// Which one.
     pub index: Option<String>,
+    /// Until when the provider's word is good.
+    #[serde(default)]
+    pub ends_at: Option<DateTime<Utc>>,
 }
 
 /// What is kept while somebody is away at a provider: known to nobody else.

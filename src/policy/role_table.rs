@@ -206,6 +206,20 @@ impl RoleTable {
         !grants.is_empty() && grants.iter().all(|grant| closed(grant.scope))
     }
 
+    /// Whether somebody has been given anything in a tenant.
+    #[must_use]
+    pub fn is_in(&self, principal: PrincipalId, tenant: TenantId) -> bool {
+        let is_here = |grant: &Grant| match grant.scope {
+            Scope::Platform => false,
+            Scope::Tenant(own) => own == tenant,
+            Scope::Project(project) | Scope::Resource { project, .. } => {
+                let project = self.project(project);
+                project.is_some_and(|project| project.tenant == tenant)
+            }
+        };
+        self.grants(principal).iter().any(is_here)
+    }
+
     /// The tenants that take only the word of their own providers, but for this person.
     pub fn glass_of(&self, principal: PrincipalId) -> impl Iterator<Item = &Arc<Tenant>> {
         self.tenants.values().filter(move |tenant| {

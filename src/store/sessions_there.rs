@@ -51,6 +51,25 @@ impl Db {
         Ok(kept.rows_affected() == 1)
     }
 
+    /// Whether a message was shown before. It is to be marked once what it asks for is done, or
+    /// one that is sent again after a failure would do nothing.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn was_shown(&self, provider: &Slug, id: &str) -> Result<bool> {
+        let digest = Sha256::digest(id);
+        let shown = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM provider_messages
+                   WHERE provider = $1 AND digest = $2) AS "shown!""#,
+            provider.as_str(),
+            digest.as_slice(),
+        )
+        .fetch_one(&mut *self.read().await?)
+        .await?;
+        Ok(shown)
+    }
+
     /// Where a session came from, as the provider wants it back.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use url::Url;
 
 use super::{ALGORITHMS, Metadata, More, OLDEST, OidcSignIn, PAUSE, SKEW, refused};
 use crate::authn::provider::{LogoutAsked, ProviderError};
+use crate::config::saml::Endpoint;
 
 /// What a logout token is, and no other (§2.4).
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
@@ -29,9 +30,11 @@ impl OidcSignIn {
     /// whether they want to: no token of theirs is kept that would spare it.
     pub(in crate::authn) async fn log_out(&self) -> Result<Option<Url>, ProviderError> {
         let metadata = self.metadata(super::FRESH).await?;
-        let Some(mut url) = metadata.additional_metadata().end_session_endpoint.clone() else {
+        let Some(at) = &metadata.additional_metadata().end_session_endpoint else {
             return Ok(None);
         };
+        let mut url = Endpoint::address(at)
+            .map_err(|problem| refused(format!("`end_session_endpoint` {problem}")))?;
         let mut back = self.callback.clone();
         back.set_path("/.portcullis/sign-in");
         url.query_pairs_mut()

@@ -67,7 +67,7 @@ struct Extensions {
     #[serde(default)]
     authorization_response_iss_parameter_supported: bool,
     /// `OpenID` Connect RP-Initiated Logout 1.0 §2.1.
-    end_session_endpoint: Option<Url>,
+    end_session_endpoint: Option<String>,
     /// RFC 8414 §2; `None`: it does not say.
     code_challenge_methods_supported: Option<Vec<String>>,
 }

@@ -63,6 +63,7 @@ pub(super) fn read(
     let email = attributes(&mapping.email).next();
     let session = SessionThere {
         index: proved.session_index,
+        ends_at: proved.ends_at,
         ..name_id(subject, expected.sp, mapping.subject.is_none())?
     };
     let known_as = match &mapping.subject {
@@ -135,6 +136,7 @@ fn name_id(subject: Node<'_, '_>, sp: &str, lasts: bool) -> Result<SessionThere,
         qualifier: attribute("NameQualifier"),
         sp_qualifier: attribute("SPNameQualifier"),
         index: None,
+        ends_at: None,
     })
 }
 

@@ -63,7 +63,7 @@ impl Endpoint {
     /// # Errors
     ///
     /// What is wrong.
-    pub(super) fn address(text: &str) -> Result<Url, String> {
+    pub fn address(text: &str) -> Result<Url, String> {
         let url: Url = text
             .parse()
             .map_err(|error| format!("is no URL: {error}"))?;

@@ -90,10 +90,7 @@ impl SignIns {
         change.use_passkey(known.passkey, known.record).await?;
         let ended = self.accept(&mut change, &session, &[attempt]).await?;
         let done = change.begin_session(&session, &ended).await?;
-        let done = match self.broken_glass(known.id) {
-            Some(tenants) => done.detail("break_glass", tenants),
-            None => done,
-        };
+        let done = self.noting_glass(done, &session);
         change.commit(done, SEE_OTHER).await?;
         Ok(token)
     }

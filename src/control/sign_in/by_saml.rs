@@ -139,13 +139,7 @@ impl SignIns {
             Ok(asked) => asked,
             Err(error) => return Err(self.not_taken(request, from, error).await),
         };
-        let name = &known.settings.name;
-        let times = (self.clock.now(), asked.until);
-        if !self.db.is_first(name, &asked.id, times).await? {
-            let why = "it was shown before";
-            return Err(self.nobody(request, from, ("sso_replayed", why)).await);
-        }
-        self.end_those(request, known, &asked).await?;
+        self.end_once(request, known, &asked).await?;
         let id = ceremony().0.simple().to_string();
         let answered = saml.logged_out(&asked, (&id, relay)).await;
         answered.map_err(|error| {

@@ -209,9 +209,11 @@ impl SignIns {
         let token = SessionToken::generate(&mut StdRng::from_os_rng());
         let mut session = self.session(&token, of.id, &request, &Terms::complete(methods));
         session.authenticated_at = former.authenticated_at;
+        session.expires_at = former.expires_at;
         session.vouched_by = former.vouched_by;
         let now = self.clock.now();
         let change = self.db.act_for(Claims::Gateway, request, now).await?;
+        // Nobody is listed who has no factor, so one more opens nothing that was closed.
         Ok(Renewal {
             change,
             former: former.id,

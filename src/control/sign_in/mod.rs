@@ -47,7 +47,7 @@ use crate::domain::{
     Actor, Method, Mfa, Pepper, PrincipalId, Session, SessionId, SessionRules, SessionToken,
 };
 use crate::store::api::{ApiRequest, ApiTx};
-use crate::store::{Attempt, Claims, Db, Rehashed, StoreError};
+use crate::store::{Attempt, Claims, Db, Done, Rehashed, StoreError};
 
 /// The status of what leads on to another page.
 const SEE_OTHER: u16 = 303;
@@ -306,15 +306,21 @@ impl SignIns {
         }
     }
 
-    /// For which tenants somebody comes in without the word of a provider that is asked for.
-    fn broken_glass(&self, of: PrincipalId) -> Option<Vec<String>> {
+    /// With the tenants that somebody may come in to without the word of a provider that they ask
+    /// for.
+    fn noting_glass(&self, done: Done, session: &Session) -> Done {
         let table = self.tables.current();
-        let tenants: Vec<_> = table.glass_of(of).map(|it| it.slug.to_string()).collect();
-        if tenants.is_empty() {
-            return None;
+        let tenants = table.glass_of(session.principal);
+        let tenants: Vec<_> = tenants
+            .filter(|tenant| session.vouched_by != Some(tenant.id))
+            .map(|tenant| tenant.slug.to_string())
+            .collect();
+        if tenants.is_empty() || session.pending {
+            return done;
         }
+        let of = session.principal;
         tracing::warn!(principal = %of, ?tenants, "somebody comes in without the tenant's provider");
-        Some(tenants)
+        done.detail("break_glass", tenants)
     }
 
     /// Ends a session of this person.

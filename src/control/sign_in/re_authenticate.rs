@@ -46,13 +46,15 @@ impl SignIns {
             return Err(Refusal::Wrong);
         }
         let terms = self.by_one_factor(&mut change, of.id, Method::Pwd).await?;
-        let session = self.session(&token, of.id, &request, &terms);
+        let mut session = self.session(&token, of.id, &request, &terms);
+        self.resting_on(former, &mut session).await?;
         if !terms.pending {
             change.forgive(&attempt).await?;
         }
         // One that has ended meanwhile, by a new password say, is not renewed.
         change.end_session(of.id, former).await?;
         let done = change.begin_session(&session, &[former]).await?;
+        let done = self.noting_glass(done, &session);
         change.takes_place_of(former, session.id).await?;
         change.commit(done, SEE_OTHER).await?;
         let pending = terms.pending;
@@ -80,7 +82,8 @@ impl SignIns {
         };
         let token = SessionToken::generate(&mut StdRng::from_os_rng());
         let terms = Terms::complete(vec![Method::Pop]);
-        let session = self.session(&token, of.id, &request, &terms);
+        let mut session = self.session(&token, of.id, &request, &terms);
+        self.resting_on(former, &mut session).await?;
         let now = self.clock.now();
         let mut change = self.db.act_for(Claims::Gateway, request, now).await?;
         change.take_turn(of.id).await?;
@@ -88,6 +91,7 @@ impl SignIns {
         change.use_passkey(passkey, record).await?;
         change.end_session(of.id, former).await?;
         let done = change.begin_session(&session, &[former]).await?;
+        let done = self.noting_glass(done, &session);
         change.takes_place_of(former, session.id).await?;
         change.commit(done, SEE_OTHER).await?;
         Ok(Begun {

@@ -122,10 +122,8 @@ impl SignIns {
         let mut methods = waiting.methods;
         methods.push(method);
         let token = SessionToken::generate(&mut StdRng::from_os_rng());
-        let session = Session {
-            vouched_by: waiting.vouched_by,
-            ..self.session(&token, of.id, &request, &Terms::complete(methods))
-        };
+        let mut session = self.session(&token, of.id, &request, &Terms::complete(methods));
+        self.resting_on(waiting.id, &mut session).await?;
         let now = self.clock.now();
         let mut change = self.db.act_for(Claims::Gateway, request, now).await?;
         if !accepted.spend(&mut change, of.id).await? {
@@ -137,12 +135,7 @@ impl SignIns {
         ended.push(waiting.id);
         let done = change.begin_session(&session, &ended).await?;
         change.takes_place_of(waiting.id, session.id).await?;
-        let mut done = done.detail("second_factor", name);
-        if session.vouched_by.is_none()
-            && let Some(tenants) = self.broken_glass(of.id)
-        {
-            done = done.detail("break_glass", tenants);
-        }
+        let done = self.noting_glass(done.detail("second_factor", name), &session);
         change.commit(done, SEE_OTHER).await?;
         Ok(Some(token))
     }

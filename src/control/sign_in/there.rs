@@ -1,14 +1,40 @@
 //! Sessions at providers: they end when those here do, and the other way round.
 
+use chrono::{DateTime, Utc};
+
 use super::by_provider::Known;
 use super::passkeys::ceremony;
 use super::{Refusal, SEE_OTHER, SignIns};
 use crate::authn::{LogoutAsked, Onward, SessionThere, SignInProvider};
-use crate::domain::{Actor, SessionId};
+use crate::domain::{Actor, Session, SessionId};
 use crate::store::api::ApiRequest;
 use crate::store::{Claims, StoreError};
 
 impl SignIns {
+    /// Until when the word is good that this session rests on, if somebody has said so.
+    async fn good_until(&self, session: SessionId) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let kept = self.db.session_there(session).await?;
+        let there = kept.map(|(_, there)| serde_json::from_value::<SessionThere>(there));
+        let there = there.transpose().map_err(|error| {
+            StoreError::Corrupt(format!("a session at a provider cannot be read: {error}"))
+        })?;
+        Ok(there.and_then(|there| there.ends_at))
+    }
+
+    /// A session that takes another one's place rests on the same word, and for no longer.
+    pub(super) async fn resting_on(
+        &self,
+        former: SessionId,
+        session: &mut Session,
+    ) -> Result<(), StoreError> {
+        let kept = self.on_record(former).await?;
+        session.vouched_by = kept.and_then(|kept| kept.vouched_by);
+        if let Some(until) = self.good_until(former).await? {
+            session.expires_at = session.expires_at.min(until);
+        }
+        Ok(())
+    }
+
     /// Where somebody goes to end the session, too, that this one came from; `None`: nowhere.
     pub(in crate::control) async fn there(&self, session: SessionId) -> Option<Onward> {
         let (provider, there) = self.db.session_there(session).await.ok()??;
@@ -38,20 +64,30 @@ impl SignIns {
             Ok(asked) => asked,
             Err(error) => return Err(self.not_taken(request, from, error).await),
         };
-        let times = (self.clock.now(), asked.until);
-        if !self
-            .db
-            .is_first(&known.settings.name, &asked.id, times)
-            .await?
-        {
-            let why = "it was shown before";
-            return Err(self.nobody(request, from, ("sso_replayed", why)).await);
+        self.end_once(request, known, &asked).await
+    }
+
+    /// Ends the sessions that a provider names, unless it has before. What has failed half-way can
+    /// be asked for again.
+    pub(super) async fn end_once(
+        &self,
+        request: &ApiRequest,
+        known: &Known,
+        asked: &LogoutAsked,
+    ) -> Result<(), Refusal> {
+        let name = &known.settings.name;
+        if self.db.was_shown(name, &asked.id).await? {
+            let why = ("sso_replayed", "it was shown before");
+            return Err(self.nobody(request, name.as_str(), why).await);
         }
-        Ok(self.end_those(request, known, &asked).await?)
+        self.end_those(request, known, asked).await?;
+        let times = (self.clock.now(), asked.until);
+        self.db.is_first(name, &asked.id, times).await?;
+        Ok(())
     }
 
     /// One event each (`session.revoked`).
-    pub(super) async fn end_those(
+    async fn end_those(
         &self,
         request: &ApiRequest,
         known: &Known,

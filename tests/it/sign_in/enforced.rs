@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::factors::prove;
-use super::rules::{ACME, look, refused, seen};
+use super::rules::{ACME, FRAUD, look, refused, seen};
 use super::saml::Corp;
 use super::{Bench, TYPED};
 use crate::support::gateway::until;
@@ -66,6 +66,15 @@ async fn who_may_break_the_glass_does_so_with_two_factors_and_on_record() {
     let mut editor = bench.signed_in("editor");
     let factors = Bench::set_up(&mut editor);
     let id = id_of(bench, "editor@example.com");
+    // Nobody is listed who could set a factor up with a stolen password, or is nobody here.
+    for other in ["viewer@example.com", "stranger@example.com"] {
+        let rules = json!({ "enforce_sso": true, "break_glass": [id_of(bench, other)] });
+        assert_eq!(bench.put(ACME, &rules).status, 422, "{other}");
+    }
+    assert_eq!(
+        bench.put(FRAUD, &json!({ "break_glass": [id] })).status,
+        422
+    );
     bench.ask(ACME, &json!({ "enforce_sso": true, "break_glass": [id] }));
     let mut viewer = bench.browser();
     until("it is in force", || {

@@ -9,7 +9,7 @@ use crate::support::raw::Answer;
 
 const SCRIPT: &str = "Sec-Fetch-Mode: cors\r\nSec-Fetch-Site: same-origin\r\n";
 pub(super) const ACME: &str = "tenants/acme/session-rules";
-const FRAUD: &str = "tenants/acme/projects/fraud/session-rules";
+pub(super) const FRAUD: &str = "tenants/acme/projects/fraud/session-rules";
 
 impl Bench {
     /// The viewer of acme is an editor at globex too.
@@ -30,7 +30,7 @@ impl Bench {
     }
 
     /// Gives rules, as they are seen at the moment.
-    fn put(&self, what: &str, rules: &Value) -> Answer {
+    pub(super) fn put(&self, what: &str, rules: &Value) -> Answer {
         let path = format!("/.portcullis/api/v1/{what}");
         let seen = self.gateway.get(&path, &self.keys.admin);
         assert_eq!(seen.status, 200, "{seen:?}");

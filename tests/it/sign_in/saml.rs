@@ -9,6 +9,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
 use super::Bench;
+use super::factors::prove;
 use super::saml_lies::{signed_query, signed_query_as};
 use crate::support::browser::Browser;
 use crate::support::gateway::until;
@@ -589,4 +590,38 @@ fn logout(index: &str, name: &str, signing: Option<&Signing>) -> String {
          </samlp:LogoutRequest>",
         at(0)
     )
+}
+
+/// How long somebody's sessions last, in seconds, the shortest first.
+async fn lasting(corp: &Corp) -> Vec<i64> {
+    let mut owner = corp.bench.gateway.postgres.owner().await;
+    let sql = "SELECT extract(epoch FROM s.expires_at - s.created_at)::bigint FROM sessions s
+               JOIN principals p ON p.id = s.principal_id
+               WHERE p.email = 'ann@acme.example' AND s.revoked_at IS NULL ORDER BY 1";
+    sqlx::raw_sql("SET request.jwt.claim.role = 'gateway'")
+        .execute(&mut owner)
+        .await
+        .unwrap();
+    sqlx::query_scalar(sql).fetch_all(&mut owner).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_ends_when_the_word_does_that_it_rests_on() {
+    let corp = Corp::start().await;
+    let until = |says: &mut Says| {
+        let more = format!("SessionNotOnOrAfter=\"{}\" AuthnInstant", at(1800));
+        says.assertion.statement = says.assertion.statement.replace("AuthnInstant", &more);
+    };
+    let (mut browser, came) = corp.sign_in(|says| signed(says, &corp.idp.key), until);
+    assert_eq!(came.status, 303, "{came:?}");
+    let is_short = |lasting: &[i64]| matches!(lasting, [one] if (1700..=1800).contains(one));
+    assert!(is_short(&lasting(&corp).await));
+    // Nor does setting up a second factor make it longer, or proving it at the next sign-in.
+    let factors = Bench::set_up(&mut browser);
+    assert!(is_short(&lasting(&corp).await));
+    let (mut browser, came) = corp.sign_in(|says| signed(says, &corp.idp.key), until);
+    assert_eq!(came.status, 303, "{came:?}");
+    assert_eq!(prove(&mut browser, &factors.app.code(0)).status, 303);
+    let lasting = lasting(&corp).await;
+    assert!(lasting.iter().all(|one| *one <= 1800), "{lasting:?}");
 }

@@ -24,6 +24,10 @@ pub(crate) async fn handle(
     body: Body<SessionRules>,
 ) -> Result<Response, Problem> {
     let rules = domain::SessionRules::try_from(body.value)?;
+    if !rules.break_glass.is_empty() {
+        let detail = "`break_glass` is a tenant's: it is on record for a tenant.";
+        return Err(Problem::refused("invalid", detail));
+    }
     let mut work = api.work(&caller, &place.site()).await?;
     let now = work.tx.rules_of_project(place.project.id).await?;
     seen.check(&SessionRules::from(now))?;

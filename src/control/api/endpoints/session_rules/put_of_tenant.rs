@@ -10,7 +10,7 @@ use crate::control::api::caller::Caller;
 use crate::control::api::etag::IfMatch;
 use crate::control::api::problem::Problem;
 use crate::control::api::scope::InTenant;
-use crate::domain;
+use crate::domain::{self, PrincipalId};
 
 /// Ask something else of the sessions of a tenant
 #[utoipa::path(put, path = "/.portcullis/api/v1/tenants/{tenant}/session-rules",
@@ -24,9 +24,25 @@ pub(crate) async fn handle(
     body: Body<SessionRules>,
 ) -> Result<Response, Problem> {
     let rules = domain::SessionRules::try_from(body.value)?;
+    are_fit(&api, &place, &rules.break_glass).await?;
     let mut work = api.work(&caller, &place.site()).await?;
     let now = work.tx.rules_of_tenant(place.0.id).await?;
     seen.check(&SessionRules::from(now))?;
     let done = work.tx.put_rules_of_tenant(&place.0, &rules).await?;
     work.changed(done, &SessionRules::from(rules)).await
+}
+
+/// Who may break the glass is in the tenant, and has a second factor: whoever has none could set
+/// one up with a stolen password.
+async fn are_fit(api: &Api, place: &InTenant, listed: &[PrincipalId]) -> Result<(), Problem> {
+    let table = api.tables.current();
+    for who in listed {
+        if !table.is_in(*who, place.0.id) || !api.db.factors(*who).await?.any() {
+            let detail = format!(
+                "`break_glass`: {who} is nobody who is in this tenant and has a second factor"
+            );
+            return Err(Problem::refused("invalid", detail));
+        }
+    }
+    Ok(())
 }
