@@ -7,7 +7,7 @@ use url::{Url, form_urlencoded};
 
 use super::examined::Examined;
 use super::fetch::Fetch;
-use super::provider::{Asserted, Errand, ProviderError, Returned};
+use super::provider::{Asserted, Errand, KeptTokens, ProviderError, Returned, SessionThere};
 use crate::config::GitHub;
 
 /// Own addresses, own organizations and teams.
@@ -89,6 +89,30 @@ impl GitHubSignIn {
         returned: Returned,
     ) -> Result<Asserted, ProviderError> {
         let token = self.token(&errand, &returned.code).await?;
+        self.said_with(token).await
+    }
+
+    /// What it says now. Its tokens do not end by themselves.
+    ///
+    /// # Errors
+    ///
+    /// `Refused` if the token was taken back, or is somebody else's.
+    pub(super) async fn ask_again(
+        &self,
+        token: &str,
+        subject: &str,
+    ) -> Result<Asserted, ProviderError> {
+        let asserted = self.said_with(token.to_owned()).await?;
+        if asserted.subject == subject {
+            Ok(asserted)
+        } else {
+            Err(ProviderError::Refused(
+                "the answer is of somebody else".to_owned(),
+            ))
+        }
+    }
+
+    async fn said_with(&self, token: String) -> Result<Asserted, ProviderError> {
         let user: User = self.get(&token, "user").await?;
         let addresses: Vec<Address> = self.get(&token, &format!("user/emails?{PAGE}")).await?;
         let organizations: Vec<Organization> =
@@ -115,7 +139,11 @@ impl GitHubSignIn {
             name: Some(user.name.unwrap_or(user.login)),
             authenticated_at: None,
             ends_at: None,
-            session: None,
+            session: Some(SessionThere {
+                name: user.id.to_string(),
+                ..SessionThere::default()
+            }),
+            kept: KeptTokens::new(Some(token), None),
             groups: teams
                 .map(|team| format!("{}/{}", team.organization.login, team.slug))
                 .collect(),
@@ -186,7 +214,8 @@ impl GitHubSignIn {
         if !answer.status().is_success() {
             let why = format!("{path} is answered with {}", answer.status());
             return Err(match answer.status().as_u16() {
-                400 | 401 | 403 => ProviderError::Refused(why),
+                // 403 is also what it says to whoever asks too often.
+                400 | 401 => ProviderError::Refused(why),
                 _ => ProviderError::Unavailable(why),
             });
         }

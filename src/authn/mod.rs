@@ -28,7 +28,8 @@ pub use oidc::OidcSignIn;
 pub use passkeys::{Asked, MalformedAnswer, Passkey, PasskeyError, Passkeys};
 pub use password::{Checked, HashError, Password, Passwords, UnfitPassword};
 pub use provider::{
-    Asserted, Errand, LogoutAsked, ProviderError, Returned, SessionThere, SignInProvider,
+    Asserted, Errand, KeptTokens, LogoutAsked, ProviderError, Returned, SessionThere,
+    SignInProvider,
 };
 pub use recovery::RecoveryCode;
 pub use saml::{Expiry, Onward, SamlSignIn};

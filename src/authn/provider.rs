@@ -32,6 +32,39 @@ pub struct Asserted {
     pub ends_at: Option<DateTime<Utc>>,
     /// Their session there, if it can be ended from here or there.
     pub session: Option<SessionThere>,
+    /// What it gave to be asked again with.
+    #[serde(skip)]
+    pub kept: KeptTokens,
+}
+
+/// Longest token that is kept, in bytes.
+const LONGEST_KEPT: usize = 4096;
+
+/// Tokens of somebody's that are kept while their session lives. Redacted in `Debug`.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct KeptTokens {
+    /// What the provider can be asked again with.
+    pub refresh: Option<String>,
+    /// What it is shown when they sign out.
+    pub id: Option<String>,
+}
+
+impl KeptTokens {
+    /// Those that are not too long.
+    #[must_use]
+    pub fn new(refresh: Option<String>, id: Option<String>) -> Self {
+        let short = |token: &String| token.len() <= LONGEST_KEPT;
+        Self {
+            refresh: refresh.filter(short),
+            id: id.filter(short),
+        }
+    }
+}
+
+impl std::fmt::Debug for KeptTokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("KeptTokens(..)")
+    }
 }
 
 /// Somebody's session at a provider; of `OpenID` Connect only `sub` and `sid`, the rest is SAML's.
@@ -169,10 +202,11 @@ impl SignInProvider {
     pub async fn log_out(
         &self,
         session: &SessionThere,
+        kept: &KeptTokens,
         state: &str,
     ) -> Result<Option<Onward>, ProviderError> {
         match self {
-            Self::Oidc(oidc) => Ok(oidc.log_out().await?.map(Onward::To)),
+            Self::Oidc(oidc) => Ok(oidc.log_out(kept.id.as_deref()).await?.map(Onward::To)),
             Self::GitHub(_) => Ok(None),
             Self::Saml(saml) => saml.log_out(session, state).await,
         }
@@ -202,6 +236,36 @@ impl SignInProvider {
             Self::GitHub(github) => github.receive(errand, returned).await,
             // Its word has come by another way.
             Self::Saml(_) => Err(ProviderError::Refused("it sends no code".to_owned())),
+        }
+    }
+
+    /// What it says now of somebody who came from it with these tokens. There is nothing to ask it
+    /// with if it gave none.
+    ///
+    /// # Errors
+    ///
+    /// `Refused`: it says no more of them.
+    pub async fn ask_again(
+        &self,
+        kept: &KeptTokens,
+        subject: &str,
+    ) -> Result<Asserted, ProviderError> {
+        match (self, &kept.refresh) {
+            (Self::Oidc(oidc), Some(token)) => oidc.ask_again(token, subject).await,
+            (Self::GitHub(github), Some(token)) => github.ask_again(token, subject).await,
+            _ => Err(ProviderError::Refused(
+                "it cannot be asked again".to_owned(),
+            )),
+        }
+    }
+
+    /// Whether it can say when somebody has proved anew who they are.
+    #[must_use]
+    pub fn proves_anew(&self) -> bool {
+        match self {
+            Self::Oidc(oidc) => oidc.proves_anew(),
+            Self::GitHub(_) => false,
+            Self::Saml(_) => true,
         }
     }
 }

@@ -152,6 +152,7 @@ const COLUMNS: &[Column<Member>] = &[
         let when = when.map_or_else(String::new, |when| format!(" when {when}"));
         format!("{denied}{}{when}", member.role)
     }),
+    ("BY", |member| member.provider.clone().unwrap_or_default()),
     ("STATE", |member| {
         let state = if member.disabled {
             "disabled"

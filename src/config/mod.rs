@@ -56,7 +56,9 @@ pub use fixed::FIXED;
 pub use load::{ConfigFile, Loaded};
 pub use mail::{Hidden, Mail, MailWay, Smtp, SmtpTls};
 pub use openapi::{Description, Operation, Part, Template, Unread};
-pub use providers::{Client, GitHub, GroupRole, Oidc, Provider, ProviderKind};
+pub use providers::{
+    Client, Entra, GitHub, GroupRole, Offline, Oidc, Provider, ProviderKind, Special,
+};
 pub use scim::Directory;
 pub use secrets::Secrets;
 pub use settings::{

@@ -222,6 +222,11 @@ impl Parts {
             followed.follow_certificates(metrics).await;
             Ok(())
         });
+        let (asking, author) = (sign_ins.clone(), self.author());
+        tasks.spawn(async move {
+            asking.recheck(author).await;
+            Ok(())
+        });
         Some(sign_ins)
     }
 

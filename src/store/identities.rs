@@ -1,12 +1,16 @@
 //! People whom another service vouches for.
 
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
 use serde_json::Value;
+use sqlx::PgConnection;
 use sqlx::types::Uuid;
 
 use super::api::ApiTx;
 use super::principals;
 use super::{Db, Result};
-use crate::domain::{Principal, PrincipalId, Slug, TenantId};
+use crate::domain::{BindingId, Principal, PrincipalId, Slug, TenantId};
 
 /// Who a provider's subject is here.
 #[derive(Clone, Debug)]
@@ -88,6 +92,23 @@ impl Db {
         .fetch_all(&mut *self.read().await?)
         .await?;
         Ok(names)
+    }
+
+    /// Which bindings of somebody providers have made, and which ones.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn given_by_providers(&self, of: PrincipalId) -> Result<HashMap<BindingId, String>> {
+        let rows = sqlx::query!(
+            r#"SELECT id, provider AS "provider!" FROM bindings
+               WHERE principal_id = $1 AND provider IS NOT NULL"#,
+            of.0,
+        )
+        .fetch_all(&mut *self.read().await?)
+        .await?;
+        let rows = rows.into_iter();
+        Ok(rows.map(|row| (BindingId(row.id), row.provider)).collect())
     }
 
     /// What is known of the account of this address.
@@ -212,77 +233,87 @@ impl ApiTx {
         by: GrantedBy<'_>,
         wanted: &[WantedRole],
     ) -> Result<Value> {
-        let mut kept: Vec<Uuid> = Vec::new();
-        let (mut given, mut unknown) = (Vec::new(), Vec::new());
-        for each in wanted {
-            match self.give(of, by, each).await? {
-                Some((binding, is_new)) => {
-                    kept.push(binding);
-                    given.extend(is_new.then(|| each.to_string()));
-                }
-                None => unknown.push(each.to_string()),
-            }
-        }
-        let taken = sqlx::query_scalar!(
-            r#"WITH taken AS (
-                   DELETE FROM bindings WHERE principal_id = $1 AND provider = $2 AND tenant_id = $4
-                       AND id <> ALL($3)
-                   RETURNING role_id, project_id)
-               SELECT CASE WHEN p.slug IS NULL THEN r.name ELSE r.name || '@' || p.slug END AS "taken!"
-               FROM taken t JOIN roles r ON r.id = t.role_id LEFT JOIN projects p ON p.id = t.project_id
-               ORDER BY 1"#,
-            of.0,
-            by.provider.as_str(),
-            &kept,
-            by.tenant.0,
-        )
-        .fetch_all(self.connection())
-        .await?;
-        Ok(serde_json::json!({ "given": given, "taken": taken, "unknown": unknown }))
+        let now = self.now();
+        let ids: Vec<_> = wanted.iter().map(|_| self.id()).collect();
+        grant_by_provider(self.connection(), &ids, (of, by, now), wanted).await
     }
+}
 
-    /// The binding, and whether it is new; `None` if there is no such role or project.
-    async fn give(
-        &mut self,
-        of: PrincipalId,
-        by: GrantedBy<'_>,
-        wanted: &WantedRole,
-    ) -> Result<Option<(Uuid, bool)>> {
-        let (id, now) = (self.id(), self.now());
-        let project = wanted.project.as_ref().map(Slug::as_str);
-        let given = sqlx::query!(
-            r#"WITH place AS (
-                   SELECT r.id AS role_id, r.scope, p.id AS project_id
-                   FROM roles r LEFT JOIN projects p ON p.tenant_id = $4 AND p.slug = $6
-                   WHERE r.name = $5 AND (r.tenant_id IS NULL OR r.tenant_id = $4)
-                       AND r.scope = CASE WHEN $6::text IS NULL THEN 'tenant' ELSE 'project' END
-                       AND ($6::text IS NULL) = (p.id IS NULL)
-                   ORDER BY r.tenant_id NULLS LAST LIMIT 1),
-               there AS (
-                   SELECT b.id FROM bindings b JOIN place USING (role_id)
-                   WHERE b.principal_id = $2 AND b.provider = $3 AND b.tenant_id = $4
-                       AND b.effect = 'allow'
-                       AND b.project_id IS NOT DISTINCT FROM place.project_id),
-               given AS (
-                   INSERT INTO bindings (id, principal_id, role_id, scope, tenant_id, project_id,
-                       effect, provider, created_at)
-                   SELECT $1, $2, role_id, scope, $4, project_id, 'allow', $3, $7 FROM place
-                   WHERE NOT EXISTS (SELECT FROM there)
-                   RETURNING id)
-               SELECT id AS "id!", false AS "is_new!" FROM there
-               UNION ALL SELECT id, true FROM given"#,
-            id,
-            of.0,
-            by.provider.as_str(),
-            by.tenant.0,
-            wanted.role,
-            project,
-            now,
-        )
-        .fetch_optional(self.connection())
-        .await?;
-        Ok(given.map(|row| (row.id, row.is_new)))
+/// See [`ApiTx::grant_by_provider`]; with an id for each role, if it is new.
+pub(super) async fn grant_by_provider(
+    connection: &mut PgConnection,
+    ids: &[Uuid],
+    (of, by, now): (PrincipalId, GrantedBy<'_>, DateTime<Utc>),
+    wanted: &[WantedRole],
+) -> Result<Value> {
+    let mut kept: Vec<Uuid> = Vec::new();
+    let (mut given, mut unknown) = (Vec::new(), Vec::new());
+    for (each, id) in wanted.iter().zip(ids) {
+        match give(connection, (of, by, *id, now), each).await? {
+            Some((binding, is_new)) => {
+                kept.push(binding);
+                given.extend(is_new.then(|| each.to_string()));
+            }
+            None => unknown.push(each.to_string()),
+        }
     }
+    let taken = sqlx::query_scalar!(
+        r#"WITH taken AS (
+               DELETE FROM bindings WHERE principal_id = $1 AND provider = $2 AND tenant_id = $4
+                   AND id <> ALL($3)
+               RETURNING role_id, project_id)
+           SELECT CASE WHEN p.slug IS NULL THEN r.name ELSE r.name || '@' || p.slug END AS "taken!"
+           FROM taken t JOIN roles r ON r.id = t.role_id LEFT JOIN projects p ON p.id = t.project_id
+           ORDER BY 1"#,
+        of.0,
+        by.provider.as_str(),
+        &kept,
+        by.tenant.0,
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    Ok(serde_json::json!({ "given": given, "taken": taken, "unknown": unknown }))
+}
+
+/// The binding, and whether it is new; `None` if there is no such role or project.
+async fn give(
+    connection: &mut PgConnection,
+    (of, by, id, now): (PrincipalId, GrantedBy<'_>, Uuid, DateTime<Utc>),
+    wanted: &WantedRole,
+) -> Result<Option<(Uuid, bool)>> {
+    let project = wanted.project.as_ref().map(Slug::as_str);
+    let given = sqlx::query!(
+        r#"WITH place AS (
+               SELECT r.id AS role_id, r.scope, p.id AS project_id
+               FROM roles r LEFT JOIN projects p ON p.tenant_id = $4 AND p.slug = $6
+               WHERE r.name = $5 AND (r.tenant_id IS NULL OR r.tenant_id = $4)
+                   AND r.scope = CASE WHEN $6::text IS NULL THEN 'tenant' ELSE 'project' END
+                   AND ($6::text IS NULL) = (p.id IS NULL)
+               ORDER BY r.tenant_id NULLS LAST LIMIT 1),
+           there AS (
+               SELECT b.id FROM bindings b JOIN place USING (role_id)
+               WHERE b.principal_id = $2 AND b.provider = $3 AND b.tenant_id = $4
+                   AND b.effect = 'allow'
+                   AND b.project_id IS NOT DISTINCT FROM place.project_id),
+           given AS (
+               INSERT INTO bindings (id, principal_id, role_id, scope, tenant_id, project_id,
+                   effect, provider, created_at)
+               SELECT $1, $2, role_id, scope, $4, project_id, 'allow', $3, $7 FROM place
+               WHERE NOT EXISTS (SELECT FROM there)
+               RETURNING id)
+           SELECT id AS "id!", false AS "is_new!" FROM there
+           UNION ALL SELECT id, true FROM given"#,
+        id,
+        of.0,
+        by.provider.as_str(),
+        by.tenant.0,
+        wanted.role,
+        project,
+        now,
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(given.map(|row| (row.id, row.is_new)))
 }
 
 impl std::fmt::Display for WantedRole {

@@ -30,6 +30,9 @@ pub struct Member {
     /// The binding; `None` for a project's owner.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub binding: Option<BindingId>,
+    /// By whose word: a sign-in provider's, or `scim`; `None`: by hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
     /// Since when; for an owner, when the project was made.
     pub joined_at: DateTime<Utc>,
     /// Whether the principal is disabled: a disabled member may do nothing.
@@ -69,13 +72,14 @@ impl Db {
                    coalesce(w.email, h.slug || '/' || w.name) AS "principal!",
                    m.id AS "binding?", m.effect = 'deny' AS "denies!", m.condition,
                    m.created_at AS "joined_at!", o.upstream AS "upstream?", o.type AS "kind?",
-                   o.external_id AS "external_id?"
+                   o.external_id AS "external_id?", m.provider
                FROM (
                    SELECT b.scope, b.tenant_id, b.project_id, b.resource_id, b.principal_id,
-                       r.name AS role, b.id, b.effect, b.condition, b.created_at
+                       r.name AS role, b.id, b.effect, b.condition, b.provider, b.created_at
                    FROM bindings b JOIN roles r ON r.id = b.role_id
                    UNION ALL
-                   SELECT 'project', tenant_id, id, NULL, owner_id, 'owner', NULL, 'allow', NULL, created_at
+                   SELECT 'project', tenant_id, id, NULL, owner_id, 'owner', NULL, 'allow', NULL, NULL,
+                       created_at
                    FROM projects
                ) m
                JOIN principals w ON w.id = m.principal_id
@@ -87,7 +91,7 @@ impl Db {
                    AND m.tenant_id IS NOT DISTINCT FROM $2 AND m.project_id IS NOT DISTINCT FROM $3
                    AND m.resource_id IS NOT DISTINCT FROM $4)
                ORDER BY array_position('{platform,tenant,project,resource}', m.scope), 2, 3, 12, 13, 14, 7, 4,
-                   m.effect, m.condition NULLS FIRST"#,
+                   m.effect, m.condition NULLS FIRST, m.provider NULLS FIRST"#,
             kind,
             tenant.map(|tenant| tenant.id.0),
             project.map(|project| project.id.0),
@@ -110,6 +114,7 @@ struct MemberRow {
     binding: Option<Uuid>,
     denies: bool,
     condition: Option<String>,
+    provider: Option<String>,
     joined_at: DateTime<Utc>,
     upstream: Option<String>,
     kind: Option<String>,
@@ -144,6 +149,7 @@ impl TryFrom<MemberRow> for Member {
             effect: effect(row.denies),
             condition: row.condition,
             binding: row.binding.map(BindingId),
+            provider: row.provider,
             joined_at: row.joined_at,
             disabled: row.disabled,
         })

@@ -20,6 +20,19 @@ pub struct There<'a> {
     pub index: Option<&'a str>,
 }
 
+/// Where a session came from.
+#[derive(Clone, Debug)]
+pub struct CameFrom {
+    /// The provider.
+    pub provider: String,
+    /// What it calls whose session it is.
+    pub name: String,
+    /// As it wants it back.
+    pub there: Value,
+    /// Its tokens, sealed.
+    pub sealed: Option<Vec<u8>>,
+}
+
 impl Db {
     /// Whether a message is shown for the first time, here and at all other instances. It is
     /// remembered for as long as it could be shown again.
@@ -70,19 +83,20 @@ impl Db {
         Ok(shown)
     }
 
-    /// Where a session came from, as the provider wants it back.
+    /// Where a session came from, as the provider wants it back, and its tokens, sealed.
     ///
     /// # Errors
     ///
     /// `Unavailable`.
-    pub async fn session_there(&self, id: SessionId) -> Result<Option<(String, Value)>> {
-        let row = sqlx::query!(
-            "SELECT provider, there FROM provider_sessions WHERE session_id = $1",
+    pub async fn session_there(&self, id: SessionId) -> Result<Option<CameFrom>> {
+        let row = sqlx::query_as!(
+            CameFrom,
+            "SELECT provider, name, there, sealed FROM provider_sessions WHERE session_id = $1",
             id.0,
         )
         .fetch_optional(&mut *self.read().await?)
         .await?;
-        Ok(row.map(|row| (row.provider, row.there)))
+        Ok(row)
     }
 
     /// The sessions that go on and came from one of these; without an index from any.
@@ -115,7 +129,8 @@ impl Db {
 }
 
 impl ApiTx {
-    /// Records where a session came from.
+    /// Records where a session came from; with tokens from there, sealed, and when it is to be
+    /// asked again.
     ///
     /// # Errors
     ///
@@ -125,15 +140,23 @@ impl ApiTx {
         id: SessionId,
         there: There<'_>,
         as_wanted: Value,
+        tokens: Option<(&[u8], Option<DateTime<Utc>>)>,
     ) -> Result<()> {
+        let now = self.now();
+        let (sealed, ask_at) = tokens.unzip();
+        let ask_at = ask_at.flatten();
         sqlx::query!(
-            "INSERT INTO provider_sessions (session_id, provider, name, session_index, there)
-             VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO provider_sessions (session_id, provider, name, session_index, there, sealed,
+                 checked_at, ask_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             id.0,
             there.provider.as_str(),
             there.name,
             there.index,
             as_wanted,
+            sealed,
+            now,
+            ask_at,
         )
         .execute(self.connection())
         .await?;
@@ -147,8 +170,10 @@ impl ApiTx {
     /// `Unavailable`.
     pub async fn takes_place_of(&mut self, former: SessionId, new: SessionId) -> Result<()> {
         sqlx::query!(
-            "INSERT INTO provider_sessions (session_id, provider, name, session_index, there)
-             SELECT $2, provider, name, session_index, there FROM provider_sessions
+            "INSERT INTO provider_sessions (session_id, provider, name, session_index, there, sealed,
+                 checked_at, ask_at)
+             SELECT $2, provider, name, session_index, there, sealed, checked_at, ask_at
+             FROM provider_sessions
              WHERE session_id = $1
              ON CONFLICT DO NOTHING",
             former.0,

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::support::browser::{Browser, OWN_PAGE, token_of};
+use crate::support::clock::SetClock;
 use crate::support::gateway::{Keys, TestGateway, until, yaml};
 use crate::support::upstream::Upstream;
 
@@ -21,6 +22,7 @@ mod mail;
 mod passkeys;
 mod projects;
 mod races;
+mod recorded;
 mod refusals;
 mod rules;
 pub mod saml;
@@ -52,19 +54,31 @@ impl Bench {
     }
 
     async fn with_rules(sign_in: &str) -> Self {
+        Self::prepared(sign_in, |_| ()).await.0
+    }
+
+    /// One whose clock can be set.
+    async fn with_clock(sign_in: &str) -> (Self, SetClock) {
+        Self::prepared(sign_in, SetClock::of).await
+    }
+
+    async fn prepared<T>(sign_in: &str, prepare: impl FnOnce(&mut TestGateway) -> T) -> (Self, T) {
         let upstream = Upstream::ok();
         let text = rules(sign_in, &upstream);
-        let gateway = TestGateway::start(&text).await;
+        let mut gateway = TestGateway::prepare(&text).await;
+        let prepared = prepare(&mut gateway);
+        gateway.launch();
         let keys = gateway.seed();
         for who in ["editor", "viewer"] {
             let email = format!("{who}@example.com");
             gateway.cli_told(&["users", "set-password", &email], PASSWORD);
         }
-        Self {
+        let bench = Self {
             upstream,
             gateway,
             keys,
-        }
+        };
+        (bench, prepared)
     }
 
     /// A configuration with another `sign_in:`.
@@ -91,6 +105,16 @@ impl Bench {
     }
 
     /// The last event of this name, when all are written.
+    /// The latest event of this name, of the gateway's own doing.
+    fn own_event(&self, name: &str) -> Value {
+        self.gateway.wait_for_audit();
+        let args = ["--json", "audit", "query", "--event", name];
+        let all: Vec<Value> = serde_json::from_str(&self.gateway.cli(&args)).unwrap();
+        all.into_iter()
+            .next()
+            .unwrap_or_else(|| panic!("no {name}"))
+    }
+
     async fn event(&self, name: &str) -> Value {
         self.gateway.wait_for_audit();
         let events = self.gateway.events().await;

@@ -3,7 +3,8 @@
 use openidconnect::core::CoreErrorResponseType;
 use openidconnect::{AuthorizationCode, JsonWebKey as _, PkceCodeVerifier, RequestTokenError};
 
-use super::{ALGORITHMS, Metadata, OidcSignIn, discover, told};
+use super::discovery::discover;
+use super::{ALGORITHMS, Metadata, OidcSignIn, told};
 use crate::authn::examined::{Examined, Verdict};
 
 /// Nobody's: how it is refused tells whether the client is known.

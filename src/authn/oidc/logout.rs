@@ -11,7 +11,8 @@ use openidconnect::{
 use serde_json::Value;
 use url::Url;
 
-use super::{ALGORITHMS, Metadata, More, OLDEST, OidcSignIn, PAUSE, SKEW, refused};
+use super::discovery::{FRESH, PAUSE};
+use super::{ALGORITHMS, Metadata, More, OLDEST, OidcSignIn, SKEW, refused};
 use crate::authn::provider::{LogoutAsked, ProviderError};
 use crate::config::saml::Endpoint;
 
@@ -26,10 +27,13 @@ type LogoutToken =
     IdToken<More, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm>;
 
 impl OidcSignIn {
-    /// Where somebody goes to end their session there, if it has such a place. It may ask them
-    /// whether they want to: no token of theirs is kept that would spare it.
-    pub(in crate::authn) async fn log_out(&self) -> Result<Option<Url>, ProviderError> {
-        let metadata = self.metadata(super::FRESH).await?;
+    /// Where somebody goes to end their session there, if it has such a place. Without
+    /// the token that they came with it may ask them whether they want to.
+    pub(in crate::authn) async fn log_out(
+        &self,
+        id_token: Option<&str>,
+    ) -> Result<Option<Url>, ProviderError> {
+        let metadata = self.metadata(FRESH).await?;
         let Some(at) = &metadata.additional_metadata().end_session_endpoint else {
             return Ok(None);
         };
@@ -40,6 +44,9 @@ impl OidcSignIn {
         url.query_pairs_mut()
             .append_pair("client_id", &self.settings.client.id)
             .append_pair("post_logout_redirect_uri", back.as_str());
+        if let Some(token) = id_token {
+            url.query_pairs_mut().append_pair("id_token_hint", token);
+        }
         Ok(Some(url))
     }
 
@@ -53,7 +60,7 @@ impl OidcSignIn {
             return Err(refused("it is longer than a logout token"));
         }
         let token: LogoutToken = token.parse().map_err(refused)?;
-        let metadata = self.metadata(super::FRESH).await?;
+        let metadata = self.metadata(FRESH).await?;
         let asked = match self.asked_by(&metadata, &token) {
             // Its keys may have changed since they were read.
             Err(ClaimsVerificationError::SignatureVerification(

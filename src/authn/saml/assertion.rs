@@ -5,7 +5,7 @@ use roxmltree::Node;
 
 use super::Refused;
 use super::names::{ASSERTION, BEARER, ENTITY, TRANSIENT};
-use crate::authn::provider::{Asserted, SessionThere};
+use crate::authn::provider::{Asserted, KeptTokens, SessionThere};
 use crate::config::saml::AttributeMapping;
 use crate::config::saml::xml::{children, only, text_of};
 
@@ -89,6 +89,7 @@ pub(super) fn read(
             authenticated_at: Some(proved.at),
             ends_at: proved.ends_at,
             session: Some(session),
+            kept: KeptTokens::default(),
         },
     })
 }

@@ -1,5 +1,7 @@
 //! Who somebody is here, and what they may do where.
 
+use std::collections::HashMap;
+
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -9,7 +11,7 @@ use super::Pages;
 use super::answer::{message, page};
 use super::frame::{Frame, Place};
 use super::visitor::{SignedIn, Visitor};
-use crate::domain::{Effect, PrincipalId, Scope, visible};
+use crate::domain::{BindingId, Effect, PrincipalId, Scope, visible};
 use crate::policy::{Grant, RoleTable};
 use crate::store::StoreError;
 
@@ -28,24 +30,41 @@ struct Held {
     path: String,
     /// The display name, if it says more.
     name: String,
-    roles: Vec<String>,
+    roles: Vec<Role>,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Role {
+    name: String,
+    /// The provider by whose word it is held; empty: it was given by hand.
+    by: String,
 }
 
 /// The first page of an account.
 pub(super) async fn show(State(pages): State<Pages>, signed_in: SignedIn) -> Response {
+    let who = signed_in.person.principal.id;
+    let given = match pages.own_keys.db.given_by_providers(who).await {
+        Ok(given) => given,
+        Err(error) => return unavailable(&signed_in.visitor, &error),
+    };
     let table = pages.tables.current();
     let shown = AccountPage {
         frame: Frame::of(&signed_in, Place::Overview),
-        places: held(&table, signed_in.person.principal.id),
+        places: held(&table, who, &given),
     };
     page(StatusCode::OK, &shown)
 }
 
 /// Grants come sorted by where they hold.
-fn held(table: &RoleTable, who: PrincipalId) -> Vec<Held> {
+fn held(table: &RoleTable, who: PrincipalId, given: &HashMap<BindingId, String>) -> Vec<Held> {
     let mut places: Vec<Held> = Vec::new();
     for grant in table.grants_of(who) {
-        let role = role(grant);
+        let by = grant.binding.and_then(|id| given.get(&id));
+        let role = Role {
+            name: role(grant),
+            by: by.cloned().unwrap_or_default(),
+        };
         match places.last_mut() {
             Some(last) if last.scope == grant.scope => last.roles.push(role),
             _ => places.extend(place(table, grant.scope).map(|(path, name)| Held {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
@@ -11,8 +11,11 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::passkeys::ceremony;
+use super::recheck::{every, good_for};
 use super::{Begun, Refusal, SEE_OTHER, SignIns};
-use crate::authn::{Asserted, Errand, Fetch, Onward, ProviderError, Returned, SignInProvider};
+use crate::authn::{
+    Asserted, Errand, Fetch, KeptTokens, Onward, ProviderError, Returned, SignInProvider,
+};
 use crate::clock::Clock;
 use crate::config::{self, Provider};
 use crate::domain::{
@@ -141,7 +144,15 @@ impl SignIns {
     pub(in crate::control) async fn ways_of(&self, of: PrincipalId) -> Result<Ways, StoreError> {
         let theirs = self.db.providers_of(of).await?;
         let mut providers = self.buttons();
-        providers.retain(|button| theirs.iter().any(|name| *name == button.name.as_str()));
+        let proves = |name: &Slug| {
+            self.providers
+                .0
+                .get(name)
+                .is_some_and(|it| it.service.proves_anew())
+        };
+        providers.retain(|button| {
+            theirs.iter().any(|name| *name == button.name.as_str()) && proves(&button.name)
+        });
         let has_password = self.db.password_of(of).await?.is_some();
         let factors = self.db.factors(of).await?;
         Ok(Ways {
@@ -276,7 +287,7 @@ impl SignIns {
         self.providers.0.get(&name).ok_or(Refusal::Wrong)
     }
 
-    fn tenant_of(&self, known: &Known) -> Option<TenantId> {
+    pub(super) fn tenant_of(&self, known: &Known) -> Option<TenantId> {
         let table = self.tables.current();
         Some(table.tenant_by_slug(&known.settings.tenant)?.id)
     }
@@ -380,10 +391,21 @@ impl SignIns {
         let terms = self.by_one_factor(&mut change, id, Method::Fed).await?;
         let mut session = self.session(&token, id, &request, &terms);
         // What they have proved there long ago is no recent sign-in.
-        let proved = asserted.authenticated_at.unwrap_or(now).min(now);
+        let mut proved = asserted.authenticated_at.unwrap_or(now).min(now);
+        if let Some((_, former)) = former
+            && !known.service.proves_anew()
+            && let Some(former) = self.on_record(former).await?
+        {
+            proved = proved.min(former.authenticated_at);
+        }
         session.authenticated_at = proved;
         session.vouched_by = Some(tenant);
-        if let Some(ends_at) = asserted.ends_at {
+        // It cannot be asked again with nothing to ask with.
+        let is_for_once = asserted.kept.refresh.is_none();
+        let unasked = good_for(known)
+            .filter(|_| is_for_once)
+            .map(|good| now + good);
+        for ends_at in asserted.ends_at.into_iter().chain(unasked) {
             session.expires_at = session.expires_at.min(ends_at);
         }
         // It may be one of those that would have to make room.
@@ -400,7 +422,11 @@ impl SignIns {
                 name: &there.name,
                 index: there.index.as_deref(),
             };
-            change.came_from(session.id, from, json!(there)).await?;
+            let tokens = self.tokens_of(known, &there.name, &asserted.kept, now);
+            let tokens = tokens.as_ref().map(|(sealed, ask_at)| (&**sealed, *ask_at));
+            change
+                .came_from(session.id, from, json!(there), tokens)
+                .await?;
         }
         let done = done
             .detail("provider", provider.as_str())
@@ -413,6 +439,27 @@ impl SignIns {
             token,
             pending,
             device: None,
+        })
+    }
+
+    /// Tokens as they are kept, if there are any, and when they are to be used.
+    fn tokens_of(
+        &self,
+        known: &Known,
+        subject: &str,
+        kept: &KeptTokens,
+        now: DateTime<Utc>,
+    ) -> Option<(Vec<u8>, Option<DateTime<Utc>>)> {
+        let every = every(known).filter(|_| kept.refresh.is_some());
+        // What is not used is not kept.
+        let kept = KeptTokens {
+            refresh: kept.refresh.clone().filter(|_| every.is_some()),
+            id: kept.id.clone(),
+        };
+        let provider = &known.settings.name;
+        (kept != KeptTokens::default()).then(|| {
+            let sealed = self.sealed(provider, subject, &kept);
+            (sealed, every.map(|every| now + every))
         })
     }
 
@@ -442,6 +489,19 @@ async fn grant(
     tenant: TenantId,
     asserted: &Asserted,
 ) -> Result<Value, StoreError> {
+    let wanted = wanted(known, asserted);
+    let provider = &known.settings.name;
+    let by = GrantedBy { provider, tenant };
+    let changed = change.grant_by_provider(of, by, &wanted).await?;
+    if changed["unknown"] != json!([]) {
+        let unknown = &changed["unknown"];
+        tracing::warn!(%provider, %unknown, "roles or projects that do not exist are not given");
+    }
+    Ok(changed)
+}
+
+/// The roles that somebody's groups are worth.
+pub(super) fn wanted(known: &Known, asserted: &Asserted) -> Vec<WantedRole> {
     let is_theirs = |group: &Option<String>| {
         group
             .as_ref()
@@ -462,12 +522,5 @@ async fn grant(
             wanted.push(role);
         }
     }
-    let provider = &known.settings.name;
-    let by = GrantedBy { provider, tenant };
-    let changed = change.grant_by_provider(of, by, &wanted).await?;
-    if changed["unknown"] != json!([]) {
-        let unknown = &changed["unknown"];
-        tracing::warn!(%provider, %unknown, "roles or projects that do not exist are not given");
-    }
-    Ok(changed)
+    wanted
 }

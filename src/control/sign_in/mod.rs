@@ -15,6 +15,7 @@ mod forms;
 mod kept;
 mod passkeys;
 mod re_authenticate;
+mod recheck;
 mod second_factor;
 mod there;
 mod throttle;

@@ -14,7 +14,7 @@ impl SignIns {
     /// Until when the word is good that this session rests on, if somebody has said so.
     async fn good_until(&self, session: SessionId) -> Result<Option<DateTime<Utc>>, StoreError> {
         let kept = self.db.session_there(session).await?;
-        let there = kept.map(|(_, there)| serde_json::from_value::<SessionThere>(there));
+        let there = kept.map(|kept| serde_json::from_value::<SessionThere>(kept.there));
         let there = there.transpose().map_err(|error| {
             StoreError::Corrupt(format!("a session at a provider cannot be read: {error}"))
         })?;
@@ -37,13 +37,17 @@ impl SignIns {
 
     /// Where somebody goes to end the session, too, that this one came from; `None`: nowhere.
     pub(in crate::control) async fn there(&self, session: SessionId) -> Option<Onward> {
-        let (provider, there) = self.db.session_there(session).await.ok()??;
-        let there: SessionThere = serde_json::from_value(there).ok()?;
+        let from = self.db.session_there(session).await.ok()??;
+        let there: SessionThere = serde_json::from_value(from.there).ok()?;
+        let provider = from.provider;
         let known = self.provider(&provider).ok()?;
+        let sealed = from.sealed.unwrap_or_default();
+        let kept = self.opened_tokens(&known.settings.name, &from.name, &sealed);
+        let kept = kept.unwrap_or_default();
         let id = ceremony().0.simple().to_string();
         known
             .service
-            .log_out(&there, &id)
+            .log_out(&there, &kept, &id)
             .await
             .inspect_err(|error| tracing::warn!(provider, %error, "a session there goes on"))
             .ok()?

@@ -22,6 +22,7 @@ pub struct BindingView {
     pub resource: Option<uuid::Uuid>,
     pub effect: String,
     pub condition: Option<String>,
+    pub provider: Option<String>,
     pub created_at: DateTime<Utc>,
 }
 
@@ -146,6 +147,7 @@ fn done(event: &'static str, tenant: &Tenant, binding: &BindingView) -> Done {
         .detail("resource", binding.resource.map(|id| id.to_string()))
         .detail("effect", binding.effect.as_str())
         .detail("condition", binding.condition.clone())
+        .detail("provider", binding.provider.clone())
 }
 
 async fn bindings(
@@ -158,7 +160,7 @@ async fn bindings(
         BindingView,
         r#"SELECT b.id, b.principal_id, coalesce(w.email, h.slug || '/' || w.name) AS "principal!",
                r.name AS role, b.scope, p.slug AS "project?", b.resource_id AS resource, b.effect,
-               b.condition, b.created_at
+               b.condition, b.provider, b.created_at
            FROM bindings b
            JOIN roles r ON r.id = b.role_id
            JOIN principals w ON w.id = b.principal_id

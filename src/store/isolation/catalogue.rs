@@ -201,7 +201,14 @@ pub(super) const PEOPLE: &[Table] = &[
     Table {
         name: "provider_sessions",
         policies: OF_THE_PLATFORM,
-        grants: &["DELETE", "INSERT", "SELECT"],
+        grants: &[
+            "DELETE",
+            "INSERT",
+            "SELECT",
+            "UPDATE (ask_at)",
+            "UPDATE (checked_at)",
+            "UPDATE (sealed)",
+        ],
     },
     Table {
         name: "ceremonies",

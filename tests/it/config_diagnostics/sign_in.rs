@@ -1,5 +1,7 @@
 //! How people sign in.
 
+use portcullis::config::{Offline, ProviderKind, Settings};
+
 use super::with_head;
 
 #[test]
@@ -119,4 +121,79 @@ routes: [ { route: GET /a, upstream: m, authenticated: true, event: thing.read }
         ],
     );
     insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn known_providers() {
+    let shown = with_head(
+        "version: 1\nupstreams: { m: { url: 'http://h' } }\n",
+        &[
+            (
+                "known providers",
+                "sign_in: { public_url: 'https://m.example', providers: [ { name: a, tenant: b, okta: { domain: \
+                 'https://x', authorization_server: a/b, client_id: d } }, { name: c, tenant: b, entra: { tenant_id: \
+                 common, client_id: d } }, { name: e, tenant: b, keycloak: { url: 'https://k/', client_id: d } }, { \
+                 name: f, tenant: b, auth0: { client_id: d } }, { name: g, tenant: b, gitlab: { url: 'http://g', \
+                 client_id: d } } ] }",
+            ),
+            (
+                "asked too often, or not at all",
+                "sign_in: { public_url: 'https://m.example', providers: [ { name: a, tenant: b, recheck: 5s, oidc: { \
+                 issuer: 'https://c', client_id: d } }, { name: c, tenant: b, recheck: 5m, saml: { idp_entity_id: x, \
+                 idp_metadata_url: 'https://c/m' } } ] }",
+            ),
+        ],
+    );
+    insta::assert_snapshot!(shown);
+}
+
+/// Where those are that go by a name of their own.
+#[test]
+fn known_providers_are_where_they_are() {
+    let kinds = [
+        (
+            "okta: { domain: acme.okta.com, client_id: d }",
+            "https://acme.okta.com/",
+        ),
+        (
+            "okta: { domain: Acme.okta.com, authorization_server: default, client_id: d }",
+            "https://acme.okta.com/oauth2/default",
+        ),
+        (
+            "entra: { tenant_id: 6A1F0C3E-7f5b-4b52-9d0e-0d7c2b9f4e11, client_id: d }",
+            "https://login.microsoftonline.com/6a1f0c3e-7f5b-4b52-9d0e-0d7c2b9f4e11/v2.0",
+        ),
+        (
+            "google: { allowed_domains: [acme.example], client_id: d }",
+            "https://accounts.google.com/",
+        ),
+        (
+            "keycloak: { url: 'https://k.example/auth/', realm: acme, client_id: d }",
+            "https://k.example/auth/realms/acme",
+        ),
+        (
+            "auth0: { domain: acme.eu.auth0.com, client_id: d }",
+            "https://acme.eu.auth0.com/",
+        ),
+        ("gitlab: { client_id: d }", "https://gitlab.com/"),
+        (
+            "gitlab: { url: 'https://git.example/gitlab/', client_id: d }",
+            "https://git.example/gitlab",
+        ),
+    ];
+    for (kind, issuer) in kinds {
+        let text = format!(
+            "version: 1\nupstreams: {{ m: {{ url: 'http://h' }} }}\nsign_in: {{ public_url: \
+             'https://m.example', providers: [ {{ name: a, tenant: b, {kind} }} ] }}\n"
+        );
+        let settings = Settings::parse("p.yaml", &text, &super::environment);
+        let settings = settings.unwrap_or_else(|told| panic!("{kind}: {told:?}"));
+        let provider = &settings.sign_in.unwrap().providers[0];
+        let ProviderKind::Oidc(oidc) = &provider.kind else {
+            panic!("{kind}");
+        };
+        assert_eq!(oidc.issuer.as_str(), issuer, "{kind}");
+        // Nothing is kept of anybody unless it is used.
+        assert_eq!(oidc.offline, Offline::Unasked, "{kind}");
+    }
 }

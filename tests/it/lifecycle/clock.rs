@@ -1,8 +1,7 @@
 //! The wall clock jumps, as after a suspended machine or a wrong time server. What rests on
 //! a duration does not notice; what rests on a date follows it, and never opens.
 
-use std::path::PathBuf;
-
+use crate::support::clock::SetClock;
 use crate::support::gateway::{Keys, TestGateway, until, yaml};
 use crate::support::load;
 use crate::support::raw::Answer;
@@ -12,51 +11,33 @@ const ROUTES: &str = "
   - { route: GET /things, upstream: app, permission: datasets:read }
 ";
 
-/// Where Debian keeps it; `faketime` is the package.
-const LIBRARY: &str = "/usr/$LIB/faketime/libfaketime.so.1";
-
 struct Bench {
     gateway: TestGateway,
     keys: Keys,
-    offset: PathBuf,
+    clock: SetClock,
     answers: Vec<Answer>,
     _upstream: Upstream,
-    _dir: tempfile::TempDir,
 }
 
 impl Bench {
     async fn start() -> Self {
         let upstream = Upstream::ok();
-        let dir = tempfile::tempdir().unwrap();
-        let offset = dir.path().join("offset");
-        std::fs::write(&offset, "+0").unwrap();
         let mut gateway = TestGateway::prepare(&yaml(upstream.address(), ROUTES)).await;
-        for (name, value) in [
-            ("LD_PRELOAD", LIBRARY),
-            ("FAKETIME_TIMESTAMP_FILE", offset.to_str().unwrap()),
-            ("FAKETIME_NO_CACHE", "1"),
-            ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
-            ("DONT_FAKE_MONOTONIC", "1"),
-        ] {
-            gateway.serve_with(name, value);
-        }
+        let clock = SetClock::of(&mut gateway);
         gateway.launch();
         let keys = gateway.seed();
         Self {
             gateway,
             keys,
-            offset,
+            clock,
             answers: Vec::new(),
             _upstream: upstream,
-            _dir: dir,
         }
     }
 
     /// Sets the gateway's clock to so much from the truth.
     fn jump(&self, offset: &str) {
-        let next = self.offset.with_extension("next");
-        std::fs::write(&next, offset).unwrap();
-        std::fs::rename(next, &self.offset).unwrap();
+        self.clock.jump(offset);
     }
 
     fn get(&mut self, key: &str) -> u16 {

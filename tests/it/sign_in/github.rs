@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::Bench;
 use crate::support::browser::{Browser, DOCUMENT};
+use crate::support::clock::SetClock;
 use crate::support::gateway::until;
 use crate::support::raw::Answer;
 use crate::support::upstream::{Received, Upstream};
@@ -21,25 +22,31 @@ struct GitHub {
 
 impl GitHub {
     async fn start() -> Self {
+        Self::with_clock("").await.0
+    }
+
+    /// With more of its settings, and a gateway whose clock can be set.
+    async fn with_clock(more: &str) -> (Self, SetClock) {
         let says = Arc::new(Mutex::new(octocat()));
         let told = Arc::clone(&says);
         let server = Upstream::with(move |request: &Received, stream: &mut TcpStream| {
             answer_to(request, stream, &told.lock().unwrap())
         });
         let site = format!("http://{}", server.address());
-        let bench = Bench::with_rules(&format!(
+        let (bench, clock) = Bench::with_clock(&format!(
             "sign_in:\n  public_url: \"http://localhost:1\"\n  providers:\n    - name: hub\n      \
              tenant: acme\n      auto_provision_users: true\n      group_role_mapping: [ {{ group: \
              Acme/ml, role: editor, project: fraud }}, {{ group: evil/ml, role: client_admin }} ]\n      \
              github: {{ client_id: ml, client_secret: hush, allowed_organizations: [acme], site: \
-             \"{site}\", api: \"{site}/api/v3/\" }}"
+             \"{site}\", api: \"{site}/api/v3/\" }}{more}"
         ))
         .await;
-        Self {
+        let hub = Self {
             bench,
             server,
             says,
-        }
+        };
+        (hub, clock)
     }
 
     fn sign_in(&self, browser: &mut Browser, says: Value) -> Answer {
@@ -176,4 +183,30 @@ async fn nobody_else_is() {
     let mut browser = hub.bench.browser();
     let gone = hub.sign_in(&mut browser, with("user/orgs", json!([])));
     assert_eq!((gone.status, browser.cookie), (401, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_the_organization_is_signed_in_no_more() {
+    let (hub, clock) = GitHub::with_clock("\n      recheck: 1m").await;
+    let mut browser = hub.bench.browser();
+    assert_eq!(hub.sign_in(&mut browser, octocat()).status, 303);
+    until("the new role", || {
+        browser.send("GET /things", "", "").status == 200
+    });
+    // Of no team any more, then of no organization.
+    let mut says = octocat();
+    says["user/teams"] = json!([]);
+    *hub.says.lock().unwrap() = says.clone();
+    clock.jump("+70s");
+    until("the role to go", || {
+        browser.send("GET /things", "", "").status != 200
+    });
+    says["user/orgs"] = json!([{ "login": "evil" }]);
+    *hub.says.lock().unwrap() = says;
+    clock.jump("+140s");
+    until("the session to end", || {
+        browser.send("GET /things", "", "").status == 401
+    });
+    let event = hub.bench.own_event("session.revoked");
+    assert_eq!(event["details"]["because"], "sso_refused");
 }

@@ -29,15 +29,15 @@ struct Liar {
     answer: Arc<Mutex<Vec<u8>>>,
 }
 
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     Clock::system().now().timestamp()
 }
 
-fn key() -> PKey<Private> {
+pub(super) fn key() -> PKey<Private> {
     PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap()
 }
 
-fn jwk(key: &PKey<Private>) -> Value {
+pub(super) fn jwk(key: &PKey<Private>) -> Value {
     let rsa = key.rsa().unwrap();
     let text = |number: &openssl::bn::BigNumRef| BASE64.encode(number.to_vec());
     json!({ "kty": "RSA", "use": "sig", "alg": "RS256", "kid": "one",
@@ -48,7 +48,7 @@ fn part(value: &Value) -> String {
     BASE64.encode(value.to_string())
 }
 
-fn signed(key: &PKey<Private>, header: &Value, claims: &Value) -> String {
+pub(super) fn signed(key: &PKey<Private>, header: &Value, claims: &Value) -> String {
     let text = format!("{}.{}", part(header), part(claims));
     let mut signer = Signer::new(MessageDigest::sha256(), key).unwrap();
     let signature = signer.sign_oneshot_to_vec(text.as_bytes()).unwrap();
@@ -145,7 +145,7 @@ fn answer_to(
 /// A token for claims that an honest provider would make.
 type Lie<'a> = Box<dyn Fn(&Value) -> String + 'a>;
 
-fn own() -> Value {
+pub(super) fn own() -> Value {
     json!({ "alg": "RS256", "kid": "one", "typ": "JWT" })
 }
 

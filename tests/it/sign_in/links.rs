@@ -25,6 +25,14 @@ impl Bench {
         self.link(&["users", "reset-password", "viewer@example.com"])
     }
 
+    /// What the database says, as text.
+    pub(super) async fn text(&self, sql: &'static str) -> String {
+        let mut owner = self.gateway.postgres.owner().await;
+        let claim = "SET request.jwt.claim.role = 'gateway'";
+        sqlx::raw_sql(claim).execute(&mut owner).await.unwrap();
+        sqlx::query_scalar(sql).fetch_one(&mut owner).await.unwrap()
+    }
+
     pub(super) async fn sql(&self, sql: &'static str) {
         let mut owner = self.gateway.postgres.owner().await;
         let claim = "SET request.jwt.claim.role = 'gateway'";

@@ -6,11 +6,13 @@ use serde_json::{Value, json};
 
 use super::{Bench, TYPED};
 use crate::support::browser::{Browser, DOCUMENT, token_of};
+use crate::support::clock::SetClock;
 use crate::support::gateway::until;
 use crate::support::oidc::OidcProvider;
 use crate::support::raw::Answer;
 
 const SITE: &str = "http://localhost:1";
+const CALLBACK: &str = "http://localhost:1/.portcullis/callback/corp";
 const LEAVE: &str = "/.portcullis/sign-in/with/corp?return=/things";
 const ERRAND: &str = "portcullis-dev-errand";
 
@@ -22,15 +24,15 @@ struct Sso {
 impl Sso {
     /// With more of a provider's settings.
     async fn start(more: &str) -> Self {
-        let provider = OidcProvider::start(&format!("{SITE}/.portcullis/callback/corp"));
-        let issuer = provider.issuer();
-        let bench = Bench::with_rules(&format!(
-            "sign_in:\n  public_url: \"{SITE}\"\n  providers:\n    - name: corp\n      tenant: acme\n      \
-             label: Corp\n      oidc: {{ issuer: \"{issuer}\", client_id: ml, client_secret: hush, \
-             scopes: [groups] }}\n{more}"
-        ))
-        .await;
+        let provider = OidcProvider::start(CALLBACK);
+        let bench = Bench::with_rules(&rules(&provider, more)).await;
         Self { bench, provider }
+    }
+
+    /// As [`Self::start`], with a gateway whose clock can be set.
+    async fn with_clock(provider: OidcProvider, more: &str) -> (Self, SetClock) {
+        let (bench, clock) = Bench::with_clock(&rules(&provider, more)).await;
+        (Self { bench, provider }, clock)
     }
 
     /// There and back, as somebody with these claims.
@@ -47,6 +49,15 @@ impl Sso {
         self.bench.gateway.wait_for_audit();
         serde_json::from_str(&self.bench.gateway.cli(&args)).unwrap()
     }
+}
+
+fn rules(provider: &OidcProvider, more: &str) -> String {
+    let issuer = provider.issuer();
+    format!(
+        "sign_in:\n  public_url: \"{SITE}\"\n  providers:\n    - name: corp\n      tenant: acme\n      \
+         label: Corp\n      oidc: {{ issuer: \"{issuer}\", client_id: ml, client_secret: hush, \
+         scopes: [groups] }}\n{more}"
+    )
 }
 
 /// From the provider's page, which is another site.
@@ -381,6 +392,8 @@ async fn who_signs_out_here_does_so_there_and_the_other_way_round() {
         .unwrap()
         .to_owned();
     assert!(to.starts_with(&sso.provider.issuer()), "{to}");
+    // It is shown whom it is about.
+    assert!(to.contains("&id_token_hint=ey"), "{to}");
     let back = sso.provider.sign_out(&to, &mut cookies);
     assert_eq!(back, format!("{SITE}/.portcullis/sign-in"));
     // It has told of that: what came from the same session there has ended, and nothing else.
@@ -391,4 +404,129 @@ async fn who_signs_out_here_does_so_there_and_the_other_way_round() {
     let event = sso.bench.event("session.revoked").await;
     assert_eq!(event["actor_type"], "provider");
     assert_eq!(event["details"]["provider"], "corp");
+}
+
+/// The roles that the backend is told of.
+fn roles(sso: &Sso, browser: &mut Browser) -> String {
+    let answer = browser.send("GET /things", "", "");
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let received = sso.bench.upstream.received();
+    let last = received.last().unwrap();
+    last.header("x-portcullis-roles").concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_provider_says_is_asked_again_while_a_session_lives() {
+    let provider = OidcProvider::start(CALLBACK);
+    let more = format!("{GROUPS}      recheck: 1m\n");
+    let (sso, clock) = Sso::with_clock(provider, &more).await;
+    let mut browser = sso.bench.browser();
+    assert_eq!(sso.sign_in(&mut browser, &ann()).status, 303);
+    until("the new roles", || {
+        browser.send("GET /things", "", "").status == 200
+    });
+    assert!(roles(&sso, &mut browser).contains("editor"));
+    // What is kept for it is nobody's to read.
+    let kept = "SELECT encode(sealed, 'escape') FROM provider_sessions";
+    let sealed = sso.bench.text(kept).await;
+    assert!(
+        !sealed.is_empty() && !sealed.contains("refresh"),
+        "{sealed}"
+    );
+    // By hand she is a viewer too, which no provider takes.
+    let args = "members add --scope acme/fraud --principal ann@acme.example --role viewer";
+    let args: Vec<_> = args.split(' ').collect();
+    sso.bench.gateway.cli(&args);
+    let page = browser.go("/.portcullis/account").body;
+    let by = "<bdi>editor</bdi> <span class=\"by\">by <bdi>corp</bdi></span>";
+    assert!(page.contains(by), "{page}");
+    until("the role by hand", || {
+        let page = browser.go("/.portcullis/account").body;
+        page.contains("<li><bdi>viewer</bdi></li>")
+    });
+    let mut less = ann();
+    less["groups"] = json!(["staff"]);
+    sso.provider.be(&less);
+    clock.jump("+70s");
+    until("the role to go", || {
+        !roles(&sso, &mut browser).contains("editor")
+    });
+    assert!(roles(&sso, &mut browser).contains("viewer"));
+    let event = sso.bench.own_event("session.rechecked");
+    assert_eq!(event["details"]["roles"]["taken"], json!(["editor@fraud"]));
+    assert_eq!(event["details"]["provider"], "corp");
+    // The token of the first time is good no more: it was followed by another, which is used.
+    sso.provider.be(&ann());
+    clock.jump("+140s");
+    until("the role to come back", || {
+        roles(&sso, &mut browser).contains("editor")
+    });
+    // Who is nobody there any more has no session here.
+    sso.provider.be(&json!({ "gone": true }));
+    clock.jump("+210s");
+    until("the session to end", || {
+        browser.send("GET /things", "", "").status == 401
+    });
+    let event = sso.bench.own_event("session.revoked");
+    assert_eq!(event["details"]["because"], "sso_refused");
+    assert_eq!(event["details"]["provider"], "corp");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_that_cannot_be_asked_for_again_ends() {
+    let provider = OidcProvider::start(CALLBACK);
+    let more = format!("{GROUPS}      recheck: 1m\n");
+    let (sso, clock) = Sso::with_clock(provider, &more).await;
+    let mut browser = sso.bench.browser();
+    assert_eq!(sso.sign_in(&mut browser, &ann()).status, 303);
+    until("the new roles", || {
+        browser.send("GET /things", "", "").status == 200
+    });
+    let Sso { bench, provider } = sso;
+    drop(provider);
+    // It is asked in vain, and the session goes on for as long as its word is good.
+    clock.jump("+200s");
+    let asked = "SELECT (ask_at > now() + interval '200 seconds')::text FROM provider_sessions";
+    while bench.text(asked).await != "true" {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(browser.send("GET /things", "", "").status, 200);
+    clock.jump("+250s");
+    until("the session to end", || {
+        browser.send("GET /things", "", "").status == 401
+    });
+    let event = bench.own_event("session.revoked");
+    assert_eq!(event["details"]["because"], "sso_unavailable");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_changes_its_keys() {
+    let provider = OidcProvider::start(CALLBACK);
+    let (sso, clock) = Sso::with_clock(provider, GROUPS).await;
+    let come = |what: &str| {
+        let mut browser = sso.bench.browser();
+        let came = sso.sign_in(&mut browser, &ann());
+        assert_eq!(came.status, 303, "{what}: {came:?}");
+    };
+    come("its first key");
+    // Keys are asked for once in half a minute at most.
+    for (offset, kind) in [("+40s", "RSA"), ("+80s", "EC"), ("+120s", "RSA")] {
+        sso.provider.rotate(kind);
+        clock.jump(offset);
+        come(kind);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_may_call_people_by_names_for_us_only() {
+    let provider = OidcProvider::calling(CALLBACK, "pairwise");
+    let (sso, _clock) = Sso::with_clock(provider, GROUPS).await;
+    for how in ["provisioned", "known"] {
+        let mut browser = sso.bench.browser();
+        assert_eq!(sso.sign_in(&mut browser, &ann()).status, 303);
+        let event = sso.bench.event("session.created").await;
+        assert_eq!(event["details"]["account"], how);
+        let subject = event["details"]["subject"].as_str().unwrap();
+        assert_eq!(subject.len(), 64, "{subject}");
+    }
 }

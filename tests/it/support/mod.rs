@@ -2,6 +2,7 @@
 
 pub mod browser;
 pub mod certificates;
+pub mod clock;
 pub mod gateway;
 pub mod http2;
 pub mod http2_peers;

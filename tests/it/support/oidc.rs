@@ -23,6 +23,12 @@ pub struct OidcProvider {
 impl OidcProvider {
     /// One that sends people back to `callback`.
     pub fn start(callback: &str) -> Self {
+        Self::calling(callback, "public")
+    }
+
+    /// As [`Self::start`]; it calls people by names that are `public`, or `pairwise`: for one
+    /// client only.
+    pub fn calling(callback: &str, subjects: &str) -> Self {
         // Node looks for modules beside a script only.
         let dir = TempDir::new().unwrap();
         let script = dir.path().join("oidc_provider.mjs");
@@ -34,6 +40,7 @@ impl OidcProvider {
             .arg("--experimental-global-webcrypto")
             .arg(script)
             .arg(callback)
+            .arg(subjects)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -62,6 +69,11 @@ impl OidcProvider {
     /// Who is signed in there from now on.
     pub fn be(&self, somebody: &Value) {
         self.tell("/be", &somebody.to_string());
+    }
+
+    /// From now on it signs with a new key, of this kind.
+    pub fn rotate(&self, kind: &str) {
+        self.tell("/rotate", kind);
     }
 
     /// Where it tells of those who sign out there.

@@ -29,6 +29,9 @@ pub(crate) struct Binding {
     effect: String,
     /// CEL: it counts while this holds.
     when: Option<String>,
+    /// The sign-in provider, or `scim`, by whose word it is held, and that takes it away again;
+    /// null: it was made by hand.
+    provider: Option<String>,
     created_at: DateTime<Utc>,
 }
 
@@ -44,6 +47,7 @@ impl From<BindingView> for Binding {
             resource: view.resource,
             effect: view.effect,
             when: view.condition,
+            provider: view.provider,
             created_at: view.created_at,
         }
     }

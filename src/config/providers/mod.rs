@@ -1,9 +1,15 @@
 //! `sign_in.providers:`.
 
+mod github;
+mod oidc;
+
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use url::Url;
 
+pub use self::github::GitHub;
+pub use self::oidc::{Entra, Offline, Oidc, Special};
 use super::Hidden;
 use super::mail::is_here;
 use super::node::Node;
@@ -11,21 +17,29 @@ use super::reader::{Fields, Reader};
 use super::saml::{self, Saml};
 use crate::domain::Slug;
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 18] = [
     "name",
     "tenant",
     "label",
     "oidc",
     "google",
+    "okta",
+    "entra",
+    "keycloak",
+    "auth0",
+    "gitlab",
     "github",
     "saml",
     "domains",
+    "recheck",
     "auto_provision_users",
     "link_by_email",
     "default_role",
     "group_role_mapping",
 ];
-const GOOGLE: &str = "https://accounts.google.com";
+/// How often a provider can be asked again.
+const RECHECK: std::ops::RangeInclusive<Duration> =
+    Duration::from_mins(1)..=Duration::from_hours(24);
 
 /// Somebody else's service that says who people are, for one tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +60,8 @@ pub struct Provider {
     pub link_by_email: bool,
     /// What everybody is given, and what each of their groups.
     pub grants: Vec<GroupRole>,
+    /// How often it is asked what it says now of whoever has a session; `None`: never.
+    pub recheck: Option<Duration>,
 }
 
 /// How a provider is spoken to.
@@ -57,34 +73,6 @@ pub enum ProviderKind {
     GitHub(GitHub),
     /// By SAML 2.0.
     Saml(Box<Saml>),
-}
-
-/// An `OpenID` provider.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Oidc {
-    /// As its discovery document has it, to the letter.
-    pub issuer: Url,
-    /// Its name for us, and what proves that we are it.
-    pub client: Client,
-    /// What is asked for besides `openid email profile`.
-    pub scopes: Vec<String>,
-    /// The claim that lists groups.
-    pub groups_claim: String,
-    /// Of Google: the domains (`hd`) whose accounts are taken; empty: all.
-    pub hosted_domains: Vec<String>,
-}
-
-/// GitHub, or a GitHub Enterprise Server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GitHub {
-    /// Where people sign in.
-    pub site: Url,
-    /// Where its API is.
-    pub api: Url,
-    /// Its name for us, and what proves that we are it.
-    pub client: Client,
-    /// Whose members are taken; at least one.
-    pub organizations: Vec<String>,
 }
 
 /// A client's name and secret.
@@ -138,7 +126,15 @@ fn provider(reader: Reader<'_>, node: &Node) -> Option<Provider> {
             .map_or(Some(false), |node| reader.boolean(node))
     };
     let (auto_provision, link_by_email) = (flag("auto_provision_users"), flag("link_by_email"));
-    let kind = kind(reader, node, &fields);
+    let recheck = fields
+        .get("recheck")
+        .and_then(|node| reader.duration(node, &RECHECK));
+    let kind = kind(reader, node, &fields, recheck.is_some());
+    if recheck.is_some() && matches!(kind, Some(ProviderKind::Saml(_))) {
+        let problem = "a SAML provider cannot be asked again; its own `SessionNotOnOrAfter` says \
+                       until when its word is good";
+        reader.report(fields.key_place("recheck"), problem);
+    }
     let grants = grants(reader, &fields);
     let domains = domains(reader, fields.get("domains"));
     if link_by_email == Some(true) && domains.is_empty() {
@@ -161,17 +157,29 @@ fn provider(reader: Reader<'_>, node: &Node) -> Option<Provider> {
         auto_provision: auto_provision?,
         link_by_email: link_by_email?,
         grants,
+        recheck,
     })
 }
 
-fn kind(reader: Reader<'_>, node: &Node, fields: &Fields<'_>) -> Option<ProviderKind> {
-    let oidc = fields.get("oidc").map(|node| oidc(reader, node));
-    let google = fields.get("google").map(|node| google(reader, node));
-    let github = fields.get("github").map(|node| github(reader, node));
-    let oidc = [oidc, google]
-        .into_iter()
-        .flatten()
-        .map(|read| read.map(ProviderKind::Oidc));
+fn kind(
+    reader: Reader<'_>,
+    node: &Node,
+    fields: &Fields<'_>,
+    is_rechecked: bool,
+) -> Option<ProviderKind> {
+    let oidc = oidc::READERS.iter().filter_map(|(key, read)| {
+        let node = fields.get(key)?;
+        let read = read(reader, node).map(|oidc| Oidc {
+            offline: if is_rechecked {
+                oidc.offline
+            } else {
+                Offline::Unasked
+            },
+            ..oidc
+        });
+        Some(read.map(ProviderKind::Oidc))
+    });
+    let github = fields.get("github").map(|node| github::read(reader, node));
     let github = github
         .into_iter()
         .map(|read| read.map(ProviderKind::GitHub));
@@ -181,89 +189,12 @@ fn kind(reader: Reader<'_>, node: &Node, fields: &Fields<'_>) -> Option<Provider
         .map(|read| read.map(|saml| ProviderKind::Saml(Box::new(saml))));
     let mut kinds = oidc.chain(github).chain(saml);
     let (Some(kind), None) = (kinds.next(), kinds.next()) else {
-        let problem = "one of `oidc`, `google`, `github` and `saml` says what it is";
+        let problem = "one of `oidc`, `google`, `okta`, `entra`, `keycloak`, `auth0`, `gitlab`, \
+                       `github` and `saml` says what it is";
         reader.report(node.place, problem);
         return None;
     };
     kind
-}
-
-fn oidc(reader: Reader<'_>, node: &Node) -> Option<Oidc> {
-    const KEYS: [&str; 5] = [
-        "issuer",
-        "client_id",
-        "client_secret",
-        "scopes",
-        "groups_claim",
-    ];
-    let fields = reader.fields(node, &KEYS)?;
-    let issuer = fields.required("issuer").and_then(|node| url(reader, node));
-    let client = client(reader, &fields);
-    let groups_claim = fields
-        .get("groups_claim")
-        .and_then(|node| reader.text(node));
-    Some(Oidc {
-        scopes: texts(reader, fields.get("scopes")),
-        groups_claim: groups_claim.unwrap_or("groups").to_owned(),
-        hosted_domains: Vec::new(),
-        issuer: issuer?,
-        client: client?,
-    })
-}
-
-fn google(reader: Reader<'_>, node: &Node) -> Option<Oidc> {
-    const KEYS: [&str; 4] = ["client_id", "client_secret", "allowed_domains", "issuer"];
-    let fields = reader.fields(node, &KEYS)?;
-    let client = client(reader, &fields);
-    let issuer = match fields.get("issuer") {
-        Some(node) => url(reader, node),
-        None => GOOGLE.parse().ok(),
-    };
-    let allowed = fields.required("allowed_domains");
-    let hosted_domains = domains(reader, allowed);
-    if let Some(node) = allowed.filter(|_| hosted_domains.is_empty()) {
-        let problem = "without a domain everybody with a Google account would be let in";
-        reader.report(node.place, problem);
-    }
-    Some(Oidc {
-        issuer: issuer?,
-        client: client?,
-        scopes: Vec::new(),
-        groups_claim: "groups".to_owned(),
-        hosted_domains,
-    })
-}
-
-fn github(reader: Reader<'_>, node: &Node) -> Option<GitHub> {
-    const KEYS: [&str; 5] = [
-        "client_id",
-        "client_secret",
-        "allowed_organizations",
-        "site",
-        "api",
-    ];
-    let fields = reader.fields(node, &KEYS)?;
-    let client = client(reader, &fields);
-    let place = |key: &str, usual: &str| match fields.get(key) {
-        Some(node) => url(reader, node),
-        None => usual.parse().ok(),
-    };
-    let (site, api) = (
-        place("site", "https://github.com"),
-        place("api", "https://api.github.com"),
-    );
-    let allowed = fields.required("allowed_organizations");
-    let organizations = texts(reader, allowed);
-    if let Some(node) = allowed.filter(|_| organizations.is_empty()) {
-        let problem = "without an organization everybody with a GitHub account would be let in";
-        reader.report(node.place, problem);
-    }
-    Some(GitHub {
-        site: site?,
-        api: api?,
-        client: client?,
-        organizations,
-    })
 }
 
 fn client(reader: Reader<'_>, fields: &Fields<'_>) -> Option<Client> {
@@ -304,18 +235,16 @@ fn texts(reader: Reader<'_>, node: Option<&Node>) -> Vec<String> {
 
 fn domains(reader: Reader<'_>, node: Option<&Node>) -> Vec<String> {
     let nodes = node.map_or(&[][..], |node| reader.list(node));
-    let read = |node| {
-        reader.parsed(node, "a domain", |text| {
-            let domain = text.to_lowercase();
-            let fits = domain.contains('.')
-                && domain
-                    .split('.')
-                    .all(|part| !part.is_empty() && part.bytes().all(is_of_domain));
-            let told = || format!("`{text}` is no domain, such as `example.com`");
-            fits.then_some(domain).ok_or_else(told)
-        })
-    };
+    let read = |node| reader.parsed(node, "a domain", domain);
     nodes.iter().filter_map(read).collect()
+}
+
+fn domain(text: &str) -> Result<String, String> {
+    let domain = text.to_lowercase();
+    let is_label = |part: &str| !part.is_empty() && part.bytes().all(is_of_domain);
+    let fits = domain.contains('.') && domain.split('.').all(is_label);
+    let told = || format!("`{text}` is no domain, such as `example.com`");
+    fits.then_some(domain).ok_or_else(told)
 }
 
 const fn is_of_domain(byte: u8) -> bool {
