@@ -16,6 +16,7 @@ mod recovery;
 mod saml;
 mod seal;
 mod session;
+mod stored_provider;
 mod totp;
 mod usage;
 
@@ -34,5 +35,6 @@ pub use provider::{
 pub use recovery::RecoveryCode;
 pub use saml::{Expiry, Onward, SamlSignIn};
 pub use seal::{Opened, Seal};
+pub use stored_provider::Apart;
 pub use totp::Totp;
 pub use usage::Usage;

@@ -22,7 +22,7 @@ use crate::audit::AuditWriter;
 use crate::authn::{Authenticator, Truth};
 use crate::cache::{KeyCache, OwnerCache, Owners, Refresh, RoleTables, SessionCache};
 use crate::config::{self, ConfigFile, Settings};
-use crate::control::api::Api;
+use crate::control::api::{Api, ProviderDesk};
 use crate::control::pages::Pages;
 use crate::control::{self, Expiry, Letterbox, Mailer, OwnKeys, OwnSocket, Postman, SignIns};
 use crate::domain::Pepper;
@@ -166,6 +166,7 @@ impl Parts {
         let directories = directories.map_or_else(Vec::new, |it| it.directories.clone());
         let api = Api {
             directories: directories.into(),
+            providers: ProviderDesk::new(self.settings.sign_in.as_ref(), &truth.pepper),
             db: self.db.clone(),
             tables: Arc::clone(tables),
             keys: Arc::clone(&truth.keys),
@@ -222,8 +223,15 @@ impl Parts {
             followed.follow_certificates(metrics).await;
             Ok(())
         });
-        let (asking, author) = (sign_ins.clone(), self.author());
+        let following = sign_ins.clone();
         tasks.spawn(async move {
+            following.follow_providers().await;
+            Ok(())
+        });
+        let (asking, clock) = (sign_ins.clone(), self.desk.clock.clone());
+        tasks.spawn(async move {
+            let author =
+                move || Author::new(database::own_actor(), clock.clone(), StdRng::from_os_rng());
             asking.recheck(author).await;
             Ok(())
         });

@@ -67,6 +67,24 @@ impl Db {
         Ok((failures, wait))
     }
 
+    /// An attempt that counted as failed was none.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn forgive(&self, attempt: &Attempt) -> Result<()> {
+        let mut tx = self.begin().await?;
+        sqlx::query!(
+            "DELETE FROM sign_in_failures WHERE account = $1 AND source = $2",
+            &attempt.account,
+            attempt.source,
+        )
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
     /// Notes that somebody has to wait (`sign_in.locked_out`), once until it is forgotten.
     ///
     /// # Errors

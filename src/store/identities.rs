@@ -35,6 +35,9 @@ pub struct Linkable {
     /// Whether they are invited to the tenant and to nothing else, and nobody has ever signed in
     /// as them, or could.
     pub is_invited: bool,
+    /// Whether a provider of another tenant vouches for them, or they have a part in the platform:
+    /// that is not a tenant's to take over.
+    pub is_others: bool,
 }
 
 /// A role that somebody is to have by a provider's word.
@@ -111,12 +114,16 @@ impl Db {
         Ok(rows.map(|row| (BindingId(row.id), row.provider)).collect())
     }
 
-    /// What is known of the account of this address.
+    /// What is known of the account of this address; with the tenant's own providers.
     ///
     /// # Errors
     ///
     /// `Unavailable`.
-    pub async fn linkable(&self, email: &str, tenant: TenantId) -> Result<Option<Linkable>> {
+    pub async fn linkable(
+        &self,
+        email: &str,
+        (tenant, ours): (TenantId, &[String]),
+    ) -> Result<Option<Linkable>> {
         let row = sqlx::query!(
             r#"SELECT p.id, (p.disabled_at IS NOT NULL
                        OR EXISTS (SELECT FROM bindings b WHERE b.principal_id = p.id
@@ -135,10 +142,15 @@ impl Db {
                    (EXISTS (SELECT FROM bindings b WHERE b.principal_id = p.id
                            AND b.effect = 'allow' AND b.tenant_id IS DISTINCT FROM $2)
                        OR EXISTS (SELECT FROM scim_resources r WHERE r.principal_id = p.id
-                           AND r.tenant_id <> $2 AND r.document @> '{"active": true}')) AS "elsewhere!"
+                           AND r.tenant_id <> $2 AND r.document @> '{"active": true}')) AS "elsewhere!",
+                   (EXISTS (SELECT FROM identities i WHERE i.principal_id = p.id
+                           AND i.provider <> ALL($3))
+                       OR EXISTS (SELECT FROM bindings b WHERE b.principal_id = p.id
+                           AND b.effect = 'allow' AND b.tenant_id IS NULL)) AS "others!"
                FROM principals p WHERE p.kind = 'user' AND p.email = $1"#,
             email,
             tenant.0,
+            ours,
         )
         .fetch_optional(&mut *self.read().await?)
         .await?;
@@ -146,17 +158,23 @@ impl Db {
             principal: PrincipalId(row.id),
             disabled: row.disabled,
             is_invited: row.member && !row.elsewhere && !row.claimed,
+            is_others: row.others,
         }))
     }
 }
 
 impl ApiTx {
-    /// Makes an account for somebody new.
+    /// Makes an account for somebody new, by the word of a tenant's provider or directory.
     ///
     /// # Errors
     ///
     /// `Conflict` if the address is taken.
-    pub async fn provision(&mut self, email: &str, name: &str) -> Result<Principal> {
+    pub async fn provision(
+        &mut self,
+        email: &str,
+        name: &str,
+        made_for: TenantId,
+    ) -> Result<Principal> {
         let user = Principal {
             id: PrincipalId(self.id()),
             kind: crate::domain::PrincipalKind::User,
@@ -167,6 +185,13 @@ impl ApiTx {
         };
         let now = self.now();
         principals::insert(self.connection(), &user, now).await?;
+        sqlx::query!(
+            "UPDATE principals SET made_for = $2 WHERE id = $1",
+            user.id.0,
+            made_for.0,
+        )
+        .execute(self.connection())
+        .await?;
         Ok(user)
     }
 

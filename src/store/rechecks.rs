@@ -1,7 +1,7 @@
 //! Sessions whose providers are to be asked again what they rest on.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::author::{Done, write_event};
 use super::identities::{GrantedBy, WantedRole, grant_by_provider};
@@ -22,8 +22,6 @@ pub struct DueRecheck {
     pub subject: String,
     /// Its tokens, sealed.
     pub sealed: Vec<u8>,
-    /// When it last said what the session rests on.
-    pub checked_at: DateTime<Utc>,
 }
 
 impl Db {
@@ -48,7 +46,7 @@ impl Db {
                          AND s.revoked_at IS NULL AND s.expires_at > $2 AND NOT s.pending
                      ORDER BY d.ask_at LIMIT $4 FOR UPDATE OF d SKIP LOCKED) due
                WHERE f.session_id = due.session_id
-               RETURNING f.session_id, due.principal_id, f.name, f.sealed AS "sealed!", f.checked_at"#,
+               RETURNING f.session_id, due.principal_id, f.name, f.sealed AS "sealed!""#,
             provider.as_str(),
             now,
             now + retry,
@@ -64,13 +62,12 @@ impl Db {
                 principal: PrincipalId(row.principal_id),
                 subject: row.name,
                 sealed: row.sealed,
-                checked_at: row.checked_at,
             })
             .collect())
     }
 
     /// Records what a provider has said again, and gives exactly these roles
-    /// (`session.rechecked`, if any role comes or goes). Says what has changed.
+    /// (`session.rechecked`, if any role comes or goes).
     ///
     /// # Errors
     ///
@@ -81,7 +78,7 @@ impl Db {
         (due, by): (&DueRecheck, GrantedBy<'_>),
         wanted: &[WantedRole],
         (sealed, ask_at): (&[u8], DateTime<Utc>),
-    ) -> Result<Value> {
+    ) -> Result<()> {
         let now = author.now();
         let mut tx = self.begin().await?;
         // A session that has taken this one's place meanwhile has the same tokens.
@@ -97,6 +94,22 @@ impl Db {
         )
         .execute(&mut *tx)
         .await?;
+        // An answer may come when everything that it is about has ended.
+        let rests = sqlx::query_scalar!(
+            "SELECT s.id FROM provider_sessions f JOIN sessions s ON s.id = f.session_id
+             WHERE f.provider = $1 AND f.name = $2 AND s.principal_id = $3 AND s.revoked_at IS NULL
+                 AND EXISTS (SELECT FROM identities i WHERE i.provider = $1
+                     AND i.principal_id = $3)
+             FOR SHARE OF s",
+            by.provider.as_str(),
+            due.subject,
+            due.principal.0,
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        if rests.is_empty() {
+            return Ok(());
+        }
         let ids: Vec<_> = wanted.iter().map(|_| author.id()).collect();
         let roles = grant_by_provider(&mut tx, &ids, (due.principal, by, now), wanted).await?;
         if roles["given"] != json!([]) || roles["taken"] != json!([]) {
@@ -107,7 +120,43 @@ impl Db {
             write_event(&mut tx, author, done).await?;
         }
         tx.commit().await?;
-        Ok(roles)
+        Ok(())
+    }
+
+    /// Ends the sessions of which a provider has not said since then that they are right
+    /// (`session.revoked`).
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn end_unchecked(
+        &self,
+        author: &mut Author,
+        provider: &Slug,
+        since: DateTime<Utc>,
+    ) -> Result<()> {
+        let now = author.now();
+        let mut tx = self.begin().await?;
+        let ended = sqlx::query!(
+            "UPDATE sessions s SET revoked_at = $3 FROM provider_sessions f
+             WHERE s.id = f.session_id AND f.provider = $1 AND f.ask_at IS NOT NULL
+                 AND f.checked_at <= $2 AND s.revoked_at IS NULL
+             RETURNING s.id, s.principal_id",
+            provider.as_str(),
+            since,
+            now,
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        for session in ended {
+            let done = Done::new("session.revoked", "session", &session.id)
+                .detail("principal_id", session.principal_id.to_string())
+                .detail("provider", provider.as_str())
+                .detail("because", "sso_unavailable");
+            write_event(&mut tx, author, done).await?;
+        }
+        tx.commit().await?;
+        Ok(())
     }
 
     /// Ends a session that rests on nothing any more (`session.revoked`), unless it has ended.

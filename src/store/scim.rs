@@ -53,6 +53,8 @@ pub struct ScimAccount {
     pub id: PrincipalId,
     /// Whether it belongs to anything but this tenant.
     pub is_elsewhere: bool,
+    /// Whether it is there by the word of this very tenant.
+    pub is_ours: bool,
     /// Whether it may act at all.
     pub is_disabled: bool,
 }
@@ -313,10 +315,11 @@ impl ApiTx {
     /// `Unavailable`.
     pub async fn scim_account(
         &mut self,
-        tenant: TenantId,
+        (tenant, providers): (TenantId, &[String]),
         id: PrincipalId,
     ) -> Result<Option<ScimAccount>> {
-        self.account_where(tenant, Some(id), None).await
+        self.account_where((tenant, providers), Some(id), None)
+            .await
     }
 
     /// What is known of the account of this address.
@@ -326,15 +329,16 @@ impl ApiTx {
     /// `Unavailable`.
     pub async fn scim_account_of(
         &mut self,
-        tenant: TenantId,
+        (tenant, providers): (TenantId, &[String]),
         email: &str,
     ) -> Result<Option<ScimAccount>> {
-        self.account_where(tenant, None, Some(email)).await
+        self.account_where((tenant, providers), None, Some(email))
+            .await
     }
 
     async fn account_where(
         &mut self,
-        tenant: TenantId,
+        (tenant, providers): (TenantId, &[String]),
         id: Option<PrincipalId>,
         email: Option<&str>,
     ) -> Result<Option<ScimAccount>> {
@@ -344,19 +348,25 @@ impl ApiTx {
                            AND b.effect = 'allow' AND b.tenant_id IS DISTINCT FROM $1)
                        OR EXISTS (SELECT FROM projects o WHERE o.owner_id = p.id AND o.tenant_id <> $1)
                        OR EXISTS (SELECT FROM scim_resources r WHERE r.principal_id = p.id
-                           AND r.tenant_id <> $1 AND r.document @> '{"active": true}'))
-                       AS "elsewhere!"
+                           AND r.tenant_id <> $1 AND r.document @> '{"active": true}')
+                       OR EXISTS (SELECT FROM identities i WHERE i.principal_id = p.id
+                           AND i.provider <> ALL($4) AND NOT EXISTS (SELECT FROM providers v
+                               WHERE v.name = i.provider AND v.tenant_id = $1)))
+                       AS "elsewhere!",
+                   coalesce(p.made_for = $1, false) AS "ours!"
                FROM principals p
                WHERE p.kind = 'user' AND (p.id = $2 OR p.email = $3) FOR UPDATE OF p"#,
             tenant.0,
             id.map(|id| id.0),
             email,
+            providers,
         )
         .fetch_optional(self.connection())
         .await?;
         Ok(row.map(|row| ScimAccount {
             id: PrincipalId(row.id),
             is_elsewhere: row.elsewhere,
+            is_ours: row.ours,
             is_disabled: row.disabled,
         }))
     }
@@ -416,9 +426,10 @@ impl ApiTx {
     }
 
     /// Takes all that somebody holds in a tenant, by whose word ever, and closes it to them, since
-    /// they may own projects in it; the tenant's providers do not know them any more. Their sessions and keys end; of somebody who is elsewhere,
-    /// too, only the keys that are for this tenant and nothing else: what they do elsewhere is no
-    /// business of its directory. Says how many ended.
+    /// they may own projects in it; the tenant's providers do not know them any more. Their sessions
+    /// and keys end; of somebody who is elsewhere, too, only the sessions that the tenant vouches
+    /// for, and the keys that are for it and nothing else: what they do elsewhere is no business of
+    /// its directory. Says how many ended.
     ///
     /// # Errors
     ///
@@ -432,9 +443,12 @@ impl ApiTx {
     ) -> Result<Value> {
         let (id, now) = (self.id(), self.now());
         sqlx::query!(
-            "DELETE FROM identities WHERE principal_id = $1 AND provider = ANY($2)",
+            "DELETE FROM identities i WHERE i.principal_id = $1
+                 AND (i.provider = ANY($2) OR EXISTS (SELECT FROM providers v
+                     WHERE v.name = i.provider AND v.tenant_id = $3))",
             of.0,
             providers,
+            tenant.0,
         )
         .execute(self.connection())
         .await?;
@@ -458,10 +472,11 @@ impl ApiTx {
         )
         .execute(self.connection())
         .await?;
+        let connection = self.connection();
         let ended = if is_elsewhere {
-            Vec::new()
+            sessions::end_vouched(connection, of, tenant, now).await?
         } else {
-            sessions::end_all(self.connection(), of, now).await?
+            sessions::end_all(connection, of, now).await?
         };
         let keys = sqlx::query!(
             "UPDATE api_keys k SET revoked_at = $3

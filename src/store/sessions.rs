@@ -395,6 +395,26 @@ pub(super) async fn end_all(
     Ok(ended.into_iter().map(SessionId).collect())
 }
 
+/// Ends the sessions of a person that this tenant vouches for.
+pub(super) async fn end_vouched(
+    connection: &mut PgConnection,
+    of: PrincipalId,
+    tenant: TenantId,
+    now: DateTime<Utc>,
+) -> Result<Vec<SessionId>> {
+    take_turn(connection, of).await?;
+    let ended = sqlx::query_scalar!(
+        "UPDATE sessions SET revoked_at = $3
+         WHERE principal_id = $1 AND vouched_by = $2 AND revoked_at IS NULL RETURNING id",
+        of.0,
+        tenant.0,
+        now,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(ended.into_iter().map(SessionId).collect())
+}
+
 /// Beginning a session and ending all of a person take turns, until the end of the transaction:
 /// what a session begins by is either what is on record when it does, or ended with the rest.
 async fn take_turn(connection: &mut PgConnection, of: PrincipalId) -> Result<()> {

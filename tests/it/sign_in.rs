@@ -19,6 +19,7 @@ mod lies;
 mod limits;
 mod links;
 mod mail;
+mod on_record;
 mod passkeys;
 mod projects;
 mod races;

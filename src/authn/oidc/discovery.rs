@@ -9,6 +9,7 @@ use url::Url;
 use super::{Metadata, OidcSignIn, unavailable};
 use crate::authn::fetch::Fetch;
 use crate::authn::provider::ProviderError;
+use crate::config::saml::Endpoint;
 
 /// After so long a provider's document and keys are read anew.
 pub(super) const FRESH: TimeDelta = TimeDelta::hours(1);
@@ -70,8 +71,25 @@ pub(super) async fn discover(issuer: &Url, fetch: &Fetch) -> Result<Metadata, Pr
             .await
             .map_err(unavailable)
     };
-    match read(bare).await {
+    let metadata = match read(bare).await {
         Err(_) if bare != issuer => read(issuer).await,
         read => read,
+    }?;
+    check_places(&metadata)?;
+    Ok(metadata)
+}
+
+/// Whoever listens could be the provider where it is spoken to in cleartext.
+fn check_places(metadata: &Metadata) -> Result<(), ProviderError> {
+    let places = [
+        Some(metadata.authorization_endpoint().as_str()),
+        metadata.token_endpoint().map(|url| url.as_str()),
+        metadata.userinfo_endpoint().map(|url| url.as_str()),
+        Some(metadata.jwks_uri().as_str()),
+    ];
+    for place in places.into_iter().flatten() {
+        Endpoint::address(place)
+            .map_err(|wrong| unavailable(format!("`{place}` in its discovery document {wrong}")))?;
     }
+    Ok(())
 }

@@ -77,7 +77,8 @@ impl SamlSignIn {
     /// [`ProviderError`].
     pub async fn asked_by_form(&self, encoded: &str) -> Result<LogoutAsked, ProviderError> {
         let description = self.source.description().await?;
-        Ok(self.by_form(encoded, &description.certificates)?)
+        let by_form = || self.by_form(encoded, &description.certificates);
+        Ok(self.in_turn(by_form).await?)
     }
 
     /// What a provider asks for by an address.
@@ -87,7 +88,8 @@ impl SamlSignIn {
     /// [`ProviderError`].
     pub async fn asked_by_query(&self, query: &str) -> Result<LogoutAsked, ProviderError> {
         let description = self.source.description().await?;
-        Ok(self.by_query(query, &description.certificates)?)
+        let by_query = || self.by_query(query, &description.certificates);
+        Ok(self.in_turn(by_query).await?)
     }
 
     fn by_form(&self, encoded: &str, trusted: &[Certificate]) -> Result<LogoutAsked, Refused> {

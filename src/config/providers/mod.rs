@@ -1,5 +1,6 @@
 //! `sign_in.providers:`.
 
+mod alone;
 mod github;
 mod oidc;
 
@@ -95,6 +96,16 @@ pub struct GroupRole {
     pub project: Option<Slug>,
 }
 
+impl Provider {
+    /// Whether both speak for people of a domain, for different tenants: whose people they are would
+    /// not be clear, and either could say that it is the other's.
+    #[must_use]
+    pub fn contends_with(&self, other: &Self) -> bool {
+        let mut theirs = other.domains.iter();
+        self.tenant != other.tenant && theirs.any(|domain| self.domains.contains(domain))
+    }
+}
+
 pub(super) fn read(reader: Reader<'_>, node: &Node) -> Vec<Provider> {
     let mut names = BTreeSet::new();
     let mut all = Vec::new();
@@ -102,6 +113,15 @@ pub(super) fn read(reader: Reader<'_>, node: &Node) -> Vec<Provider> {
         let Some(provider) = provider(reader, node) else {
             continue;
         };
+        let contends = |other: &&Provider| provider.contends_with(other);
+        if let Some(other) = all.iter().find(contends) {
+            let problem = format!(
+                "provider `{}` of another tenant speaks for one of these domains: whose people \
+                 they are must be clear",
+                other.name
+            );
+            reader.report(node.place, problem);
+        }
         if names.insert(provider.name.clone()) {
             all.push(provider);
         } else {
@@ -141,6 +161,13 @@ fn provider(reader: Reader<'_>, node: &Node) -> Option<Provider> {
         let problem = "`link_by_email` needs `domains`: else the provider could say that it speaks \
                        for anybody";
         reader.report(fields.key_place("link_by_email"), problem);
+    }
+    // Of Google and GitHub it is known that they look whose an address is.
+    let is_bound = fields.get("google").or(fields.get("github")).is_some();
+    if auto_provision == Some(true) && domains.is_empty() && !is_bound {
+        let problem = "`auto_provision_users` needs `domains`: else the provider could bring \
+                       accounts with anybody's address";
+        reader.report(fields.key_place("auto_provision_users"), problem);
     }
     let name = name?;
     // Who has given a role is on record by name.

@@ -11,6 +11,12 @@ const DEEPEST: usize = 32;
 /// Most nodes.
 const MOST_NODES: u32 = 50_000;
 
+/// Most declarations of namespaces. The parser has each element that declares one copy all that are
+/// in force, so their number is what its time grows with.
+const MOST_DECLARATIONS: usize = 200;
+/// Most attributes of one element, which are held against each other.
+const MOST_ATTRIBUTES: usize = 100;
+
 /// Why XML is not read.
 #[derive(Debug, thiserror::Error)]
 pub enum XmlError {
@@ -26,6 +32,9 @@ pub enum XmlError {
     /// Nobody nests so much.
     #[error("it is nested deeper than {DEEPEST} elements")]
     TooDeep,
+    /// Nobody needs so many.
+    #[error("it has too many namespaces or attributes")]
+    Crowded,
     /// They hide things from one reader that another one sees.
     #[error("it has comments or processing instructions")]
     Hidden,
@@ -65,8 +74,11 @@ pub fn text(bytes: &[u8], most: usize) -> Result<&str, XmlError> {
 ///
 /// # Errors
 ///
-/// `Malformed` (a document type is, too), `TooDeep`.
+/// `Crowded`, `Malformed` (a document type is, too), `TooDeep`.
 pub fn tree(text: &str) -> Result<Document<'_>, XmlError> {
+    if is_crowded(text) {
+        return Err(XmlError::Crowded);
+    }
     let options = ParsingOptions {
         nodes_limit: MOST_NODES,
         ..ParsingOptions::default()
@@ -90,6 +102,17 @@ pub fn message(text: &str) -> Result<Document<'_>, XmlError> {
         return Err(XmlError::Hidden);
     }
     Ok(document)
+}
+
+/// By what is there to be parsed: afterwards is too late.
+fn is_crowded(text: &str) -> bool {
+    let declarations = text.matches("xmlns").take(MOST_DECLARATIONS + 1).count();
+    let crowd = |tag: &str| {
+        let values = tag.split('=').skip(1);
+        let quoted = values.filter(|value| value.trim_start().starts_with(['"', '\'']));
+        quoted.take(MOST_ATTRIBUTES + 1).count() > MOST_ATTRIBUTES
+    };
+    declarations > MOST_DECLARATIONS || text.split('<').any(crowd)
 }
 
 /// By levels: a stack of calls would be as deep as somebody likes.
@@ -171,6 +194,33 @@ mod tests {
         assert!(matches!(tree(&nested(DEEPEST + 1)), Err(XmlError::TooDeep)));
         assert!(tree(&nested(40_000)).is_err());
         assert!(tree(&"<a>".repeat(300_000)).is_err());
+    }
+
+    #[test]
+    fn what_would_take_long_to_parse_is_not_parsed() {
+        use std::fmt::Write as _;
+        let root = |names: usize| {
+            let mut text = "<r".to_owned();
+            for name in 0..names {
+                write!(text, " xmlns:n{name} = 'u'").unwrap();
+            }
+            text + ">"
+        };
+        let many = format!("{}{}</r>", root(90), "<b xmlns:m='v'/>".repeat(100));
+        assert!(tree(&many).is_ok());
+        let more = format!("{}{}</r>", root(90), "<b xmlns:m='v'/>".repeat(111));
+        assert!(matches!(tree(&more), Err(XmlError::Crowded)));
+        assert!(matches!(
+            tree(&(root(101) + "</r>")),
+            Err(XmlError::Crowded)
+        ));
+        let mut one = "<r".to_owned();
+        for name in 0..101 {
+            write!(one, " a{name}\n=\n\"=\"").unwrap();
+        }
+        assert!(matches!(tree(&(one + "/>")), Err(XmlError::Crowded)));
+        let base64 = format!("<r>{}</r>", "QUJD==\n".repeat(1000));
+        assert!(tree(&base64).is_ok());
     }
 
     #[test]

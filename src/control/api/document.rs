@@ -7,8 +7,8 @@ use utoipa::openapi::{ContentBuilder, Ref, Required, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::endpoints::{
-    bindings, events, keys, me, members, openapi, projects, resources, roles, session_rules,
-    tenants,
+    bindings, events, keys, me, members, openapi, projects, providers, resources, roles,
+    session_rules, tenants,
 };
 use super::problem::ProblemBody;
 
@@ -49,7 +49,7 @@ const UNMATCHED: [&str; 2] = ["delete_binding", "revoke_key"];
 #[openapi(
     info(
         title = "Portcullis administration",
-        description = "Tenants, projects, members, roles, bindings, resources, keys and the audit trail.",
+        description = "Tenants, sign-in providers, projects, members, roles, bindings, resources, keys and the audit trail.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
         version = "1"
     ),
@@ -63,6 +63,11 @@ const UNMATCHED: [&str; 2] = ["delete_binding", "revoke_key"];
         session_rules::put_of_tenant::handle,
         session_rules::of_project::handle,
         session_rules::put_of_project::handle,
+        providers::list::handle,
+        providers::create::handle,
+        providers::read::handle,
+        providers::update::handle,
+        providers::delete::handle,
         projects::list::handle,
         projects::create::handle,
         projects::read::handle,

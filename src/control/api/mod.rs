@@ -28,6 +28,7 @@ mod query;
 mod router;
 mod scim;
 mod scope;
+mod strict;
 mod text;
 mod work;
 
@@ -35,6 +36,7 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
+use crate::authn::Seal;
 use crate::cache::{KeyCache, RoleTables};
 use crate::clock::Clock;
 use crate::config;
@@ -62,4 +64,31 @@ pub struct Api {
     pub turn: Arc<Mutex<()>>,
     /// Tenants whose directory says who their people are.
     pub directories: Arc<[config::Directory]>,
+    /// What sign-in providers are put on record with.
+    pub providers: ProviderDesk,
+}
+
+/// See [`Api::providers`].
+#[derive(Clone, Debug)]
+pub struct ProviderDesk {
+    /// What their secrets are sealed with.
+    pub seal: Seal,
+    /// Those of the configuration.
+    pub configured: Arc<[config::Provider]>,
+    /// Whether people sign in here, and can be sent somewhere else for that.
+    pub is_open: bool,
+}
+
+impl ProviderDesk {
+    /// That of an installation.
+    #[must_use]
+    pub fn new(settings: Option<&config::SignIn>, pepper: &Pepper) -> Self {
+        let keys = settings.map_or(&[][..], |it| &it.secrets.keys);
+        let configured = settings.map_or(&[][..], |it| &it.providers);
+        Self {
+            seal: Seal::new(keys, pepper),
+            configured: configured.into(),
+            is_open: settings.is_some_and(|it| it.public_url.is_some()),
+        }
+    }
 }

@@ -11,8 +11,8 @@ use axum::routing::{delete, get, put};
 use super::Api;
 use super::body::MAX_BODY;
 use super::endpoints::{
-    bindings, events, keys, me, members, openapi, projects, resources, roles, session_rules,
-    tenants,
+    bindings, events, keys, me, members, openapi, projects, providers, resources, roles,
+    session_rules, tenants,
 };
 use super::problem::Problem;
 
@@ -22,6 +22,7 @@ pub fn router(api: Api) -> Router {
         .route("/me", get(me::handle))
         .route("/events", get(events::of_all::handle))
         .nest("/tenants", tenants_router())
+        .nest("/providers", providers_router())
         .nest("/tenants/{tenant}", in_tenant())
         .nest("/tenants/{tenant}/projects/{project}", in_project());
     Router::new()
@@ -45,6 +46,20 @@ fn tenants_router() -> Router<Api> {
             get(tenants::list::handle).post(tenants::create::handle),
         )
         .route("/{tenant}", get(tenants::read::handle))
+}
+
+fn providers_router() -> Router<Api> {
+    Router::new()
+        .route(
+            "/",
+            get(providers::list::handle).post(providers::create::handle),
+        )
+        .route(
+            "/{provider}",
+            get(providers::read::handle)
+                .put(providers::update::handle)
+                .delete(providers::delete::handle),
+        )
 }
 
 fn in_tenant() -> Router<Api> {

@@ -83,7 +83,7 @@ pub(super) async fn submit(
     if let Some(home) = visitor.sign_ins.home_of(&filled.email)
         && filled.password.expose_secret().is_empty()
     {
-        return super::provider::lead(&visitor, home, &back);
+        return super::provider::lead(&visitor, &home, &back);
     }
     let typed = Typed {
         name: filled.email,

@@ -86,10 +86,13 @@ impl FromRequestParts<Pages> for Visitor {
             device: told(&ControlHeaders::DEVICE),
             chosen: told(&ControlHeaders::CHOSEN_PROJECT),
             errand: told(&ControlHeaders::ERRAND),
-            is_navigation: parts
-                .headers
-                .get("sec-fetch-mode")
-                .is_none_or(|mode| mode == "navigate"),
+            // A frame in another site's page navigates, too.
+            is_navigation: [
+                ("sec-fetch-mode", "navigate"),
+                ("sec-fetch-dest", "document"),
+            ]
+            .into_iter()
+            .all(|(name, wanted)| parts.headers.get(name).is_none_or(|it| it == wanted)),
             from_own_page: is_from_own_page(&parts.headers),
             request,
             person,

@@ -1,6 +1,5 @@
 //! Signing in by another service's word.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -11,13 +10,13 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::passkeys::ceremony;
+use super::providers::Known;
 use super::recheck::{every, good_for};
 use super::{Begun, Refusal, SEE_OTHER, SignIns};
 use crate::authn::{
-    Asserted, Errand, Fetch, KeptTokens, Onward, ProviderError, Returned, SignInProvider,
+    Asserted, Errand, KeptTokens, Onward, ProviderError, Returned, SessionThere, SignInProvider,
 };
-use crate::clock::Clock;
-use crate::config::{self, Provider};
+use crate::config::Provider;
 use crate::domain::{
     Actor, CeremonyId, Email, Method, PrincipalId, ReturnPath, SessionId, SessionToken, Slug,
     TenantId,
@@ -27,17 +26,6 @@ use crate::store::{Attempt, Ceremony, Claims, GrantedBy, StoreError, There, Want
 
 /// How long somebody may be away.
 const PATIENCE: TimeDelta = TimeDelta::minutes(10);
-
-/// The services whose word is taken.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Providers(Arc<BTreeMap<Slug, Known>>);
-
-/// One of them.
-#[derive(Debug)]
-pub(super) struct Known {
-    pub(super) settings: Provider,
-    pub(super) service: SignInProvider,
-}
 
 /// A button.
 #[derive(Debug)]
@@ -102,53 +90,26 @@ enum Member {
     New(Email),
 }
 
-impl Providers {
-    /// All of them, by name.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Slug, &Known)> {
-        self.0.iter()
-    }
-
-    /// Those of a configuration; none without an address to send people back to.
-    pub(super) fn new(settings: &config::SignIn, clock: &Clock) -> Self {
-        let Some(site) = &settings.public_url else {
-            return Self::default();
-        };
-        let Ok(fetch) =
-            Fetch::new().inspect_err(|error| tracing::error!(%error, "no provider can be asked"))
-        else {
-            return Self::default();
-        };
-        let known = settings.providers.iter().map(|provider| {
-            let (fetch, clock) = (fetch.clone(), clock.clone());
-            let here = (site, &provider.name);
-            let service = SignInProvider::new(&provider.kind, here, fetch, clock);
-            let settings = provider.clone();
-            (provider.name.clone(), Known { settings, service })
-        });
-        Self(Arc::new(known.collect()))
-    }
-}
-
 impl SignIns {
     /// The services that people can sign in at.
     pub(in crate::control) fn buttons(&self) -> Vec<Button> {
-        let all = self.providers.0.values();
-        all.map(|known| Button {
-            name: known.settings.name.clone(),
-            label: known.settings.label.clone(),
-        })
-        .collect()
+        let all = self.providers.all();
+        all.values()
+            .map(|known| Button {
+                name: known.settings.name.clone(),
+                label: known.settings.label.clone(),
+            })
+            .collect()
     }
 
     /// The ways in which somebody can prove anew who they are.
     pub(in crate::control) async fn ways_of(&self, of: PrincipalId) -> Result<Ways, StoreError> {
         let theirs = self.db.providers_of(of).await?;
         let mut providers = self.buttons();
+        let all = Arc::clone(&self.providers.all());
         let proves = |name: &Slug| {
-            self.providers
-                .0
-                .get(name)
-                .is_some_and(|it| it.service.proves_anew())
+            all.get(name)
+                .is_some_and(|known| known.service.proves_anew())
         };
         providers.retain(|button| {
             theirs.iter().any(|name| *name == button.name.as_str()) && proves(&button.name)
@@ -163,12 +124,14 @@ impl SignIns {
     }
 
     /// The service at which people of this address sign in, if it is one.
-    pub(in crate::control) fn home_of(&self, typed: &str) -> Option<&Slug> {
+    pub(in crate::control) fn home_of(&self, typed: &str) -> Option<Slug> {
         let (_, domain) = typed.trim().rsplit_once('@')?;
         let domain = domain.to_lowercase();
-        let mut all = self.providers.0.values();
-        let home = all.find(|known| known.settings.domains.contains(&domain))?;
-        Some(&home.settings.name)
+        let all = self.providers.all();
+        let home = all
+            .values()
+            .find(|known| known.settings.domains.contains(&domain))?;
+        Some(home.settings.name.clone())
     }
 
     /// Sends somebody to a service. It counts as an attempt of their network until they come
@@ -232,7 +195,8 @@ impl SignIns {
         };
         let issuer = answer.issuer;
         let received = if let SignInProvider::Saml(_) = known.service {
-            self.redeemed(state, &away.secrets, &code).await
+            let errand = (&known.settings.name, state);
+            self.redeemed(errand, &away.secrets, &code).await
         } else {
             let returned = Returned { code, issuer };
             known.service.receive(away.secrets, returned).await
@@ -250,11 +214,11 @@ impl SignIns {
                 });
             }
         };
-        let Some(tenant) = self.tenant_of(known) else {
+        let Some(tenant) = self.tenant_of(&known) else {
             let why = "its tenant does not exist";
             return Err(self.nobody(&request, from, ("sso_refused", why)).await);
         };
-        let member = match self.member(known, tenant, &asserted).await? {
+        let member = match self.member(&known, tenant, &asserted).await? {
             Ok(member) => member,
             Err(reason) => {
                 let told = (reason, &*asserted.subject);
@@ -262,7 +226,7 @@ impl SignIns {
             }
         };
         let attempt = self.attempt_away(state, &request);
-        let whose = (known, tenant, &asserted);
+        let whose = (&*known, tenant, &asserted);
         let begun = self.begin_by_word(request, whose, member, former, &attempt);
         Ok(Back {
             begun: begun.await?,
@@ -282,9 +246,10 @@ impl SignIns {
         recorded.map_or_else(Refusal::from, |()| Refusal::Wrong)
     }
 
-    pub(super) fn provider(&self, name: &str) -> Result<&Known, Refusal> {
+    pub(super) fn provider(&self, name: &str) -> Result<Arc<Known>, Refusal> {
         let name = name.parse::<Slug>().map_err(|_| Refusal::Wrong)?;
-        self.providers.0.get(&name).ok_or(Refusal::Wrong)
+        let all = self.providers.all();
+        all.get(&name).map(Arc::clone).ok_or(Refusal::Wrong)
     }
 
     pub(super) fn tenant_of(&self, known: &Known) -> Option<TenantId> {
@@ -329,13 +294,19 @@ impl SignIns {
         let Some((email, is_own)) = address(settings, asserted) else {
             return Ok(Err("sso_email_unverified"));
         };
-        let Some(found) = self.db.linkable(email.as_str(), tenant).await? else {
+        let all = Arc::clone(&self.providers.all());
+        let ours = all
+            .values()
+            .filter(|it| it.settings.tenant == settings.tenant);
+        let ours: Vec<_> = ours.map(|it| it.settings.name.to_string()).collect();
+        let found = self.db.linkable(email.as_str(), (tenant, &ours)).await?;
+        let Some(found) = found else {
             let admitted = settings.auto_provision;
             return Ok(admitted
                 .then_some(Member::New(email))
                 .ok_or("sso_not_invited"));
         };
-        let may_link = found.is_invited || (settings.link_by_email && is_own);
+        let may_link = found.is_invited || (settings.link_by_email && is_own && !found.is_others);
         Ok(if found.disabled {
             Err("principal_disabled")
         } else if may_link {
@@ -380,7 +351,7 @@ impl SignIns {
             }
             Member::New(email) => {
                 let name = asserted.name.as_deref().unwrap_or(email.as_str());
-                let user = change.provision(email.as_str(), name).await?;
+                let user = change.provision(email.as_str(), name, tenant).await?;
                 change.link_identity(provider, identity, user.id).await?;
                 (user.id, email.to_string(), "provisioned")
             }
@@ -400,14 +371,16 @@ impl SignIns {
         }
         session.authenticated_at = proved;
         session.vouched_by = Some(tenant);
-        // It cannot be asked again with nothing to ask with.
+        // It cannot be asked again with nothing to ask with. Whatever takes this session's place
+        // rests on the same word, and lives no longer than this one would.
         let is_for_once = asserted.kept.refresh.is_none();
-        let unasked = good_for(known)
-            .filter(|_| is_for_once)
-            .map(|good| now + good);
-        for ends_at in asserted.ends_at.into_iter().chain(unasked) {
-            session.expires_at = session.expires_at.min(ends_at);
-        }
+        let unasked = good_for(known).filter(|_| is_for_once);
+        let said = asserted
+            .ends_at
+            .into_iter()
+            .chain(unasked.map(|good| now + good));
+        let good_until = said.fold(now + self.settings.lifetime, Ord::min);
+        session.expires_at = session.expires_at.min(good_until);
         // It may be one of those that would have to make room.
         let former = former.filter(|(of, _)| *of == id).map(|(_, former)| former);
         if let Some(former) = former {
@@ -424,6 +397,10 @@ impl SignIns {
             };
             let tokens = self.tokens_of(known, &there.name, &asserted.kept, now);
             let tokens = tokens.as_ref().map(|(sealed, ask_at)| (&**sealed, *ask_at));
+            let there = SessionThere {
+                ends_at: Some(good_until),
+                ..there.clone()
+            };
             change
                 .came_from(session.id, from, json!(there), tokens)
                 .await?;
@@ -464,9 +441,11 @@ impl SignIns {
     }
 
     pub(super) fn attempt_away(&self, state: CeremonyId, request: &ApiRequest) -> Attempt {
+        // A guess at a password is another thing, and neither keeps the other from being made.
+        let guess = self.attempt("", request, None);
         Attempt {
             account: self.account(state.0.as_bytes()),
-            ..self.attempt("", request, None)
+            source: format!("away:{}", guess.source),
         }
     }
 }

@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::by_provider::{Away, Known};
+use super::by_provider::Away;
 use super::passkeys::ceremony;
+use super::providers::Known;
 use super::{Refusal, SignIns};
-use crate::authn::{Asserted, Errand, Onward, ProviderError, SamlSignIn, SignInProvider};
-use crate::domain::{CeremonyId, ReturnPath};
+use crate::authn::{Asserted, Errand, Onward, ProviderError, SamlSignIn};
+use crate::domain::{CeremonyId, ReturnPath, Slug};
 use crate::store::api::ApiRequest;
 use crate::store::{Ceremony, StoreError};
 
@@ -25,6 +26,8 @@ const MOMENT: TimeDelta = TimeDelta::minutes(1);
 struct Ticket {
     /// Of whose errand.
     state: Uuid,
+    /// Who has said so: a response of one provider answers no errand to another.
+    provider: String,
     asserted: Asserted,
 }
 
@@ -48,8 +51,8 @@ pub(in crate::control) enum LogoutMessage<'a> {
 impl SignIns {
     /// What a provider is told of us; `None` if it is none that is spoken to by SAML.
     pub(in crate::control) fn saml_metadata(&self, of: &str) -> Option<String> {
-        let (_, saml) = self.saml(of).ok()?;
-        saml.metadata().ok()
+        let known = self.provider(of).ok()?;
+        known.saml().ok()?.metadata().ok()
     }
 
     /// Takes a response.
@@ -59,22 +62,23 @@ impl SignIns {
         from: &str,
         (response, relay): (&str, &str),
     ) -> Result<Brought, Refusal> {
-        let (known, saml) = self.saml(from)?;
-        let read = match saml.read(response) {
+        let known = self.provider(from)?;
+        let saml = known.saml()?;
+        let read = match saml.read(response).await {
             Ok(read) => read,
             Err(error) => return Err(self.not_taken(request, from, error).await),
         };
         // Nothing is verified for whoever was not sent there.
         let (state, errand) = match &read.answers {
             Some(answers) => {
-                let Some(state) = self.state_of(answers).await? else {
+                let Some(state) = self.state_of(from, answers).await? else {
                     let why = "it answers nothing that was asked, or too late";
                     return Err(self.nobody(request, from, ("sso_state", why)).await);
                 };
                 (state, None)
             }
             None if saml.takes_unsolicited() => {
-                let (state, errand) = self.unsolicited(request, known, relay).await?;
+                let (state, errand) = self.unsolicited(request, &known, relay).await?;
                 (state, Some(errand))
             }
             None => {
@@ -84,7 +88,11 @@ impl SignIns {
         };
         let told = match saml.verify(&read).await {
             Ok(told) => told,
-            Err(error) => return Err(self.not_taken(request, from, error).await),
+            Err(error) => {
+                // One errand is worth one look at a response: verifying costs more than asking.
+                self.db.take_ceremony(state, None, self.clock.now()).await?;
+                return Err(self.not_taken(request, from, error).await);
+            }
         };
         let times = (self.clock.now(), told.until);
         let name = &known.settings.name;
@@ -94,9 +102,11 @@ impl SignIns {
         }
         let ticket = Ticket {
             state: state.0,
+            provider: name.to_string(),
             asserted: told.asserted,
         };
-        let code = self.keep_for(json!(ticket), MOMENT).await?;
+        let code = ceremony();
+        self.keep_for(code, json!(ticket), MOMENT).await?;
         let (state, code) = (state.0.simple(), code.0.simple());
         Ok(Brought {
             to: format!("/.portcullis/callback/{name}?state={state}&code={code}"),
@@ -104,10 +114,10 @@ impl SignIns {
         })
     }
 
-    /// What a response has proved of who was sent with this state, once.
+    /// What a response of this provider has proved of who was sent there with this state, once.
     pub(super) async fn redeemed(
         &self,
-        state: CeremonyId,
+        (from, state): (&Slug, CeremonyId),
         errand: &Errand,
         code: &str,
     ) -> Result<Asserted, ProviderError> {
@@ -117,7 +127,7 @@ impl SignIns {
         let kept = taken.map_err(|error| ProviderError::Unavailable(error.to_string()))?;
         let ticket = kept.and_then(|kept| serde_json::from_value::<Ticket>(kept).ok());
         let ticket = ticket
-            .filter(|ticket| ticket.state == state.0)
+            .filter(|ticket| ticket.state == state.0 && ticket.provider == from.as_str())
             .ok_or_else(refused)?;
         SamlSignIn::recall(errand, &ticket.asserted)?;
         Ok(ticket.asserted)
@@ -130,7 +140,12 @@ impl SignIns {
         from: &str,
         message: LogoutMessage<'_>,
     ) -> Result<Option<Onward>, Refusal> {
-        let (known, saml) = self.saml(from)?;
+        let known = self.provider(from)?;
+        let saml = known.saml()?;
+        let attempt = self.attempt_away(ceremony(), request);
+        if let Some(wait) = self.admit(&attempt, request).await? {
+            return Err(Refusal::Throttled(wait));
+        }
         let (asked, relay) = match message {
             LogoutMessage::Form(encoded, relay) => (saml.asked_by_form(encoded).await, relay),
             LogoutMessage::Query(query, relay) => (saml.asked_by_query(query).await, relay),
@@ -139,7 +154,8 @@ impl SignIns {
             Ok(asked) => asked,
             Err(error) => return Err(self.not_taken(request, from, error).await),
         };
-        self.end_once(request, known, &asked).await?;
+        self.end_once(request, &known, &asked).await?;
+        self.db.forgive(&attempt).await?;
         let id = ceremony().0.simple().to_string();
         let answered = saml.logged_out(&asked, (&id, relay)).await;
         answered.map_err(|error| {
@@ -148,22 +164,15 @@ impl SignIns {
         })
     }
 
-    fn saml(&self, name: &str) -> Result<(&Known, &SamlSignIn), Refusal> {
-        let known = self.provider(name)?;
-        match &known.service {
-            SignInProvider::Saml(saml) => Ok((known, saml)),
-            _ => Err(Refusal::Wrong),
-        }
-    }
-
-    /// The errand that a response says to answer, if it is one.
-    async fn state_of(&self, answers: &str) -> Result<Option<CeremonyId>, StoreError> {
+    /// The errand that a response says to answer, if it is one to the provider that says so.
+    async fn state_of(&self, from: &str, answers: &str) -> Result<Option<CeremonyId>, StoreError> {
         let state = SamlSignIn::state_of(answers).and_then(|state| state.parse().ok());
         let Some(state) = state.map(CeremonyId) else {
             return Ok(None);
         };
-        let waits = self.db.has_ceremony(state, self.clock.now()).await?;
-        Ok(waits.then_some(state))
+        let kept = self.db.ceremony_waiting(state, self.clock.now()).await?;
+        let away = kept.and_then(|kept| serde_json::from_value::<Away>(kept).ok());
+        Ok(away.filter(|away| away.provider == from).map(|_| state))
     }
 
     /// An errand for somebody who was not sent. It counts as an attempt of their network until
@@ -174,7 +183,8 @@ impl SignIns {
         known: &Known,
         relay: &str,
     ) -> Result<(CeremonyId, String), Refusal> {
-        let attempt = self.attempt_away(ceremony(), request);
+        let state = ceremony();
+        let attempt = self.attempt_away(state, request);
         if let Some(wait) = self.admit(&attempt, request).await? {
             return Err(Refusal::Throttled(wait));
         }
@@ -186,23 +196,24 @@ impl SignIns {
             back: back.as_str().to_owned(),
             secrets: Errand::default(),
         };
-        Ok((self.keep_for(json!(away), MOMENT).await?, errand))
+        self.keep_for(state, json!(away), MOMENT).await?;
+        Ok((state, errand))
     }
 
     async fn keep_for(
         &self,
+        id: CeremonyId,
         state: serde_json::Value,
         lasts: TimeDelta,
-    ) -> Result<CeremonyId, StoreError> {
-        let (id, now) = (ceremony(), self.clock.now());
+    ) -> Result<(), StoreError> {
+        let now = self.clock.now();
         let kept = Ceremony {
             id,
             session: None,
             state,
             expires_at: now + lasts,
         };
-        self.db.begin_ceremony(&kept, now).await?;
-        Ok(id)
+        self.db.begin_ceremony(&kept, now).await
     }
 
     pub(super) async fn not_taken(

@@ -21,7 +21,8 @@ impl SignIns {
 
     async fn certificates(&self) -> Vec<SignInCertificate> {
         let mut all = Vec::new();
-        for (name, known) in self.providers.iter() {
+        let providers = Arc::clone(&self.providers.all());
+        for (name, known) in &*providers {
             let SignInProvider::Saml(saml) = &known.service else {
                 continue;
             };

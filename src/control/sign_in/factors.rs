@@ -213,10 +213,10 @@ impl SignIns {
         session.vouched_by = former.vouched_by;
         let now = self.clock.now();
         let change = self.db.act_for(Claims::Gateway, request, now).await?;
-        // Nobody is listed who has no factor, so one more opens nothing that was closed.
         Ok(Renewal {
             change,
             former: former.id,
+            glass: self.glass(&session),
             session,
             token,
         })
@@ -229,6 +229,8 @@ struct Renewal {
     former: SessionId,
     session: Session,
     token: SessionToken,
+    /// The tenants that it may come in to without their providers' word.
+    glass: Vec<String>,
 }
 
 impl Renewal {
@@ -245,6 +247,11 @@ impl Renewal {
             .detail("sessions_ended", ended.len())
             .detail("ended", ended)
             .detail("session", self.session.id.to_string());
+        let done = if self.glass.is_empty() {
+            done
+        } else {
+            done.detail("break_glass", self.glass)
+        };
         self.change.commit(done, SEE_OTHER).await?;
         Ok(self.token)
     }

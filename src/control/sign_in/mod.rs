@@ -14,6 +14,7 @@ mod forgotten;
 mod forms;
 mod kept;
 mod passkeys;
+mod providers;
 mod re_authenticate;
 mod recheck;
 mod second_factor;
@@ -28,7 +29,6 @@ use rand::rngs::StdRng;
 
 pub(super) use self::by_link::Given;
 pub(super) use self::by_password::Typed;
-use self::by_provider::Providers;
 pub(super) use self::by_provider::{Answer, Button, Ways};
 pub(super) use self::by_saml::LogoutMessage;
 pub(super) use self::change_password::{Change, Changed};
@@ -39,6 +39,7 @@ pub use self::forgotten::{Letterbox, Postman, letter};
 pub(super) use self::forms::is_from_own_page;
 pub(super) use self::kept::KeptForm;
 pub(super) use self::passkeys::{Answered, Question};
+use self::providers::Providers;
 pub(super) use self::second_factor::Proof;
 use crate::authn::{HashError, PasskeyError, Passkeys, Passwords, Seal};
 use crate::cache::RoleTables;
@@ -307,21 +308,27 @@ impl SignIns {
         }
     }
 
-    /// With the tenants that somebody may come in to without the word of a provider that they ask
-    /// for.
-    fn noting_glass(&self, done: Done, session: &Session) -> Done {
+    /// The tenants that somebody may come in to without the word of a provider that they ask for.
+    fn glass(&self, session: &Session) -> Vec<String> {
         let table = self.tables.current();
         let tenants = table.glass_of(session.principal);
         let tenants: Vec<_> = tenants
-            .filter(|tenant| session.vouched_by != Some(tenant.id))
+            .filter(|tenant| session.vouched_by != Some(tenant.id) && !session.pending)
             .map(|tenant| tenant.slug.to_string())
             .collect();
-        if tenants.is_empty() || session.pending {
-            return done;
+        if !tenants.is_empty() {
+            let of = session.principal;
+            tracing::warn!(principal = %of, ?tenants, "somebody comes in without the tenant's provider");
         }
-        let of = session.principal;
-        tracing::warn!(principal = %of, ?tenants, "somebody comes in without the tenant's provider");
-        done.detail("break_glass", tenants)
+        tenants
+    }
+
+    /// With these tenants, if there are any.
+    fn noting_glass(&self, done: Done, session: &Session) -> Done {
+        match self.glass(session) {
+            none if none.is_empty() => done,
+            tenants => done.detail("break_glass", tenants),
+        }
     }
 
     /// Ends a session of this person.

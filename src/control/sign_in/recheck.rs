@@ -1,13 +1,17 @@
 //! Providers are asked again what they say of whoever has a session.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
+use tokio::task::JoinHandle;
 
 use super::SignIns;
-use super::by_provider::{Known, wanted};
+use super::by_provider::wanted;
+use super::providers::Known;
 use crate::authn::{KeptTokens, ProviderError};
 use crate::domain::Slug;
 use crate::store::{Author, DueRecheck, GrantedBy, StoreError};
@@ -34,15 +38,26 @@ pub(super) fn every(known: &Known) -> Option<TimeDelta> {
 }
 
 impl SignIns {
-    /// Asks for as long as the gateway runs.
-    pub async fn recheck(self, mut author: Author) {
+    /// Asks for as long as the gateway runs; each provider by itself, for one may be slow.
+    pub async fn recheck(self, author: impl Fn() -> Author + Send + 'static) {
         let mut rounds = tokio::time::interval(ROUND);
+        let mut under_way: HashMap<Slug, JoinHandle<()>> = HashMap::new();
         loop {
             rounds.tick().await;
-            for (name, known) in self.providers.iter() {
-                if let Err(error) = self.recheck_with(&mut author, known).await {
-                    tracing::warn!(provider = %name, %error, "sessions were not checked again");
+            under_way.retain(|_, task| !task.is_finished());
+            let all = Arc::clone(&self.providers.all());
+            for (name, known) in &*all {
+                if known.settings.recheck.is_none() || under_way.contains_key(name) {
+                    continue;
                 }
+                let (sign_ins, known, mut author) = (self.clone(), Arc::clone(known), author());
+                let task = tokio::spawn(async move {
+                    if let Err(error) = sign_ins.recheck_with(&mut author, &known).await {
+                        let provider = &known.settings.name;
+                        tracing::warn!(%provider, %error, "sessions were not checked again");
+                    }
+                });
+                under_way.insert(name.clone(), task);
             }
         }
     }
@@ -53,28 +68,38 @@ impl SignIns {
             return Ok(());
         };
         let name = &known.settings.name;
-        let now = self.clock.now();
-        let due = self.db.take_due_rechecks(name, now, RETRY).await?;
-        let mut is_away = false;
-        for due in due {
-            let Some(kept) = self.kept(name, &due) else {
-                self.db
-                    .end_unvouched(author, (&due, name), "sso_sealed")
-                    .await?;
-                continue;
-            };
-            let said = if is_away {
-                Err(ProviderError::Unavailable(
-                    "it was asked in vain".to_owned(),
-                ))
-            } else {
-                known.service.ask_again(&kept, &due.subject).await
-            };
-            match said {
-                Ok(asserted) => {
-                    let Some(tenant) = self.tenant_of(known) else {
-                        continue;
-                    };
+        let since = self.clock.now() - every * GOOD_FOR;
+        self.db.end_unchecked(author, name, since).await?;
+        loop {
+            let due = self.db.take_due_rechecks(name, self.clock.now(), RETRY);
+            let due = due.await?;
+            if due.is_empty() {
+                return Ok(());
+            }
+            for due in due {
+                if !self.recheck_one(author, (known, every), due).await? {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// False if the provider cannot be asked.
+    async fn recheck_one(
+        &self,
+        author: &mut Author,
+        (known, every): (&Known, TimeDelta),
+        due: DueRecheck,
+    ) -> Result<bool, StoreError> {
+        let name = &known.settings.name;
+        let Some(kept) = self.kept(name, &due) else {
+            let because = "sso_sealed";
+            self.db.end_unvouched(author, (&due, name), because).await?;
+            return Ok(true);
+        };
+        match known.service.ask_again(&kept, &due.subject).await {
+            Ok(asserted) => {
+                if let Some(tenant) = self.tenant_of(known) {
                     let by = GrantedBy {
                         provider: name,
                         tenant,
@@ -88,24 +113,19 @@ impl SignIns {
                     let next = (&*sealed, ask_at);
                     self.db.rechecked(author, (&due, by), &wanted, next).await?;
                 }
-                Err(ProviderError::Refused(why)) => {
-                    tracing::info!(provider = %name, session = %due.session, why, "a session ends");
-                    let because = "sso_refused";
-                    self.db.end_unvouched(author, (&due, name), because).await?;
-                }
-                Err(ProviderError::Unavailable(why)) => {
-                    if !is_away {
-                        tracing::warn!(provider = %name, why, "it cannot be asked again");
-                    }
-                    is_away = true;
-                    if now - due.checked_at >= every * GOOD_FOR {
-                        let because = "sso_unavailable";
-                        self.db.end_unvouched(author, (&due, name), because).await?;
-                    }
-                }
+                Ok(true)
+            }
+            Err(ProviderError::Refused(why)) => {
+                tracing::info!(provider = %name, session = %due.session, why, "a session ends");
+                let because = "sso_refused";
+                self.db.end_unvouched(author, (&due, name), because).await?;
+                Ok(true)
+            }
+            Err(ProviderError::Unavailable(why)) => {
+                tracing::warn!(provider = %name, why, "it cannot be asked again");
+                Ok(false)
             }
         }
-        Ok(())
     }
 
     fn kept(&self, provider: &Slug, due: &DueRecheck) -> Option<KeptTokens> {

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::by_provider::Known;
 use super::passkeys::ceremony;
+use super::providers::Known;
 use super::{Refusal, SEE_OTHER, SignIns};
 use crate::authn::{LogoutAsked, Onward, SessionThere, SignInProvider};
 use crate::domain::{Actor, Session, SessionId};
@@ -68,7 +68,7 @@ impl SignIns {
             Ok(asked) => asked,
             Err(error) => return Err(self.not_taken(request, from, error).await),
         };
-        self.end_once(request, known, &asked).await
+        self.end_once(request, &known, &asked).await
     }
 
     /// Ends the sessions that a provider names, unless it has before. What has failed half-way can
@@ -90,7 +90,7 @@ impl SignIns {
         Ok(())
     }
 
-    /// One event each (`session.revoked`).
+    /// All of them or none, with one event each (`session.revoked`).
     async fn end_those(
         &self,
         request: &ApiRequest,
@@ -98,29 +98,34 @@ impl SignIns {
         asked: &LogoutAsked,
     ) -> Result<(), StoreError> {
         let name = &known.settings.name;
-        let now = self.clock.now();
         let theirs = self
             .db
             .sessions_from(name, &asked.name, &asked.indexes)
             .await?;
+        let mut request = request.clone();
+        request.actor = Actor {
+            kind: "provider",
+            id: Some(name.to_string()),
+            email: None,
+        };
+        let now = self.clock.now();
+        let mut change = self.db.act_for(Claims::Gateway, request, now).await?;
+        let mut first = None;
         for (of, session) in theirs {
-            let mut request = request.clone();
-            request.actor = Actor {
-                kind: "provider",
-                id: Some(name.to_string()),
-                email: None,
-            };
-            let mut change = self.db.act_for(Claims::Gateway, request, now).await?;
-            match change.end_session(of, session).await {
-                Ok(done) => {
-                    let done = done.detail("provider", name.as_str());
-                    change.commit(done, SEE_OTHER).await?;
-                }
+            let done = match change.end_session(of, session).await {
+                Ok(done) => done.detail("provider", name.as_str()),
                 // Ended meanwhile.
-                Err(StoreError::NotFound { .. }) => {}
+                Err(StoreError::NotFound { .. }) => continue,
                 Err(error) => return Err(error),
+            };
+            match first {
+                None => first = Some(done),
+                Some(_) => change.also(done, SEE_OTHER).await?,
             }
         }
-        Ok(())
+        match first {
+            Some(done) => change.commit(done, SEE_OTHER).await,
+            None => Ok(()),
+        }
     }
 }

@@ -145,6 +145,20 @@ impl ApiTx {
         Ok(())
     }
 
+    /// Writes one more event: the request has done several things at once, and its own event tells
+    /// of one of them.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn also(&mut self, done: Done, status: u16) -> Result<()> {
+        let own = self.request.event;
+        self.request.event = EventId(self.id());
+        let written = self.write_event(done, status).await;
+        self.request.event = own;
+        written
+    }
+
     async fn write_event(&mut self, done: Done, status: u16) -> Result<()> {
         let request = &self.request;
         let spent = (self.now - request.arrived).num_microseconds();

@@ -45,21 +45,25 @@ impl Db {
         Ok(())
     }
 
-    /// Whether somebody who is about to sign in was asked this, and is waited for.
+    /// What was kept and waits for nobody's session; it goes on waiting.
     ///
     /// # Errors
     ///
     /// `Unavailable`.
-    pub async fn has_ceremony(&self, id: CeremonyId, now: DateTime<Utc>) -> Result<bool> {
-        let waits = sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT FROM ceremonies
-                   WHERE id = $1 AND session_id IS NULL AND expires_at > $2) AS "waits!""#,
+    pub async fn ceremony_waiting(
+        &self,
+        id: CeremonyId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Value>> {
+        let state = sqlx::query_scalar!(
+            "SELECT state FROM ceremonies
+             WHERE id = $1 AND session_id IS NULL AND expires_at > $2",
             id.0,
             now,
         )
-        .fetch_one(&mut *self.read().await?)
+        .fetch_optional(&mut *self.read().await?)
         .await?;
-        Ok(waits)
+        Ok(state)
     }
 
     /// What was asked, for one answer and no second one; `None` if nothing was, or of another

@@ -56,6 +56,7 @@ pub(super) const TABLES: &[Table] = &[
             "SELECT",
             "UPDATE (disabled_at)",
             "UPDATE (disabled_for)",
+            "UPDATE (made_for)",
         ],
     },
     Table {
@@ -208,6 +209,18 @@ pub(super) const PEOPLE: &[Table] = &[
             "UPDATE (ask_at)",
             "UPDATE (checked_at)",
             "UPDATE (sealed)",
+        ],
+    },
+    Table {
+        name: "providers",
+        policies: OF_THE_PLATFORM,
+        grants: &[
+            "DELETE",
+            "INSERT",
+            "SELECT",
+            "UPDATE (sealed)",
+            "UPDATE (settings)",
+            "UPDATE (updated_at)",
         ],
     },
     Table {

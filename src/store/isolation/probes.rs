@@ -271,7 +271,7 @@ fn rows_of(tenant: Uuid) -> [String; 11] {
     ]
 }
 
-fn rows_of_person(id: Uuid) -> [String; 14] {
+fn rows_of_person(id: Uuid) -> [String; 15] {
     [
         format!(
             "INSERT INTO principals (id, kind, email, name)
@@ -313,6 +313,10 @@ fn rows_of_person(id: Uuid) -> [String; 14] {
         format!(
             "INSERT INTO scim_resources (id, tenant_id, kind, name, document, created_at, updated_at)
              SELECT '{id}', id, 'User', 'verify', '{{}}', now(), now() FROM tenants LIMIT 1"
+        ),
+        format!(
+            "INSERT INTO providers (id, name, tenant_id, settings, sealed, created_at, updated_at)
+             SELECT '{id}', '{id}', id, '{{}}', '', now(), now() FROM tenants LIMIT 1"
         ),
         format!(
             "INSERT INTO provider_messages (provider, digest, expires_at)

@@ -56,8 +56,50 @@ const ADD: &str = r#"{"principal": "boss@example.com", "role": "viewer"}"#;
 /// Every operation that there is a test for.
 pub(super) fn probes() -> Vec<Probe> {
     let mut probes = of_tenants();
+    probes.extend(of_providers());
     probes.extend(of_projects());
     probes
+}
+
+/// Sign-in providers.
+fn of_providers() -> Vec<Probe> {
+    vec![
+        probe(
+            "list_providers",
+            "GET",
+            &format!("{V1}/providers"),
+            "",
+            Platform,
+        ),
+        probe(
+            "create_provider",
+            "POST",
+            &format!("{V1}/providers"),
+            r#"{"name": "new", "tenant": "acme", "settings": {}}"#,
+            PlatformChange,
+        ),
+        probe(
+            "read_provider",
+            "GET",
+            &format!("{V1}/providers/none"),
+            "",
+            Platform,
+        ),
+        probe(
+            "update_provider",
+            "PUT",
+            &format!("{V1}/providers/none"),
+            r#"{"settings": {}}"#,
+            PlatformChange,
+        ),
+        probe(
+            "delete_provider",
+            "DELETE",
+            &format!("{V1}/providers/none"),
+            "",
+            PlatformChange,
+        ),
+    ]
 }
 
 /// On the platform and in a tenant.

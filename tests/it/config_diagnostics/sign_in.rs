@@ -137,6 +137,17 @@ fn known_providers() {
                  client_id: d } } ] }",
             ),
             (
+                "bringing anybody",
+                "sign_in: { public_url: 'https://m.example', providers: [ { name: a, tenant: b, auto_provision_users: \
+                 true, oidc: { issuer: 'https://c', client_id: d } } ] }",
+            ),
+            (
+                "two tenants' people",
+                "sign_in: { public_url: 'https://m.example', providers: [ { name: a, tenant: b, domains: [x.example, \
+                 y.example], oidc: { issuer: 'https://c', client_id: d } }, { name: c, tenant: d, domains: [Y.example], \
+                 oidc: { issuer: 'https://c', client_id: d } } ] }",
+            ),
+            (
                 "asked too often, or not at all",
                 "sign_in: { public_url: 'https://m.example', providers: [ { name: a, tenant: b, recheck: 5s, oidc: { \
                  issuer: 'https://c', client_id: d } }, { name: c, tenant: b, recheck: 5m, saml: { idp_entity_id: x, \

@@ -331,3 +331,27 @@ async fn who_was_made_by_the_directory_signs_in_at_the_tenants_provider() {
     bench.gateway.cli(&["users", "enable", "ann@acme.example"]);
     assert_eq!(sign_in(), 401);
 }
+
+/// A directory says who is in its tenant, and nothing of whom somebody else has brought.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_never_the_tenants_is_not_disabled_by_its_directory() {
+    let bench = start().await;
+    bench.gateway.cli(&["users", "create", "carol@example.com"]);
+    let mut browser = bench.signed_in("carol@example.com");
+    assert_eq!(browser.send("GET /me", "", "").status, 200);
+    let gone = json!({ "userName": "carol@example.com", "active": false });
+    let (status, made) = bench.ask("POST", "Users", &gone);
+    assert_eq!(status, 201, "{made}");
+    let off = |active: bool| json!([{ "op": "replace", "path": "active", "value": active }]);
+    let user = format!("Users/{}", made["id"].as_str().unwrap());
+    for active in [true, false] {
+        assert_eq!(bench.patch(&user, &off(active)).0, 200);
+    }
+    let users = bench.gateway.cli(&["--json", "users", "list"]);
+    let users: Value = serde_json::from_str(&users).unwrap();
+    let mut all = users.as_array().unwrap().iter();
+    let carol = all.find(|it| it["email"] == "carol@example.com").unwrap();
+    assert_eq!(carol["disabled"], false, "{carol}");
+    let mut again = bench.signed_in("carol@example.com");
+    assert_eq!(again.send("GET /me", "", "").status, 200);
+}

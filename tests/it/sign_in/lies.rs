@@ -76,7 +76,8 @@ impl Liar {
         let kind = kind(&issuer);
         let bench = Bench::with_rules(&format!(
             "sign_in:\n  public_url: \"http://localhost:1\"\n  providers:\n    - name: liar\n      \
-             tenant: acme\n      auto_provision_users: true\n      default_role: client_user\n      {kind}"
+             tenant: acme\n      auto_provision_users: true\n      domains: [acme.example]\n      \
+             default_role: client_user\n      {kind}"
         ))
         .await;
         Self {

@@ -32,6 +32,12 @@ struct Recorded {
 impl Recorded {
     /// By its document and its part of the configuration; `{at}` is where it is.
     async fn start(document: &str, kind: &str) -> Self {
+        let bringing = "auto_provision_users: true\n      domains: [acme.example]";
+        Self::with(document, &format!("{kind}\n      {bringing}")).await
+    }
+
+    /// As [`Self::start`]; it brings nobody unless something says so.
+    async fn with(document: &str, kind: &str) -> Self {
         let answers = Arc::new(Mutex::new(Answers::new()));
         let told = Arc::clone(&answers);
         let server = Upstream::with(move |request: &Received, stream: &mut TcpStream| {
@@ -51,7 +57,7 @@ impl Recorded {
         }
         let bench = Bench::with_rules(&format!(
             "sign_in:\n  public_url: \"http://localhost:1\"\n  providers:\n    - name: corp\n      \
-             tenant: acme\n      auto_provision_users: true\n      group_role_mapping: [ {{ group: \
+             tenant: acme\n      group_role_mapping: [ {{ group: \
              ml, role: editor, project: fraud }} ]\n      recheck: 15m\n      {}",
             filled(kind)
         ))
@@ -254,7 +260,18 @@ async fn entra_is_one_directory_whose_domains_are_its_own() {
     claims["tid"] = json!("11111111-7f5b-4b52-9d0e-0d7c2b9f4e11");
     let reason = entra.refused("another directory", &claims).await;
     assert_eq!(reason, "sso_refused");
-    // Whoever runs a directory types whatever address they like.
+    // Whoever runs a directory types whatever address they like: it counts if it is of `domains`,
+    // or if the directory has proved that the domain is its own.
+    let entra = Recorded::with(
+        include_str!("discovery/entra.json"),
+        "entra: { tenant_id: {tid}, issuer: \"{at}/{tid}/v2.0\", graph: \"{at}\", client_id: ml, \
+         client_secret: hush }",
+    )
+    .await;
+    assert_eq!(
+        entra.refused("who is not invited", &honest).await,
+        "sso_not_invited"
+    );
     for proof in [Value::Null, json!(false), json!("no")] {
         let mut claims = honest.clone();
         claims["sub"] = json!("u-2");

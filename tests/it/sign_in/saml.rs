@@ -43,7 +43,7 @@ impl Corp {
         let idp = KeyPair::rsa(2048);
         let bench = Bench::with_rules(&format!(
             "sign_in:\n  public_url: \"http://localhost:1\"\n  providers:\n    - name: corp\n      \
-             tenant: acme\n      label: Corp\n      auto_provision_users: true\n      \
+             tenant: acme\n      label: Corp\n      auto_provision_users: true\n      domains: [acme.example]\n      \
              group_role_mapping: [ {{ group: ml, role: editor, project: fraud }} ]\n      \
              {of_provider}\n      saml:\n        idp_entity_id: \"{IDP}\"\n        idp_sso_url: \
              \"https://idp.example.com/sso?tenant=1\"\n        idp_slo_url: \
@@ -624,4 +624,90 @@ async fn a_session_ends_when_the_word_does_that_it_rests_on() {
     assert_eq!(prove(&mut browser, &factors.app.code(0)).status, 303);
     let lasting = lasting(&corp).await;
     assert!(lasting.iter().all(|one| *one <= 1800), "{lasting:?}");
+}
+
+/// A response of one provider is nothing to another, whoever's errand it says to answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_speaks_for_itself_only() {
+    let evil = KeyPair::rsa(2048);
+    let theirs = "https://idp.evil.example/metadata";
+    let other = format!(
+        "sign_requests: false\n    - name: evil\n      tenant: globex\n      saml: {{ idp_entity_id: \
+         \"{theirs}\", idp_sso_url: \"https://idp.evil.example/sso\", idp_certificate: \"{}\" }}",
+        evil.pem()
+    );
+    let corp = Corp::with("link_by_email: true", &other).await;
+    let says = |errand: &str| {
+        let mut says = Says::of_ann("http://localhost:1/.portcullis/saml/evil", errand);
+        says.issuer = theirs.to_owned();
+        says.assertion.issuer = theirs.to_owned();
+        signed(&says, &evil.key)
+    };
+    let bring = |errand: &str| corp.post("evil/acs", "SAMLResponse", &says(errand), "");
+    let (mut browser, errand) = corp.away();
+    let brought = bring(&errand);
+    assert_eq!(brought.status, 401, "{brought:?}");
+    // Nor is what is kept of an errand to one good at another.
+    let sent = browser.go("/.portcullis/sign-in/with/evil?return=/things");
+    let own = value_of(&request_of(sent.header("location")[0]), "ID");
+    let brought = bring(&own);
+    assert_eq!(brought.status, 303, "{brought:?}");
+    let to = brought.header("location")[0];
+    let elsewhere = to.replace("/callback/evil?", "/callback/corp?");
+    let mixed = browser.send(&format!("GET {elsewhere}"), FROM_PROVIDER, "");
+    assert_eq!(
+        (mixed.status, browser.cookie.as_ref()),
+        (401, None),
+        "{mixed:?}"
+    );
+    // With the state of the one and what the other has said, too.
+    let code = to.split("code=").nth(1).unwrap();
+    let (mut browser, errand) = corp.away();
+    let state = errand.trim_start_matches('_');
+    let mixed = format!("GET /.portcullis/callback/corp?state={state}&code={code}");
+    let mixed = browser.send(&mixed, FROM_PROVIDER, "");
+    assert_eq!(
+        (mixed.status, browser.cookie.as_ref()),
+        (401, None),
+        "{mixed:?}"
+    );
+    corp.ann();
+}
+
+/// Somebody has several sessions from one session there: all end, with an event each.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_ends_all_that_came_from_a_session() {
+    let (corp, _) = with_key().await;
+    let mut browsers = [corp.ann(), corp.ann(), corp.ann()];
+    until("the new role", || {
+        browsers[2].send("GET /things", "", "").status == 200
+    });
+    let xml = sign(
+        &logout("s-1", "u-1", Some(&Signing::default())),
+        &corp.idp.key,
+    );
+    assert_eq!(corp.post("corp/slo", "SAMLRequest", &xml, "").status, 303);
+    for browser in &mut browsers {
+        until("the session has ended", || {
+            browser.send("GET /things", "", "").status == 401
+        });
+    }
+    corp.bench.gateway.wait_for_audit();
+    let events = corp.bench.gateway.events().await;
+    let ended = events.iter().filter(|it| it["event"] == "session.revoked");
+    assert_eq!(ended.count(), 3);
+}
+
+/// What would take a parser long is refused before it is parsed, whoever sends it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_with_a_crowd_of_names_is_not_read() {
+    let corp = Corp::start().await;
+    let names: Vec<_> = (0..1000).map(|n| format!(" xmlns:n{n}=\"u\"")).collect();
+    let names = names.concat();
+    let crowd = format!("<r{names}>{}</r>", "<b xmlns:m=\"v\"/>".repeat(1000));
+    for (page, parameter) in [("corp/acs", "SAMLResponse"), ("corp/slo", "SAMLRequest")] {
+        let answer = corp.post(page, parameter, &crowd, "");
+        assert_eq!(answer.status, 401, "{page}: {answer:?}");
+    }
+    corp.ann();
 }

@@ -530,3 +530,52 @@ async fn a_provider_may_call_people_by_names_for_us_only() {
         assert_eq!(subject.len(), 64, "{subject}");
     }
 }
+
+/// Whatever takes a session's place rests on the same word, which does not get better.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_proves_it_anew_by_a_password_is_vouched_for_no_longer() {
+    let provider = OidcProvider::start(CALLBACK);
+    let more = "      domains: [example.com]\n      link_by_email: true\n";
+    let (sso, clock) = Sso::with_clock(provider, more).await;
+    let mut browser = sso.bench.browser();
+    let viewer = json!({ "sub": "v", "email": "viewer@example.com", "name": "V", "groups": [] });
+    assert_eq!(sso.sign_in(&mut browser, &viewer).status, 303);
+    clock.jump("+2h");
+    let page = browser.go("/.portcullis/re-authenticate?return=/things");
+    let form = format!("csrf_token={}&password={TYPED}", token_of(&page));
+    let renewed = browser.submit("/.portcullis/re-authenticate", &form);
+    assert_eq!(renewed.status, 303, "{renewed:?}");
+    let lasts = "SELECT (max(expires_at) - min(created_at))::text FROM sessions WHERE vouched_by IS NOT NULL";
+    assert_eq!(sso.bench.text(lasts).await, "7 days");
+}
+
+/// A frame in another site's page would wear out the attempts of whoever looks at it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_sends_nobody_anywhere() {
+    let sso = Sso::start(GROUPS).await;
+    let frame =
+        "Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: iframe\r\nSec-Fetch-Site: cross-site\r\n";
+    let mut browser = sso.bench.browser();
+    assert_eq!(browser.send(&format!("GET {LEAVE}"), frame, "").status, 403);
+    // Nor do those who are away keep anybody from typing a password.
+    for _ in 0..100 {
+        let mut another = sso.bench.browser();
+        assert_eq!(another.go(LEAVE).status, 303);
+    }
+    assert_eq!(sso.bench.browser().go(LEAVE).status, 429);
+    sso.bench.signed_in("viewer");
+}
+
+/// Nobody is taken over who is more than the tenant's.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_a_part_in_the_platform_is_linked_by_nobodys_word() {
+    let more = "      domains: [example.com]\n      link_by_email: true\n";
+    let sso = Sso::start(more).await;
+    let somebody = |who: &str| json!({ "sub": who, "email": format!("{who}@example.com"), "name": who, "groups": [] });
+    let mut browser = sso.bench.browser();
+    let answer = sso.sign_in(&mut browser, &somebody("admin"));
+    assert_eq!((answer.status, browser.cookie), (401, None), "{answer:?}");
+    assert_eq!(sso.refusals()[0]["reason"], "sso_account_exists");
+    let mut browser = sso.bench.browser();
+    assert_eq!(sso.sign_in(&mut browser, &somebody("viewer")).status, 303);
+}

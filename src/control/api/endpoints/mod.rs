@@ -7,6 +7,7 @@ pub(super) mod me;
 pub(super) mod members;
 pub(super) mod openapi;
 pub(super) mod projects;
+pub(super) mod providers;
 pub(super) mod resources;
 pub(super) mod roles;
 pub(super) mod session_rules;

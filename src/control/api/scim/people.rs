@@ -66,20 +66,22 @@ impl Directory {
         self.grant(change, user, of).await
     }
 
-    /// Takes the tenant from somebody, and the account if it is for nothing else.
+    /// Takes the tenant from somebody, and the account if it is for nothing else and would not be
+    /// there without the tenant.
     pub(super) async fn shut_out(
         &self,
         change: &mut ApiTx,
         of: PrincipalId,
     ) -> Result<Value, Refusal> {
         let tenant = self.tenant.id;
-        let account = change.scim_account(tenant, of).await?;
-        let is_elsewhere = account.is_some_and(|account| account.is_elsewhere);
         let providers = &self.settings.providers;
+        let account = change.scim_account((tenant, providers), of).await?;
+        let is_elsewhere = account.as_ref().is_none_or(|account| account.is_elsewhere);
+        let is_ours = account.is_some_and(|account| account.is_ours);
         let ended = change
             .scim_shut_out(of, tenant, is_elsewhere, providers)
             .await?;
-        if !is_elsewhere {
+        if is_ours && !is_elsewhere {
             change.scim_disable(of, tenant).await?;
         }
         Ok(ended)
@@ -126,7 +128,8 @@ impl Directory {
         document: &Map<String, Value>,
         email: &Email,
     ) -> Result<(), Refusal> {
-        let known = change.scim_account_of(self.tenant.id, email.as_str());
+        let here = (self.tenant.id, &*self.settings.providers);
+        let known = change.scim_account_of(here, email.as_str());
         let known = known.await?.map(|account| account.id);
         if known.is_some() && known == user.principal {
             return Ok(());
@@ -138,7 +141,8 @@ impl Directory {
             account
         } else {
             let name = called(document, email);
-            change.provision(email.as_str(), &name).await?.id
+            let made = change.provision(email.as_str(), &name, self.tenant.id);
+            made.await?.id
         });
         Ok(())
     }
