@@ -284,9 +284,9 @@ async fn tables_are_aligned() {
     let cli = Cli::with_names().await;
     cli.text("members add --scope platform --principal ann@example.com --role superadmin");
     insta::assert_snapshot!(cli.text("members list"), @r"
-    SCOPE       PRINCIPAL        ROLE        STATE
-    platform    ann@example.com  superadmin  active
-    acme/fraud  ann@example.com  owner       active
+    SCOPE       PRINCIPAL        ROLE        BY  STATE
+    platform    ann@example.com  superadmin      active
+    acme/fraud  ann@example.com  owner           active
     ");
     let roles = cli.text("roles list --tenant acme");
     assert!(

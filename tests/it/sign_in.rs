@@ -21,6 +21,7 @@ mod links;
 mod mail;
 mod on_record;
 mod passkeys;
+mod peers;
 mod projects;
 mod races;
 mod recorded;

@@ -16,10 +16,10 @@ use openidconnect::core::{
     CoreSubjectIdentifierType, CoreTokenIntrospectionResponse, CoreTokenType,
 };
 use openidconnect::{
-    AdditionalClaims, AdditionalProviderMetadata, AuthorizationCode, ClientId, ClientSecret,
-    CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, IdTokenFields,
-    Nonce, PkceCodeChallenge, PkceCodeVerifier, ProviderMetadata, RedirectUrl, RequestTokenError,
-    Scope, StandardErrorResponse, StandardTokenResponse,
+    AdditionalClaims, AdditionalProviderMetadata, AuthType, AuthorizationCode, ClientId,
+    ClientSecret, CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet,
+    IdTokenFields, Nonce, PkceCodeChallenge, PkceCodeVerifier, ProviderMetadata, RedirectUrl,
+    RequestTokenError, Scope, StandardErrorResponse, StandardTokenResponse,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -230,7 +230,20 @@ impl OidcSignIn {
             ClientId::new(client.id.clone()),
             secret.map(|secret| ClientSecret::new(secret.0.clone())),
         )
+        .set_auth_type(auth_type(metadata))
         .set_redirect_uri(RedirectUrl::from_url(self.callback.clone()))
+    }
+}
+
+/// How the secret is shown: in a header, which all must take that say nothing (`OpenID` Connect
+/// Discovery §3), or in the form, where only that is taken.
+fn auth_type(metadata: &Metadata) -> AuthType {
+    let taken = metadata.token_endpoint_auth_methods_supported();
+    let takes = |method| taken.is_none_or(|taken| taken.contains(&method));
+    if takes(CoreClientAuthMethod::ClientSecretBasic) {
+        AuthType::BasicAuth
+    } else {
+        AuthType::RequestBody
     }
 }
 

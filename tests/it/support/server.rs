@@ -88,6 +88,46 @@ impl Server {
         Self::script("presets/openai_server.py")
     }
 
+    /// nanoidp, with Ann, who is of `STAFF`, and the client `ml`.
+    pub fn nanoidp() -> Self {
+        let dir = TempDir::new().unwrap();
+        let addresses = free_addresses();
+        let url = format!("http://{}", addresses[0]);
+        let settings = json!({
+            "config_version": 1,
+            "server": { "host": "127.0.0.1", "port": addresses[0].port() },
+            "oauth": { "issuer": url, "audience": "ml", "clients": [{
+                "client_id": "ml", "client_secret": "hush",
+                "redirect_uris": ["http://localhost:1/.portcullis/callback/corp"] }] },
+        });
+        let users = json!({ "config_version": 1, "users": { "ann": { "password": "pass word",
+            "email": "ann@acme.example", "groups": ["STAFF"], "roles": ["USER"] } } });
+        let config = dir.path().join("config");
+        fs::create_dir(&config).unwrap();
+        // YAML has all of JSON.
+        fs::write(config.join("settings.yaml"), settings.to_string()).unwrap();
+        fs::write(config.join("users.yaml"), users.to_string()).unwrap();
+        let mut command = Command::new(providers_python().with_file_name("nanoidp"));
+        command.args(["--config", "config", "--port"]);
+        command.arg(addresses[0].port().to_string());
+        Self::start(dir, addresses, command, "/.well-known/openid-configuration")
+    }
+
+    /// The emulators of GitHub and, at the second address, of Google.
+    pub fn oauth_mocks() -> Self {
+        let dir = TempDir::new().unwrap();
+        let addresses = free_addresses();
+        let mut command = Command::new(providers_python());
+        command
+            .arg(Path::new(FOLDER).join("oauth_mocks_server.py"))
+            .args(addresses.map(|address| address.port().to_string()));
+        let server = Self::start(dir, addresses, command, "/api");
+        until("the second one to answer", || {
+            TcpStream::connect(server.grpc).is_ok()
+        });
+        server
+    }
+
     fn script(name: &str) -> Self {
         let dir = TempDir::new().unwrap();
         let addresses = free_addresses();
@@ -161,6 +201,22 @@ impl Server {
         format!("http://{}", self.grpc)
     }
 
+    /// As [`Self::url`], of its second address.
+    pub fn second_url(&self) -> String {
+        format!("http://{}", self.grpc)
+    }
+
+    /// Sends a form to one of its ports, as a browser does.
+    pub fn form(&self, port: u16, path: &str, form: &str) -> Answer {
+        let mut connection = Connection::open(([127, 0, 0, 1], port).into());
+        connection.send(format!(
+            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: \
+             application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+            form.len()
+        ));
+        connection.answer().expect("an answer")
+    }
+
     /// The folder that it runs in.
     pub fn folder(&self) -> &Path {
         self.dir.path()
@@ -203,6 +259,11 @@ fn free_addresses() -> [SocketAddr; 2] {
 /// The Python of the venv that `make test` installs and names.
 pub fn python() -> PathBuf {
     from_environment("PORTCULLIS_TEST_MODEL_SERVERS")
+}
+
+/// The Python of the venv with nanoidp and the emulators.
+fn providers_python() -> PathBuf {
+    from_environment("PORTCULLIS_TEST_PROVIDERS")
 }
 
 /// The Python of the venv with Jupyter Server.

@@ -25,11 +25,27 @@ pub(crate) async fn handle(
 ) -> Result<Response, Problem> {
     let rules = domain::SessionRules::try_from(body.value)?;
     are_fit(&api, &place, &rules.break_glass).await?;
+    if rules.enforce_sso {
+        has_provider(&api, &place).await?;
+    }
     let mut work = api.work(&caller, &place.site()).await?;
     let now = work.tx.rules_of_tenant(place.0.id).await?;
     seen.check(&SessionRules::from(now))?;
     let done = work.tx.put_rules_of_tenant(&place.0, &rules).await?;
     work.changed(done, &SessionRules::from(rules)).await
+}
+
+/// Nobody could come in any more where there is no provider whose word could be asked for.
+async fn has_provider(api: &Api, place: &InTenant) -> Result<(), Problem> {
+    let slug = &place.0.slug;
+    let stored = api.db.stored_providers().await?;
+    let mut configured = api.providers.configured.iter();
+    if configured.any(|it| it.tenant == *slug) || stored.iter().any(|it| it.tenant == slug.as_str())
+    {
+        return Ok(());
+    }
+    let detail = "`enforce_sso`: no sign-in provider is this tenant's, so nobody could come in";
+    Err(Problem::refused("invalid", detail))
 }
 
 /// Who may break the glass is in the tenant, and has a second factor: whoever has none could set
