@@ -36,7 +36,10 @@ async fn only_a_provider_of_the_tenant_lets_people_in() {
     until("they are in both", || {
         look(&mut viewer, "acme/fraud") == seen() && look(&mut viewer, "globex/churn") == seen()
     });
-    bench.ask(ACME, &json!({ "enforce_sso": true }));
+    let enforced = json!({ "enforce_sso": true });
+    let closed = bench.put("tenants/globex/session-rules", &enforced);
+    assert_eq!(closed.status, 422, "nobody could come in: {closed:?}");
+    bench.ask(ACME, &enforced);
     // Who is here is out, and not elsewhere; who comes by the provider is in.
     until("it is in force", || {
         look(&mut viewer, "acme/fraud") == refused("sso_required")
