@@ -1,6 +1,6 @@
 # `make` lists what there is. Settings: PORT= and PRIVATE_PORT= for the demo.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build fmt
+.PHONY: help demo test check bench build fmt
 MAKEFLAGS += --no-builtin-rules
 export PORT PRIVATE_PORT
 
@@ -15,6 +15,9 @@ test: ## install what tests need, then check everything and run all tests
 
 check: ## formatting, lints, licences and bans: the part of `make test` before the tests
 	@exec scripts/check
+
+bench: ## measure Portcullis beside other proxies: a report in target/bench
+	@exec scripts/bench
 
 build: ## build the release binary
 	@scripts/setup build

@@ -210,9 +210,9 @@ class Demo:
             await until("MLflow through the gateway", gateway.log, answers, search, key)
 
 
-def database_url() -> str:
+def database_url(data: pathlib.Path = DATA) -> str:
     """The running Postgres, as the gateway's own role; the socket's place is in its pid file."""
-    lines = (DATA / "postgres/data/postmaster.pid").read_text().splitlines()
+    lines = (data / "postgres/data/postmaster.pid").read_text().splitlines()
     port, socket_directory = lines[3:5]
     return f"postgresql:///portcullis?host={urllib.parse.quote(socket_directory)}&port={port}&user=portcullis"
 

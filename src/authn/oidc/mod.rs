@@ -238,9 +238,8 @@ impl OidcSignIn {
 /// How the secret is shown: in a header, which all must take that say nothing (`OpenID` Connect
 /// Discovery §3), or in the form, where only that is taken.
 fn auth_type(metadata: &Metadata) -> AuthType {
-    let taken = metadata.token_endpoint_auth_methods_supported();
-    let takes = |method| taken.is_none_or(|taken| taken.contains(&method));
-    if takes(CoreClientAuthMethod::ClientSecretBasic) {
+    let known = metadata.token_endpoint_auth_methods_supported();
+    if known.is_none_or(|known| known.contains(&CoreClientAuthMethod::ClientSecretBasic)) {
         AuthType::BasicAuth
     } else {
         AuthType::RequestBody

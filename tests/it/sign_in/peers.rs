@@ -23,7 +23,7 @@ async fn bench(kind: &str) -> (Bench, SetClock) {
 }
 
 /// Fills in the form that somebody is sent to, and brings back what comes of it.
-fn sign_in(bench: &Bench, server: &Server, filled: &[(&str, &str)]) -> (Browser, Answer) {
+fn sign_in(bench: &Bench, filled: &[(&str, &str)]) -> (Browser, Answer) {
     let mut browser = bench.browser();
     let sent = browser.go(LEAVE);
     assert_eq!(sent.status, 303, "{sent:?}");
@@ -32,7 +32,7 @@ fn sign_in(bench: &Bench, server: &Server, filled: &[(&str, &str)]) -> (Browser,
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.extend_pairs(to.query_pairs()).extend_pairs(filled);
     let path = format!("{}?{}", to.path(), to.query().unwrap());
-    let done = server.form(to.port().unwrap(), &path, &form.finish());
+    let done = Server::form(to.port().unwrap(), &path, &form.finish());
     let back = done.header("location").concat();
     let back = back
         .strip_prefix("http://localhost:1")
@@ -64,13 +64,13 @@ async fn somebody_of_nanoidp_signs_in_and_it_changes_its_keys() {
     ))
     .await;
     let ann = [("username", "ann"), ("password", "pass word")];
-    let told = roles(&bench, sign_in(&bench, &nano, &ann));
+    let told = roles(&bench, sign_in(&bench, &ann));
     assert!(told.contains("client_user"), "{told}");
     // A signature by a key of before is known while it is listed, one by a new one once it is read.
     let rotated = nano.request("POST", "/api/keys/rotate", "{}");
     assert_eq!(rotated.status, 200, "{rotated:?}");
     clock.jump("+40s");
-    roles(&bench, sign_in(&bench, &nano, &ann));
+    roles(&bench, sign_in(&bench, &ann));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -81,13 +81,10 @@ async fn googles_emulator_takes_the_secret_in_the_form_only() {
         mocks.second_url()
     ))
     .await;
-    let told = roles(
-        &bench,
-        sign_in(&bench, &mocks, &[("email", "ann@acme.example")]),
-    );
+    let told = roles(&bench, sign_in(&bench, &[("email", "ann@acme.example")]));
     assert_eq!(told, "client_user");
     // Whose address is of the domain, and whose account is not, is a stranger; so is whoever else.
-    let (browser, came) = sign_in(&bench, &mocks, &[("email", "ann@other.example")]);
+    let (browser, came) = sign_in(&bench, &[("email", "ann@other.example")]);
     assert_eq!((came.status, browser.cookie), (401, None));
     assert_eq!(
         bench.event("session.refused").await["reason"],
@@ -104,12 +101,9 @@ async fn githubs_emulator_tells_organizations_and_teams() {
         mocks.url()
     ))
     .await;
-    let told = roles(
-        &bench,
-        sign_in(&bench, &mocks, &[("email", "ann@acme.example")]),
-    );
+    let told = roles(&bench, sign_in(&bench, &[("email", "ann@acme.example")]));
     assert!(told.contains("client_admin"), "{told}");
-    let (browser, came) = sign_in(&bench, &mocks, &[("email", "ann@other.example")]);
+    let (browser, came) = sign_in(&bench, &[("email", "ann@other.example")]);
     assert_eq!((came.status, browser.cookie), (401, None));
     assert_eq!(
         bench.event("session.refused").await["reason"],

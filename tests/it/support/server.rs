@@ -206,8 +206,8 @@ impl Server {
         format!("http://{}", self.grpc)
     }
 
-    /// Sends a form to one of its ports, as a browser does.
-    pub fn form(&self, port: u16, path: &str, form: &str) -> Answer {
+    /// Sends a form to a port of a server, as a browser does.
+    pub fn form(port: u16, path: &str, form: &str) -> Answer {
         let mut connection = Connection::open(([127, 0, 0, 1], port).into());
         connection.send(format!(
             "POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: \
