@@ -13,7 +13,9 @@ use crate::config::GitHub;
 /// Own addresses, own organizations and teams.
 const SCOPES: &str = "read:user user:email read:org";
 /// As many as a page has.
-const PAGE: &str = "per_page=100";
+const PAGE: usize = 100;
+/// Most pages that are read of one list.
+const PAGES: usize = 10;
 const VERSION: &str = "2022-11-28";
 
 /// GitHub, or a GitHub Enterprise Server.
@@ -114,9 +116,8 @@ impl GitHubSignIn {
 
     async fn said_with(&self, token: String) -> Result<Asserted, ProviderError> {
         let user: User = self.get(&token, "user").await?;
-        let addresses: Vec<Address> = self.get(&token, &format!("user/emails?{PAGE}")).await?;
-        let organizations: Vec<Organization> =
-            self.get(&token, &format!("user/orgs?{PAGE}")).await?;
+        let addresses: Vec<Address> = self.list(&token, "user/emails").await?;
+        let organizations: Vec<Organization> = self.list(&token, "user/orgs").await?;
         let theirs = |name: &str| {
             let mut allowed = self.settings.organizations.iter();
             allowed.any(|allowed| allowed.eq_ignore_ascii_case(name))
@@ -125,7 +126,7 @@ impl GitHubSignIn {
             let why = "the account is of none of `allowed_organizations`";
             return Err(ProviderError::Refused(why.to_owned()));
         }
-        let teams: Vec<Team> = self.get(&token, &format!("user/teams?{PAGE}")).await?;
+        let teams: Vec<Team> = self.list(&token, "user/teams").await?;
         let teams = teams
             .into_iter()
             .filter(|team| theirs(&team.organization.login));
@@ -196,6 +197,28 @@ impl GitHubSignIn {
             .header("content-type", "application/x-www-form-urlencoded")
             .body(form.finish().into_bytes())
             .map_err(unreadable)
+    }
+
+    /// All pages of a list. One that is longer than anybody's is not read in part: what is missing
+    /// would look as if it had been taken away.
+    async fn list<T: DeserializeOwned>(
+        &self,
+        token: &str,
+        path: &str,
+    ) -> Result<Vec<T>, ProviderError> {
+        let mut all = Vec::new();
+        for page in 1..=PAGES {
+            let path = format!("{path}?per_page={PAGE}&page={page}");
+            let read: Vec<T> = self.get(token, &path).await?;
+            let is_last = read.len() < PAGE;
+            all.extend(read);
+            if is_last {
+                return Ok(all);
+            }
+        }
+        let most = PAGE * PAGES;
+        let why = format!("{path} has {most} entries and more: too many to read");
+        Err(ProviderError::Refused(why))
     }
 
     async fn get<T: DeserializeOwned>(&self, token: &str, path: &str) -> Result<T, ProviderError> {

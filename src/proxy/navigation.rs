@@ -19,6 +19,7 @@ const VALUE: &AsciiSet = &CONTROLS
     .add(b'>')
     .add(b'?');
 
+const SIGN_IN: &str = "sign-in";
 const RE_AUTHENTICATE: &str = "re-authenticate";
 
 /// Longest form that is kept, in bytes, as the route there takes it.
@@ -43,7 +44,8 @@ pub(super) fn wants_page(exchange: &Exchange, method: &Method, headers: &HeaderM
 }
 
 /// Where a browser is sent that would else be told that nobody is known, that its user must
-/// prove anew who they are, or say which project they mean, and how; `None` for a client that would not know what to do there.
+/// prove anew who they are, or at another service, or say which project they mean, and how;
+/// `None` for a client that would not know what to do there.
 pub(super) fn to_sign_in(
     exchange: &Exchange,
     headers: &HeaderMap,
@@ -56,9 +58,12 @@ pub(super) fn to_sign_in(
         .filter(|_| exchange.rules.sign_in)?;
     let method = request.method();
     let page = match denial.reason() {
-        DenialReason::Unauthenticated | DenialReason::Ended(_) => "sign-in",
+        DenialReason::Unauthenticated | DenialReason::Ended(_) => SIGN_IN,
         DenialReason::ReAuthenticate { .. } => RE_AUTHENTICATE,
         DenialReason::SecondFactor => "second-factor",
+        DenialReason::SsoRequired if is_navigation(method, headers) => {
+            &format!("{SIGN_IN}/at/{}", facts.tenant.as_ref()?.slug)
+        }
         DenialReason::ProjectRequired | DenialReason::ProjectAmbiguous
             if facts.has_session() && is_navigation(method, headers) =>
         {
@@ -69,7 +74,7 @@ pub(super) fn to_sign_in(
     let target = || request.target().parse::<ReturnPath>().ok();
     let (status, page, back) = if is_navigation(method, headers) {
         (StatusCode::SEE_OTHER, page, target())
-    } else if page == "sign-in" || !is_form(method, headers) {
+    } else if page == SIGN_IN || !is_form(method, headers) {
         return None;
     } else if let Some(to) = target().filter(|_| page == RE_AUTHENTICATE && can_be_kept(headers)) {
         // The browser sends the form there once more, as it is.

@@ -214,13 +214,14 @@ impl Parts {
             tables: Arc::clone(tables),
             pepper: pepper.clone(),
             clock: self.desk.clock.clone(),
+            metrics: Arc::clone(&self.desk.metrics),
         };
         let settings = self.settings.sign_in.clone()?;
         let letterbox = self.letterbox(&truth, &settings, tasks);
         let sign_ins = SignIns::new(truth, settings, letterbox, cores);
-        let (followed, metrics) = (sign_ins.clone(), Arc::clone(&self.desk.metrics));
+        let followed = sign_ins.clone();
         tasks.spawn(async move {
-            followed.follow_certificates(metrics).await;
+            followed.follow_certificates().await;
             Ok(())
         });
         let following = sign_ins.clone();

@@ -1,14 +1,15 @@
 //! Metrics of signing in.
 
 use chrono::{DateTime, Utc};
-use prometheus::{IntGaugeVec, Registry};
+use prometheus::{IntCounterVec, IntGaugeVec, Registry};
 
-use super::make::gauges;
+use super::make::{counters, gauges};
 
 /// Metrics of the services that sign people in.
 #[derive(Debug)]
 pub struct SignInMetrics {
     expiry: IntGaugeVec,
+    broken_glass: IntCounterVec,
 }
 
 /// A certificate that messages are signed or encrypted with.
@@ -33,7 +34,18 @@ impl SignInMetrics {
                 "When a certificate of SAML expires, in seconds since 1970.",
                 &["provider", "owner", "sha256"],
             ),
+            broken_glass: counters(
+                registry,
+                "portcullis_break_glass_sign_ins_total",
+                "Sign-ins past a tenant's own providers, by who may break the glass.",
+                &["tenant"],
+            ),
         }
+    }
+
+    /// Somebody has come in to this tenant without the word of its providers.
+    pub fn count_broken_glass(&self, tenant: &str) {
+        self.broken_glass.with_label_values(&[tenant]).inc();
     }
 
     /// When these certificates expire; there are no others.

@@ -126,6 +126,7 @@ fn every_metric_is_in_its_reference_and_no_other() {
         fingerprint: String::new(),
         at: DateTime::UNIX_EPOCH,
     }]);
+    rendered.sign_in.count_broken_glass("acme");
     let upstreams = &rendered.upstreams;
     let _ = upstreams.retries("app");
     let _ = upstreams

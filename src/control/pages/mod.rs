@@ -7,6 +7,7 @@
 mod account;
 mod answer;
 mod assets;
+mod at_tenant;
 mod cookie;
 mod device;
 mod factors;
@@ -89,6 +90,7 @@ pub fn router(pages: Pages) -> Router {
             get(forgotten::form).post(forgotten::submit),
         )
         .route("/.portcullis/sign-in/with/{provider}", get(provider::leave))
+        .route("/.portcullis/sign-in/at/{tenant}", get(at_tenant::show))
         .route("/.portcullis/callback/{provider}", get(provider::arrive))
         .route(
             "/.portcullis/callback/{provider}/logout",

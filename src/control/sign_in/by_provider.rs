@@ -93,8 +93,18 @@ enum Member {
 impl SignIns {
     /// The services that people can sign in at.
     pub(in crate::control) fn buttons(&self) -> Vec<Button> {
+        self.buttons_if(|_| true)
+    }
+
+    /// Those of them whose word a tenant takes.
+    pub(in crate::control) fn buttons_of(&self, tenant: &str) -> Vec<Button> {
+        self.buttons_if(|known| known.settings.tenant.as_str() == tenant)
+    }
+
+    fn buttons_if(&self, wanted: impl Fn(&Known) -> bool) -> Vec<Button> {
         let all = self.providers.all();
         all.values()
+            .filter(|known| wanted(known))
             .map(|known| Button {
                 name: known.settings.name.clone(),
                 label: known.settings.label.clone(),

@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use super::SignIns;
 use crate::authn::SignInProvider;
-use crate::telemetry::{Metrics, SignInCertificate};
+use crate::telemetry::SignInCertificate;
 
 /// How often that is looked at: a provider's metadata may change.
 const ROUND: Duration = Duration::from_mins(10);
 
 impl SignIns {
     /// Tells for as long as the gateway runs.
-    pub async fn follow_certificates(self, metrics: Arc<Metrics>) {
+    pub async fn follow_certificates(self) {
         loop {
-            metrics.sign_in.tell_expiries(&self.certificates().await);
+            self.metrics
+                .sign_in
+                .tell_expiries(&self.certificates().await);
             tokio::time::sleep(ROUND).await;
         }
     }

@@ -50,6 +50,7 @@ use crate::domain::{
 };
 use crate::store::api::{ApiRequest, ApiTx};
 use crate::store::{Attempt, Claims, Db, Done, Rehashed, StoreError};
+use crate::telemetry::Metrics;
 
 /// The status of what leads on to another page.
 const SEE_OTHER: u16 = 303;
@@ -68,6 +69,8 @@ pub struct Truth {
     pub pepper: Pepper,
     /// Time.
     pub clock: Clock,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Signs people in.
@@ -82,6 +85,7 @@ pub struct SignIns {
     providers: Providers,
     seal: Seal,
     clock: Clock,
+    metrics: Arc<Metrics>,
     settings: Settings,
 }
 
@@ -176,6 +180,7 @@ impl SignIns {
             tables,
             pepper,
             clock,
+            metrics,
         } = truth;
         Self {
             db,
@@ -187,6 +192,7 @@ impl SignIns {
             seal: Seal::new(&settings.secrets.keys, &pepper),
             pepper,
             clock,
+            metrics,
             settings,
         }
     }
@@ -319,6 +325,9 @@ impl SignIns {
         if !tenants.is_empty() {
             let of = session.principal;
             tracing::warn!(principal = %of, ?tenants, "somebody comes in without the tenant's provider");
+            for tenant in &tenants {
+                self.metrics.sign_in.count_broken_glass(tenant);
+            }
         }
         tenants
     }

@@ -6,6 +6,7 @@ use super::factors::prove;
 use super::rules::{ACME, FRAUD, look, refused, seen};
 use super::saml::Corp;
 use super::{Bench, TYPED};
+use crate::support::browser::NAVIGATION;
 use crate::support::gateway::until;
 
 fn id_of(bench: &Bench, email: &str) -> String {
@@ -46,6 +47,20 @@ async fn only_a_provider_of_the_tenant_lets_people_in() {
             && look(&mut editor, "acme/fraud") == refused("sso_required")
     });
     assert_eq!(look(&mut viewer, "globex/churn"), seen());
+    // A browser is led to the tenant's own service, and back; a script is told.
+    let project = |fetched: &str| format!("{fetched}X-Portcullis-Project: acme/fraud\r\n");
+    let led = viewer.send("GET /things?a=1", &project(NAVIGATION), "");
+    let way = led.header("location").concat();
+    assert_eq!(led.status, 303, "{led:?}");
+    assert_eq!(way, "/.portcullis/sign-in/at/acme?return=/things%3Fa=1");
+    let led = viewer.go(&way);
+    assert_eq!(
+        led.header("location"),
+        ["/.portcullis/sign-in/with/corp?return=%2Fthings%3Fa%3D1"],
+        "{led:?}"
+    );
+    assert_eq!(viewer.go("/.portcullis/sign-in/at/globex").status, 404);
+    assert_eq!(viewer.go("/.portcullis/sign-in/at/nobody").status, 404);
     let mut ann = corp.ann();
     until("the new role", || look(&mut ann, "acme/fraud") == seen());
     // A key is what it was.
@@ -93,4 +108,6 @@ async fn who_may_break_the_glass_does_so_with_two_factors_and_on_record() {
     let event = bench.event("session.created").await;
     assert_eq!(event["actor_email"], "editor@example.com");
     assert_eq!(event["details"]["break_glass"], json!(["acme"]));
+    let counted = "portcullis_break_glass_sign_ins_total{tenant=\"acme\"}";
+    assert_eq!(bench.gateway.metric(counted), 1);
 }

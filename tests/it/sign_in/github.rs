@@ -82,20 +82,35 @@ fn octocat() -> Value {
 }
 
 fn answer_to(request: &Received, stream: &mut TcpStream, says: &Value) -> io::Result<()> {
-    let path = request.line().split(' ').nth(1).unwrap_or_default();
-    let path = path.split('?').next().unwrap_or_default();
+    let target = request.line().split(' ').nth(1).unwrap_or_default();
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let asked = match path {
         "/login/oauth/access_token" => "token",
         path => path.strip_prefix("/api/v3/").unwrap_or_default(),
     };
     let may = asked == "token" || request.header("authorization") == ["Bearer gho_1"];
     let status = if may { "200 OK" } else { "401 Unauthorized" };
-    let body = says[asked].to_string();
+    let body = match &says[asked] {
+        Value::Array(all) => page(all, query).to_string(),
+        one => one.to_string(),
+    };
     write!(
         stream,
         "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
+}
+
+/// As many as asked for of a list, from where asked for.
+fn page(all: &[Value], query: &str) -> Value {
+    let asked = |name| {
+        let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+        let (_, value) = pairs.find(|(key, _)| key == name).unwrap();
+        value.parse::<usize>().unwrap()
+    };
+    let (of, page) = (asked("per_page"), asked("page"));
+    let items = all.iter().skip(of * (page - 1)).take(of).cloned();
+    Value::Array(items.collect())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,6 +198,19 @@ async fn nobody_else_is() {
     let mut browser = hub.bench.browser();
     let gone = hub.sign_in(&mut browser, with("user/orgs", json!([])));
     assert_eq!((gone.status, browser.cookie), (401, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_lists_are_read_whole_or_not_at_all() {
+    let hub = GitHub::start().await;
+    let others = |many: usize| (0..many).map(|n| json!({ "login": format!("org-{n}") }));
+    for (many, status) in [(99, 303), (100, 303), (899, 303), (1000, 401)] {
+        let mut says = octocat();
+        let own = json!({ "login": "acme" });
+        says["user/orgs"] = others(many).chain([own]).collect();
+        let answer = hub.sign_in(&mut hub.bench.browser(), says);
+        assert_eq!(answer.status, status, "{many}: {answer:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
