@@ -69,6 +69,18 @@ impl Apart {
         self
     }
 
+    /// A provider on record as it is used.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be, in words.
+    pub fn usable(stored: &StoredProvider, seal: &Seal) -> Result<Provider, String> {
+        let apart = Self::open(stored, seal)
+            .ok_or("its secrets are sealed under a key that is not known here")?;
+        let provider = apart.provider(&stored.name, &stored.tenant);
+        provider.map_err(|wrong| format!("what is on record of it is wrong: {}", wrong.join("; ")))
+    }
+
     /// As it was stored; `None`: its secrets were sealed for something else, or under a key that
     /// is known no more.
     #[must_use]

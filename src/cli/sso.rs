@@ -3,11 +3,11 @@
 use clap::{Args, Subcommand};
 
 use super::output::{Column, Output};
-use super::session::block_on;
+use super::session::{block_on, connect};
 use super::{CliError, Global, check};
-use crate::authn::{Examined, Fetch, SignInProvider, Verdict};
+use crate::authn::{Apart, Examined, Fetch, Seal, SignInProvider, Verdict};
 use crate::clock::Clock;
-use crate::config::Provider;
+use crate::config::{Provider, SignIn};
 use crate::domain::Slug;
 
 #[derive(Debug, Subcommand)]
@@ -22,7 +22,7 @@ pub(super) enum SsoCommand {
 /// if anything is wrong. Asks the provider, and nobody else.
 #[derive(Args, Debug)]
 pub(super) struct TestArgs {
-    /// Its `name` in the configuration
+    /// Its `name`, in the configuration or on record
     provider: Slug,
 }
 
@@ -36,21 +36,21 @@ impl SsoCommand {
 impl TestArgs {
     fn run(self, global: &Global) -> Result<(), CliError> {
         let settings = check::load(global.config(), global.json())?;
-        let sign_in = settings.sign_in.as_ref();
-        let all = sign_in.map_or(&[][..], |sign_in| &sign_in.providers);
-        let found = all.iter().find(|each| each.name == self.provider);
-        let site = sign_in.and_then(|sign_in| sign_in.public_url.as_ref());
-        let (Some(provider), Some(site)) = (found, site) else {
-            return Err(CliError::Failed(format!(
-                "there is no provider `{}` in `sign_in.providers`; there are: {}",
-                self.provider,
-                names(all)
-            )));
+        let Some((sign_in, site)) = settings
+            .sign_in
+            .as_ref()
+            .and_then(|it| it.public_url.as_ref().map(|site| (it, site)))
+        else {
+            let why = "nobody is sent anywhere: `sign_in.public_url` is not set".to_owned();
+            return Err(CliError::Failed(why));
         };
-        let fetch = Fetch::new().map_err(CliError::failed)?;
-        let here = (site, &provider.name);
-        let service = SignInProvider::new(&provider.kind, here, fetch, Clock::system());
-        let found = block_on(async { Ok(service.examine().await) })?;
+        let found = block_on(async {
+            let provider = self.find(global, sign_in).await?;
+            let fetch = Fetch::new().map_err(CliError::failed)?;
+            let here = (site, &provider.name);
+            let service = SignInProvider::new(&provider.kind, here, fetch, Clock::system());
+            Ok(service.examine().await)
+        })?;
         let output = Output {
             json: global.json(),
         };
@@ -62,14 +62,36 @@ impl TestArgs {
             wrong => Err(CliError::Failed(format!("{wrong} things are wrong"))),
         }
     }
-}
 
-fn names(of: &[Provider]) -> String {
-    if of.is_empty() {
-        return "none".to_owned();
+    /// That of the configuration, which comes first, or that on record.
+    async fn find(&self, global: &Global, sign_in: &SignIn) -> Result<Provider, CliError> {
+        let mut configured = sign_in.providers.iter();
+        if let Some(found) = configured.find(|each| each.name == self.provider) {
+            return Ok(found.clone());
+        }
+        let db = connect(global, None).await?;
+        let stored = db.stored_providers().await?;
+        let Some(found) = stored
+            .iter()
+            .find(|each| each.name == self.provider.as_str())
+        else {
+            let configured = sign_in.providers.iter().map(|each| each.name.as_str());
+            let names: Vec<_> = configured
+                .chain(stored.iter().map(|each| &*each.name))
+                .collect();
+            return Err(CliError::Failed(format!(
+                "there is no provider `{}`; there are: {}",
+                self.provider,
+                if names.is_empty() {
+                    "none".to_owned()
+                } else {
+                    names.join(", ")
+                }
+            )));
+        };
+        let seal = Seal::new(&sign_in.secrets.keys, &db.pepper().await?);
+        Apart::usable(found, &seal).map_err(CliError::Failed)
     }
-    let names: Vec<_> = of.iter().map(|each| each.name.as_str()).collect();
-    names.join(", ")
 }
 
 const COLUMNS: &[Column<Examined>] = &[

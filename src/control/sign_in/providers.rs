@@ -8,12 +8,11 @@ use arc_swap::{ArcSwap, Guard};
 use url::Url;
 
 use super::{Refusal, SignIns};
-use crate::authn::{Apart, Fetch, SamlSignIn, Seal, SignInProvider};
+use crate::authn::{Apart, Fetch, SamlSignIn, SignInProvider};
 use crate::clock::Clock;
 use crate::config::{self, Provider};
 use crate::domain::Slug;
 use crate::store::StoreError;
-use crate::store::api::StoredProvider;
 
 /// How often it is looked whether those on record have changed: what is looked at is in memory.
 const ROUND: Duration = Duration::from_millis(200);
@@ -120,27 +119,13 @@ impl SignIns {
 
     async fn look_again(&self) -> Result<(), StoreError> {
         let stored = self.db.stored_providers().await?;
-        let usable = stored.iter().filter_map(|it| usable(it, &self.seal));
+        let usable = stored.iter().filter_map(|it| {
+            let usable = Apart::usable(it, &self.seal);
+            usable
+                .inspect_err(|why| tracing::error!(provider = it.name, why, "it is not used"))
+                .ok()
+        });
         self.providers.with(&usable.collect::<Vec<_>>());
         Ok(())
     }
-}
-
-/// A provider on record; what cannot be used is told.
-fn usable(stored: &StoredProvider, seal: &Seal) -> Option<Provider> {
-    let provider = &stored.name;
-    let Some(apart) = Apart::open(stored, seal) else {
-        tracing::error!(
-            provider,
-            "its secrets are sealed under a key that is not known here"
-        );
-        return None;
-    };
-    apart
-        .provider(&stored.name, &stored.tenant)
-        .inspect_err(|wrong| {
-            let wrong = wrong.join("; ");
-            tracing::error!(provider, wrong, "what is on record of it is wrong");
-        })
-        .ok()
 }

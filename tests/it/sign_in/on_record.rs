@@ -115,6 +115,11 @@ async fn a_provider_is_made_changed_and_forgotten_while_gateways_run() {
     });
     let page = world.bench.browser().go("/.portcullis/sign-in").body;
     assert!(page.contains("<bdi>Corp</bdi>"), "{page}");
+    let examined = |name| world.bench.gateway.cli_code(&["sso", "test", name]);
+    let (code, rows) = examined("corp");
+    assert_eq!(code, 0, "{rows}");
+    assert!(rows.contains("`client_secret` are taken"), "{rows}");
+    assert_eq!(examined("nobody").0, 1);
     // What is not sent stays.
     let mut settings = world.settings(None);
     settings["label"] = json!("Acme");
@@ -132,6 +137,9 @@ async fn a_provider_is_made_changed_and_forgotten_while_gateways_run() {
         world.change("PUT", &json!({ "settings": wrong })).status,
         200
     );
+    let (code, rows) = examined("corp");
+    assert_eq!(code, 1);
+    assert!(rows.contains("`client_secret` is wrong"), "{rows}");
     until("the wrong secret", || {
         world.sign_in(&mut world.bench.browser()).status != 303
     });
