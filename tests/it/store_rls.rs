@@ -588,6 +588,53 @@ async fn a_member_administers_its_tenant_and_no_other() {
     assert!(all.iter().all(|each| each.tenant == acme));
 }
 
+#[tokio::test]
+async fn what_directories_and_providers_say_is_read_and_written_by_no_tenant() {
+    let (store, acme, _) = two_tenants().await;
+    let mut owner = store.as_owner().await;
+    let given = "
+        INSERT INTO providers (id, name, tenant_id, settings, sealed, created_at, updated_at)
+            SELECT gen_random_uuid(), slug, id, '{}', '', now(), now() FROM tenants;
+        INSERT INTO scim_resources (id, tenant_id, kind, name, document, created_at, updated_at)
+            SELECT gen_random_uuid(), id, 'User', slug, '{}', now(), now() FROM tenants";
+    run(&mut owner, given).await.unwrap();
+    let acme = acme.to_string();
+    for (table, touch, delete) in [
+        (
+            "providers",
+            "UPDATE providers SET updated_at = now()",
+            "DELETE FROM providers",
+        ),
+        (
+            "scim_resources",
+            "UPDATE scim_resources SET updated_at = now()",
+            "DELETE FROM scim_resources",
+        ),
+    ] {
+        for (role, tenant) in [("member", &*acme), ("reviewer", ""), ("", &acme)] {
+            let mut connection = claiming(&store, role, tenant).await;
+            assert_eq!(rows(&mut connection, table).await, 0, "{table} by {role}");
+            for change in [touch, delete] {
+                assert_eq!(run(&mut connection, change).await.unwrap(), 0, "{change}");
+            }
+        }
+        let mut gateway = claiming(&store, "gateway", "").await;
+        assert_eq!(rows(&mut gateway, table).await, 2, "{table}");
+        let touched = format!("SELECT count(*) FROM {table} WHERE updated_at <> created_at");
+        assert_eq!(count(&mut gateway, &touched).await, 0, "{table}");
+    }
+    let mut connection = claiming(&store, "member", &acme).await;
+    for made in [
+        "INSERT INTO providers (id, name, tenant_id, settings, sealed, created_at, updated_at)
+            SELECT gen_random_uuid(), 'mine', id, '{}', '', now(), now() FROM tenants",
+        "INSERT INTO scim_resources (id, tenant_id, kind, name, document, created_at, updated_at)
+            SELECT gen_random_uuid(), id, 'User', 'me', '{}', now(), now() FROM tenants",
+    ] {
+        let refused = refusal(&mut connection, made).await;
+        assert!(refused.contains("row-level security"), "{refused}");
+    }
+}
+
 /// Whoever adds a table of tenants adds its policies.
 #[tokio::test]
 async fn every_table_of_tenants_is_guarded() {
