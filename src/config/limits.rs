@@ -7,7 +7,7 @@ use super::reader::{Fields, Reader};
 use super::settings::Limits;
 use crate::policy::HeadLimits;
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "request_line",
     "header_bytes",
     "header_count",
@@ -20,6 +20,7 @@ const KEYS: [&str; 12] = [
     "connections",
     "connections_per_address",
     "requests",
+    "requests_per_address",
 ];
 const KIBIBYTE: u64 = 1 << 10;
 const MEBIBYTE: u64 = 1 << 20;
@@ -48,6 +49,7 @@ impl Default for Limits {
             connections: 10_000,
             connections_per_address: 1_000,
             requests: 5_000,
+            requests_per_address: 1_000,
         }
     }
 }
@@ -105,7 +107,9 @@ pub(super) fn read(reader: Reader<'_>, parent: &Fields<'_>) -> Option<Limits> {
             millions.clone(),
         )
         .unwrap_or(default.connections_per_address),
-        requests: count(reader, &fields, "requests", millions).unwrap_or(default.requests),
+        requests: count(reader, &fields, "requests", millions.clone()).unwrap_or(default.requests),
+        requests_per_address: count(reader, &fields, "requests_per_address", millions)
+            .unwrap_or(default.requests_per_address),
     })
 }
 

@@ -203,6 +203,8 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// Requests being served.
     pub requests: i64,
+    /// Requests being served of one address.
+    pub requests_per_address: usize,
 }
 
 /// Stopping.

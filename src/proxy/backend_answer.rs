@@ -43,6 +43,9 @@ impl Gateway {
         bounded(response)?;
         strip_framing(&session.req_header().method, response);
         if is_interim(status) {
+            // Whose cookies and ids these are does not depend on when they are said.
+            strip_own(response)?;
+            response.remove_header(&X_REQUEST_ID);
             return exchange.count_interim();
         }
         if status == StatusCode::SWITCHING_PROTOCOLS {

@@ -40,7 +40,11 @@ impl Client {
             trusted.iter().any(|net| net.contains(&ip))
         };
         let believed = peer.as_ref().is_some_and(is_trusted);
-        let told = |name: &HeaderName| believed.then(|| headers.get(name)?.to_str().ok()).flatten();
+        // The last line is the one that the proxy has added, if it does not replace the client's.
+        let told = |name: &HeaderName| {
+            let mut lines = headers.get_all(name).iter().filter(|_| believed);
+            lines.next_back()?.to_str().ok()
+        };
         let https = match told(&X_FORWARDED_PROTO) {
             Some(proto) => proto.eq_ignore_ascii_case("https"),
             None => tls,
@@ -182,6 +186,18 @@ mod tests {
         let client = identify("10.0.0.1", &[("forwarded", "for=198.51.100.7;proto=https")]);
         assert_eq!(client.ip.unwrap().to_string(), "10.0.0.1");
         assert_eq!(client.scheme, "http");
+    }
+
+    #[test]
+    fn what_a_proxy_adds_behind_the_clients_own_counts() {
+        let proto = |values: [&str; 2]| {
+            let lines = values.map(|value| ("x-forwarded-proto", value));
+            identify("10.0.0.1", &lines).scheme
+        };
+        assert_eq!(proto(["https", "http"]), "http");
+        assert_eq!(proto(["http", "https"]), "https");
+        let ids = [("x-request-id", "evil"), ("x-request-id", "real")];
+        assert_eq!(identify("10.0.0.1", &ids).request_id, "real");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What is known of one request: Pingora's CTX.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,6 +15,7 @@ use super::attempt::Attempts;
 use super::capture::Wanted;
 use super::client::Client;
 use super::consider::Learnt;
+use super::crowd::{Crowd, Place};
 use super::forward::Forwarded;
 use super::front::{BodyWatch, Connection};
 use super::navigation::{is_script, wants_page};
@@ -182,6 +184,16 @@ impl Exchange {
         }
     }
 
+    /// Counts it among those of its address; false if that has as many as it may.
+    pub(super) fn find_place(&mut self, all: &InFlight, address: IpAddr, limit: usize) -> bool {
+        let place = all.by_address.admit(address, limit);
+        let found = place.is_some();
+        if let Some(counted) = &mut self.in_flight {
+            counted.place = place;
+        }
+        found
+    }
+
     /// It is answered: what is left of its body takes no place from others.
     pub(super) fn leave(&mut self) {
         self.in_flight = None;
@@ -327,7 +339,10 @@ impl Drop for Exchange {
 /// `WebSocket`, which may last for days. The metrics themselves are the counts: they cannot
 /// lag behind.
 #[derive(Debug, Clone)]
-pub struct InFlight(Arc<Gauges>);
+pub struct InFlight {
+    gauges: Arc<Gauges>,
+    by_address: Crowd,
+}
 
 #[derive(Debug)]
 struct Gauges {
@@ -339,31 +354,35 @@ impl InFlight {
     /// Counts in these metrics.
     #[must_use]
     pub fn new(metrics: &RequestMetrics) -> Self {
-        Self(Arc::new(Gauges {
-            requests: metrics.in_flight.clone(),
-            websockets: metrics.websockets.clone(),
-        }))
+        Self {
+            gauges: Arc::new(Gauges {
+                requests: metrics.in_flight.clone(),
+                websockets: metrics.websockets.clone(),
+            }),
+            by_address: Crowd::default(),
+        }
     }
 
     /// How many requests there are.
     #[must_use]
     pub fn count(&self) -> i64 {
-        self.0.requests.get()
+        self.gauges.requests.get()
     }
 
     /// All that a graceful stop waits for.
     #[must_use]
     pub fn with_websockets(&self) -> i64 {
         // In this order: what changes in between is counted twice rather than not at all.
-        let requests = self.0.requests.get();
-        requests + self.0.websockets.get()
+        let requests = self.gauges.requests.get();
+        requests + self.gauges.websockets.get()
     }
 
     fn enter(&self) -> Counted {
-        self.0.requests.inc();
+        self.gauges.requests.inc();
         Counted {
-            gauges: Arc::clone(&self.0),
+            gauges: Arc::clone(&self.gauges),
             is_websocket: false,
+            place: None,
         }
     }
 }
@@ -372,12 +391,15 @@ impl InFlight {
 struct Counted {
     gauges: Arc<Gauges>,
     is_websocket: bool,
+    /// Among those of its address.
+    place: Option<Place>,
 }
 
 impl Counted {
     fn become_websocket(&mut self) {
         if !self.is_websocket {
             self.is_websocket = true;
+            self.place = None;
             // Before it leaves its place: whoever looks finds it in one of them.
             self.gauges.websockets.inc();
             self.gauges.requests.dec();

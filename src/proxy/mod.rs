@@ -42,6 +42,7 @@ mod client;
 mod consider;
 mod control_plane;
 pub mod cookies;
+mod crowd;
 mod dialect;
 mod error_page;
 mod exchange;

@@ -66,10 +66,17 @@ impl Gateway {
     pub(super) fn within_bounds(
         &self,
         session: &Session,
-        exchange: &Exchange,
+        exchange: &mut Exchange,
     ) -> Result<(), Denial> {
         let limits = exchange.rules.limits;
         if self.in_flight.count() > limits.requests {
+            return Err(Denial::overloaded());
+        }
+        // Trusted proxies bring the requests of many.
+        let ip = exchange.client.as_ref().and_then(|client| client.ip);
+        if let Some(ip) = ip.filter(|ip| !exchange.rules.trusts(*ip))
+            && !exchange.find_place(&self.in_flight, ip, limits.requests_per_address)
+        {
             return Err(Denial::overloaded());
         }
         let sent = session.req_header();
@@ -108,6 +115,9 @@ impl Gateway {
         // Keeping an HTTP/1.0 connection rests on a header that its proxies pass on unread.
         if session.req_header().version == Version::HTTP_10 {
             session.set_keepalive(None);
+            // It knows no interim answers, and does not wait for one (RFC 9110 §10.1.1, §15.2).
+            session.set_ignore_info_resp(true);
+            session.req_header_mut().remove_header(&header::EXPECT);
         }
         let sent = session.req_header();
         exchange.counters = exchange.rules.uncounted().cloned();

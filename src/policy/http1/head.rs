@@ -36,6 +36,8 @@ pub struct HeadReader {
     /// What was searched for a line end.
     seen: usize,
     start: usize,
+    /// Empty lines ahead of it.
+    blank: u32,
     request_line: Option<RequestLine>,
     fields: usize,
     framing: FramingFields,
@@ -47,10 +49,11 @@ struct RequestLine {
 }
 
 impl HeadReader {
-    /// Whether anything of a head has come.
+    /// Whether anything of a head has come. One empty line ahead of it is none of it
+    /// (RFC 9112 §2.2); with more of them, somebody could begin for ever.
     #[must_use]
     pub const fn has_begun(&self) -> bool {
-        self.request_line.is_some() || self.seen > self.start
+        self.request_line.is_some() || self.seen > self.start || self.blank > 1
     }
 
     /// Goes on with all bytes that have come so far. `None`: more are needed.
@@ -94,6 +97,7 @@ impl HeadReader {
         let Some(request_line) = &self.request_line else {
             if line.is_empty() {
                 self.start = end;
+                self.blank += 1;
                 return Ok(None);
             }
             if line.len() > limits.request_line {

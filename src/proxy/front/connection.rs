@@ -31,6 +31,8 @@ pub(in crate::proxy) struct Connection {
     exchanges: AtomicU64,
     /// Requests that have come over HTTP/2, whoever answers them.
     come: AtomicU64,
+    /// Those of them and whatever else was taken from the network.
+    taken: AtomicU64,
     /// Those of them that the library refused for their number.
     refused: AtomicU64,
     /// Whether the stream became something else than HTTP.
@@ -52,6 +54,7 @@ impl Connection {
             told_by: None,
             exchanges: AtomicU64::new(0),
             come: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             tunnel: AtomicBool::new(false),
             malformed: AtomicBool::new(false),
@@ -79,6 +82,23 @@ impl Connection {
     /// So many requests have come over HTTP/2, and were read.
     pub(super) fn have_come(&self, requests: u64) {
         self.come.store(requests, Ordering::Relaxed);
+    }
+
+    /// So many have come, of which the last may not have been read.
+    pub(super) fn have_been_taken(&self, requests: u64) {
+        self.taken.store(requests, Ordering::Relaxed);
+    }
+
+    /// The last are not to be served: there are so many at most.
+    pub(super) fn end_with(&self, requests: u64) {
+        self.come.fetch_min(requests, Ordering::Relaxed);
+        self.taken.fetch_min(requests, Ordering::Relaxed);
+    }
+
+    /// Nothing more is read: what was taken is all that has come.
+    pub(super) fn close_reading(&self) {
+        let taken = self.taken.load(Ordering::Relaxed);
+        self.come.fetch_max(taken, Ordering::Relaxed);
     }
 
     pub(super) fn come(&self) -> u64 {

@@ -56,7 +56,10 @@ impl Span {
         match self {
             Self::Body(body) => body.follow(bytes).map_err(|it| malformed(it, connection)),
             Self::Frames(frames) => match frames.follow(bytes) {
-                Ok(()) => Ok(bytes.len()),
+                Ok(()) => {
+                    connection.have_been_taken(frames.requests());
+                    Ok(bytes.len())
+                }
                 Err(abuse) => Err(ended_for(abuse, connection)),
             },
         }
@@ -73,6 +76,7 @@ impl Span {
     pub(super) fn follow_sent(&mut self, bytes: &[u8], connection: &Connection) {
         if let Self::Frames(frames) = self {
             connection.have_been_refused(frames.follow_sent(bytes));
+            connection.end_with(frames.requests());
         }
     }
 

@@ -22,14 +22,21 @@ async fn class_13_a_dripping_header_has_a_deadline() {
         "GET / HTTP/1.1\r\n",
         "GET / HTTP/1.1\r\nHost: gw\r\nX-",
         &whole[..whole.len() - 1],
+        // A request may follow an empty line; none follows ever more of them.
+        "\r\n\r\n",
     ] {
+        let piece: &[u8] = if begun.starts_with('\r') {
+            b"\r\n"
+        } else {
+            b"x"
+        };
         let mut connection = bench.gateway.connect();
         let mut sender = connection.sender();
         let began = Clock::system().instant();
         connection.send(begun);
         let drip = std::thread::spawn(move || {
             // Until the gateway hangs up.
-            while sender.write_all(b"x").is_ok() {
+            while sender.write_all(piece).is_ok() {
                 std::thread::sleep(DRIP);
             }
         });
@@ -277,5 +284,49 @@ async fn too_many_requests_are_shed_while_health_answers() {
         bench.gateway.metric("portcullis_requests_in_flight") == 0
     });
     bench.passes("afterwards", bench.viewer("GET /things/7", ""));
+    bench.audited().await;
+}
+
+/// The places of all are not one address's to take.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_has_so_many_requests_at_once() {
+    let (upstream, go) = crate::support::upstream::Upstream::held();
+    let text = crate::support::gateway::yaml(upstream.address(), super::ROUTES);
+    let more = "trusted_proxies: [127.0.0.1]\nlimits: { requests_per_address: 2 }\n";
+    let gateway = crate::support::gateway::TestGateway::start(&format!("{text}{more}")).await;
+    let bench = Bench::around(upstream, gateway);
+    let of = |address: &str| {
+        let field = format!("X-Forwarded-For: {address}\r\n");
+        let mut connection = bench.gateway.connect();
+        connection.send(bench.viewer("GET /things/7", &field));
+        connection
+    };
+    let mut held: Vec<_> = ["2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"]
+        .map(of)
+        .into();
+    until("them to reach the backend", || {
+        bench.upstream.received().len() == 3
+    });
+    let refused = of("2001:db8::3").answer().unwrap();
+    assert_eq!(
+        (refused.status, refused.header("retry-after")),
+        (503, vec!["1"])
+    );
+    assert_eq!(refused.json()["code"], "overloaded");
+    bench.remember(&refused);
+    // It has them back when they are answered; proxies are as many as their clients.
+    for _ in 0..3 {
+        go.send(()).unwrap();
+    }
+    for connection in &mut held {
+        let answer = connection.answer().unwrap();
+        assert_eq!(answer.status, 200);
+        bench.remember(&answer);
+    }
+    let mut again = of("2001:db8::3");
+    go.send(()).unwrap();
+    let answer = again.answer().unwrap();
+    assert_eq!(answer.status, 200);
+    bench.remember(&answer);
     bench.audited().await;
 }

@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::Bench;
 use crate::support::gateway::until;
 use crate::support::http2::{
-    CONTINUATION, DATA, END_HEADERS, END_STREAM, Fate, HEADERS, Http2, block, frame, request,
+    ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, Fate, GOAWAY, HEADERS, Http2, PING, block,
+    frame, request,
 };
 use crate::support::upstream::Upstream;
 
@@ -134,4 +135,72 @@ async fn a_request_right_before_the_end_of_its_connection_leaves_one_event() {
     let opened = || bench.gateway.metric("portcullis_connections");
     until("the connections to end", || opened() == 0);
     assert_eq!(told(&bench).await.len(), 20);
+}
+
+/// A client that was told of the end and stays is a client like any other, until it has heard
+/// which request was the last.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_the_word_of_the_end_requests_leave_their_events_as_before() {
+    let bench = Bench::before(Upstream::ok(), "limits: { idle: 1s, streams: 2 }\n").await;
+    let mut connection = Http2::open(bench.gateway.public());
+    connection.headers(1, &GET, true);
+    assert_eq!(connection.fate(1), Fate::Answered(200));
+    let first = connection.next_of(GOAWAY).expect("a word of the end");
+    assert_eq!(first.payload[..4], [0x7f, 0xff, 0xff, 0xff]);
+    let malformed = [&GET[..], &[("connection", "close")]].concat();
+    for n in 0..40_u32 {
+        if !connection.headers(3 + 2 * n, &malformed, true) {
+            break;
+        }
+    }
+    connection.until_closed();
+    let ended = bench.gateway.ended_at_last(1).await;
+    assert_eq!(ended[0]["reason"], "http2_malformed_requests", "{ended:?}");
+    let told = told(&bench).await;
+    let malformed = told.iter().filter(|it| it.ends_with("malformed_field"));
+    assert_eq!((told.len(), malformed.count()), (34, 33), "{told:#?}");
+}
+
+/// The last that is served is told once the client has heard that there will be one; what comes
+/// behind it is none of ours.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_behind_the_last_leaves_no_event() {
+    let bench = Bench::before(Upstream::ok(), "limits: { idle: 1s }\n").await;
+    let mut connection = Http2::open(bench.gateway.public());
+    connection.headers(1, &GET, true);
+    assert_eq!(connection.fate(1), Fate::Answered(200));
+    connection.next_of(GOAWAY).expect("a word of the end");
+    let ping = connection.next_of(PING).expect("whether it was heard");
+    let behind = frame(HEADERS, END_HEADERS | END_STREAM, 3, &block(&GET));
+    connection.raw(&[frame(PING, ACK, 0, &ping.payload), behind].concat());
+    let last = connection.next_of(GOAWAY).expect("which was the last");
+    assert_eq!(last.payload[..4], [0, 0, 0, 1]);
+    connection.until_closed();
+    let open = || bench.gateway.metric("portcullis_connections");
+    until("the connection to end", || open() == 0);
+    assert_eq!(told(&bench).await, ["request.forwarded 200 null"]);
+}
+
+/// All of it in one packet.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_right_before_a_breach_of_the_protocol_leave_one_event_each() {
+    let bench = Bench::start().await;
+    let mut connection = Http2::open(bench.gateway.public());
+    let mut packet = Vec::new();
+    for n in 0..20 {
+        packet.extend(frame(
+            HEADERS,
+            END_HEADERS | END_STREAM,
+            1 + 2 * n,
+            &block(&GET),
+        ));
+    }
+    packet.extend(frame(DATA, 0, 2, b"no such stream"));
+    connection.raw(&packet);
+    connection.until_closed();
+    bench.gateway.ended_at_last(1).await;
+    let told = told(&bench).await;
+    let left = told.iter().filter(|it| it.ends_with("client_closed"));
+    assert_eq!((told.len(), left.count()), (20, 20), "{told:#?}");
+    assert!(bench.upstream.received().is_empty());
 }

@@ -66,6 +66,14 @@ fn ways(request: &Received, stream: &mut TcpStream) -> io::Result<()> {
             write!(stream, "HTTP/1.1 103 Early Hints\r\n\r\n")?;
             return respond(stream, "200 OK", b"ok");
         }
+        "interim-ours" => {
+            write!(
+                stream,
+                "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nX-Portcullis-Principal: evil\r\nX-Request-Id: \
+                 evil\r\nSet-Cookie: __Host-portcullis=evil\r\nSet-Cookie: theirs=1\r\n\r\n"
+            )?;
+            return respond(stream, "200 OK", b"ok");
+        }
         "tail" => {
             stream.write_all(format!("{head}Content-Length: 2\r\n\r\nok{POISON}").as_bytes())?;
             return Ok(());
@@ -238,4 +246,29 @@ async fn a_flood_of_interim_answers_is_502() {
     twin.send(load::request("GET", "/ways/interim", &keys.viewer));
     assert_eq!(twin.answer().unwrap().status, 103);
     assert_eq!(twin.answer().unwrap().body, "ok");
+}
+
+/// What the gateway alone says it says alone, in whatever answer; who knows no interim answers gets
+/// none.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_ours_comes_in_an_interim_answer_and_none_to_http_1_0() {
+    let (_upstream, gateway, keys) = start().await;
+    let request = load::request("GET", "/ways/interim-ours", &keys.viewer);
+    let mut connection = gateway.connect();
+    connection.send(&request);
+    let interim = connection.answer().unwrap();
+    assert_eq!(
+        (interim.status, interim.header("link")),
+        (103, vec!["</a>"])
+    );
+    assert_eq!(interim.header("set-cookie"), ["theirs=1"]);
+    for name in ["x-portcullis-principal", "x-request-id"] {
+        assert!(interim.header(name).is_empty(), "{interim:?}");
+    }
+    assert_eq!(connection.answer().unwrap().body, "ok");
+    for expect in ["", "Expect: 100-continue\r\n"] {
+        let old = request.replacen("HTTP/1.1\r\n", &format!("HTTP/1.0\r\n{expect}"), 1);
+        let answer = gateway.raw(old).unwrap();
+        assert_eq!((answer.status, &*answer.body), (200, "ok"), "{expect}");
+    }
 }

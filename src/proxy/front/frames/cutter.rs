@@ -6,6 +6,7 @@ const HEADER: usize = 9;
 pub(super) const DATA: u8 = 0;
 pub(super) const HEADERS: u8 = 1;
 pub(super) const RST_STREAM: u8 = 3;
+pub(super) const GOAWAY: u8 = 7;
 pub(super) const CONTINUATION: u8 = 9;
 
 /// `REFUSED_STREAM` (RFC 9113 §7), as the payload of a reset has it.

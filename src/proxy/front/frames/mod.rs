@@ -20,8 +20,8 @@ use tokio::time::Sleep;
 
 use self::allowance::Allowance;
 use self::cutter::{
-    CONTINUATION, Cutter, DATA, END_HEADERS, END_STREAM, Frame, HEADERS, PADDED, REFUSED_STREAM,
-    RST_STREAM,
+    CONTINUATION, Cutter, DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, PADDED,
+    REFUSED_STREAM, RST_STREAM,
 };
 use self::openings::Openings;
 use super::abuse::Abuse;
@@ -93,6 +93,11 @@ impl Frames {
             match frame.kind {
                 DATA => self.allowance.sent(frame.length),
                 RST_STREAM if bytes.starts_with(&REFUSED_STREAM) => refused += 1,
+                GOAWAY => {
+                    if let Some(last) = bytes.first_chunk() {
+                        self.openings.end_with(u32::from_be_bytes(*last));
+                    }
+                }
                 _ => {}
             }
         }

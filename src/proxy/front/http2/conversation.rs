@@ -95,9 +95,6 @@ impl<'f> Conversation<'f> {
                 }
             };
             match accepted {
-                // It came behind the last that the client was told of, and is sent again
-                // elsewhere.
-                Err(_) if self.leaving.is_some() => {}
                 Err(Why::Malformed) => self.rejected().await?,
                 Err(Why::TooMany) => self.front.gateway.note_refused(&self.connection).await,
                 Ok(Ok(Some(accepted))) => {
@@ -111,7 +108,11 @@ impl<'f> Conversation<'f> {
                     self.abandon().await;
                     return Ok(());
                 }
-                Ok(Err(error)) => return Abuse::found_by_parser(&error),
+                Ok(Err(error)) => {
+                    self.connection.close_reading();
+                    self.abandon().await;
+                    return Abuse::found_by_parser(&error);
+                }
             }
         }
     }
@@ -162,9 +163,9 @@ impl<'f> Conversation<'f> {
         limits.is_some() && !self.leaving.is_some_and(overstays)
     }
 
-    /// The client has closed the connection right behind requests.
+    /// The client has closed the connection right behind requests, or broken the protocol there.
     async fn abandon(&mut self) {
-        while self.leaving.is_none() && self.unheard.find(&self.connection).is_some() {
+        while self.unheard.find(&self.connection).is_some() {
             let gateway = &self.front.gateway;
             gateway
                 .note_unserved(&self.connection, Failure::Client)
