@@ -83,6 +83,7 @@ pub fn rows(bindings: usize) -> PolicyRows {
                 slug,
                 name: "T".to_owned(),
                 session_rules: None,
+                key_rules: None,
             })
             .into_iter()
             .collect(),

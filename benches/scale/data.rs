@@ -217,6 +217,8 @@ async fn make_key(db: &Db, author: &mut Author, holder: &str) -> Result<String> 
         projects: Vec::new(),
         permissions: Vec::new(),
         description: String::new(),
+        networks: Vec::new(),
+        rate: None,
         expires_at: None,
     };
     let created = db.create_key(author, &new, &Catalogue::new([])).await?;

@@ -1,12 +1,11 @@
 //! API keys.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::Authenticator;
 use super::finder::Stored;
+use super::{Authenticator, Caller};
 use crate::cache::{CachedKey, Held, KeyEntry, RoleTables};
 use crate::domain::{KeyId, KeyToken, SecretHash};
 use crate::policy::{Authentication, Rejection};
@@ -30,7 +29,7 @@ impl Stored for Keys {
 }
 
 impl Authenticator {
-    pub(super) async fn key(&self, secret: &SecretString, ip: Option<IpAddr>) -> Authentication {
+    pub(super) async fn key(&self, secret: &SecretString, caller: Caller<'_>) -> Authentication {
         let Ok(token) = secret.expose_secret().parse::<KeyToken>() else {
             return self.reject_malformed();
         };
@@ -44,11 +43,12 @@ impl Authenticator {
                 return Authentication::Unavailable;
             }
         };
-        let admitted = match self.genuine(&token, &entry) {
+        let genuine = self.genuine(&token, &entry);
+        let admitted = match genuine.and_then(|key| from_its_networks(key, caller)) {
             Ok(key) => self
                 .admit(key.key.principal, &key.limits)
                 .await
-                .inspect(|_| self.usage.note_key(&key, self.clock.now(), ip)),
+                .inspect(|_| self.usage.note_key(&key, self.clock.now(), caller)),
             Err(why) => Err(why),
         };
         match admitted {
@@ -82,4 +82,13 @@ impl Authenticator {
             _ => Ok(Arc::clone(found)),
         }
     }
+}
+
+/// A key is as good as none from anywhere else: whoever has stolen it hears nothing of why.
+fn from_its_networks(
+    key: Arc<Held<CachedKey>>,
+    caller: Caller<'_>,
+) -> Result<Arc<Held<CachedKey>>, Rejection> {
+    let is_open = key.key.is_open_to(caller.ip);
+    is_open.then_some(key).ok_or(Rejection::Network)
 }

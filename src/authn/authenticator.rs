@@ -35,14 +35,16 @@ pub struct Truth {
 
 /// How a request came.
 #[derive(Clone, Copy, Debug)]
-pub struct Caller {
+pub struct Caller<'a> {
     /// Address of the client, if it has one.
     pub ip: Option<IpAddr>,
     /// Whether it came over TLS, as the client sees it.
     pub https: bool,
+    /// What it asks for, as the route map has it.
+    pub route: Option<&'a Arc<str>>,
 }
 
-impl Caller {
+impl Caller<'_> {
     /// The cookie that its session is in; `None` where none is safe: in cleartext from
     /// another machine.
     #[must_use]
@@ -115,12 +117,12 @@ impl Authenticator {
     pub async fn authenticate(
         &self,
         presented: Option<&PresentedSecret>,
-        caller: Caller,
+        caller: Caller<'_>,
     ) -> Authentication {
         match presented {
             None => Authentication::NotPresented,
             Some(PresentedSecret::Unusable) => self.reject_malformed(),
-            Some(PresentedSecret::Secret(secret)) => self.key(secret, caller.ip).await,
+            Some(PresentedSecret::Secret(secret)) => self.key(secret, caller).await,
             Some(PresentedSecret::Session(cookie, secret)) => {
                 self.session(*cookie, secret, caller).await
             }

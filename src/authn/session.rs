@@ -48,7 +48,7 @@ impl Authenticator {
         &self,
         cookie: SessionCookie,
         secret: &SecretString,
-        caller: Caller,
+        caller: Caller<'_>,
     ) -> Authentication {
         if Some(cookie) != caller.cookie() {
             return Authentication::Ended(Rejection::Misplaced);

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::Caller;
 use crate::cache::{CachedKey, Held};
 use crate::domain::{KeyId, SessionId};
 use crate::store::{CredentialUse, Db};
@@ -26,15 +27,16 @@ pub struct Usage {
 
 impl Usage {
     /// Notes a use of a key.
-    pub fn note_key(&self, key: &Held<CachedKey>, now: DateTime<Utc>, ip: Option<IpAddr>) {
+    pub fn note_key(&self, key: &Held<CachedKey>, now: DateTime<Utc>, by: Caller<'_>) {
         if key.note_use(now.timestamp(), NOTE_EVERY_SECONDS) {
-            self.keys.note(key.key.id.clone(), now, ip);
+            let route = by.route.map(Arc::clone);
+            self.keys.note(key.key.id.clone(), now, (by.ip, route));
         }
     }
 
     /// Notes a use of a session.
     pub fn note_session(&self, session: SessionId, now: DateTime<Utc>, ip: Option<IpAddr>) {
-        self.sessions.note(session, now, ip);
+        self.sessions.note(session, now, (ip, None));
     }
 
     /// Writes the notes of the last seconds, for ever.
@@ -74,11 +76,12 @@ impl<K> Default for Notes<K> {
 }
 
 impl<K: Clone + Eq + Hash> Notes<K> {
-    fn note(&self, id: K, at: DateTime<Utc>, ip: Option<IpAddr>) {
+    fn note(&self, id: K, at: DateTime<Utc>, (ip, route): (Option<IpAddr>, Option<Arc<str>>)) {
         let noted = CredentialUse {
             id: id.clone(),
             at,
             ip,
+            route,
         };
         self.pending().insert(id, noted);
     }

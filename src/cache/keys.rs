@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::credentials::{CredentialCache, Entry};
-use crate::domain::{ApiKey, Catalogue, CredentialId, KeyId};
-use crate::policy::CredentialLimits;
+use crate::domain::{ApiKey, Catalogue, CredentialId, KeyId, Rates};
+use crate::policy::{CredentialLimits, KeyTerms};
 
 /// The keys lately asked for.
 pub type KeyCache = CredentialCache<KeyId, CachedKey>;
@@ -33,6 +33,11 @@ impl CachedKey {
             permissions,
             projects: key.projects.clone(),
             sign_in: None,
+            key: Some(KeyTerms {
+                made: key.created_at,
+                approved_for: key.approved_for.clone(),
+                rate: key.rate.map(Rates::of_key),
+            }),
         });
         Self { key, limits }
     }

@@ -33,6 +33,7 @@ impl CachedSession {
             id: Some(CredentialId::from(session.id)),
             permissions: None,
             projects: None,
+            key: None,
             sign_in: Some(sign_in),
         });
         Self {

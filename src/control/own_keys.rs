@@ -99,6 +99,9 @@ impl OwnKeys {
             projects: vec![Project::clone(&project)],
             permissions: Vec::new(),
             description: wanted.description,
+            networks: Vec::new(),
+            rate: None,
+            approved_for: None,
             expires_at: wanted.life.map(|life| change.now() + life),
         };
         let place = (&*tenant, &*project);

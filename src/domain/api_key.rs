@@ -4,16 +4,18 @@
 //! without asking anybody.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use ipnet::IpNet;
 use rand::{CryptoRng, Rng};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
 use super::base62::{BASE62, SECRET_LEN, base62};
-use super::{PrincipalId, ProjectId};
+use super::{PrincipalId, ProjectId, Quota, TenantId};
 
 const PREFIX: &str = "pcl_live_";
 const ID_LEN: usize = 12;
@@ -157,6 +159,14 @@ pub struct ApiKey {
     pub projects: Option<Vec<ProjectId>>,
     /// What it is for.
     pub description: String,
+    /// Networks it may be used from; `None`: from anywhere.
+    pub networks: Option<Vec<IpNet>>,
+    /// How many requests it may send, beside what others are limited to.
+    pub rate: Option<Quota>,
+    /// The key whose place it takes.
+    pub rotated_from: Option<KeyId>,
+    /// Tenants that have approved it, of those that ask for that.
+    pub approved_for: Vec<TenantId>,
     /// When it ends by itself.
     pub expires_at: Option<DateTime<Utc>>,
     /// When it was revoked.
@@ -166,7 +176,69 @@ pub struct ApiKey {
     /// Last time it was used, written in batches: some seconds late.
     pub last_used_at: Option<DateTime<Utc>>,
     /// From where it was last used.
-    pub last_used_ip: Option<std::net::IpAddr>,
+    pub last_used_ip: Option<IpAddr>,
+    /// For which route it was last used, as the map has it.
+    pub last_used_route: Option<String>,
+}
+
+/// What a key is good for at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyState {
+    /// Nothing, where it awaits approval.
+    Pending,
+    /// What it permits.
+    Active,
+    /// Nothing: it has ended by itself.
+    Expired,
+    /// Nothing: somebody has revoked it.
+    Revoked,
+}
+
+impl KeyState {
+    /// That of a key at a moment; `is_pending` where it awaits approval.
+    #[must_use]
+    pub fn of(
+        revoked_at: Option<DateTime<Utc>>,
+        expires_at: Option<DateTime<Utc>>,
+        is_pending: bool,
+        now: DateTime<Utc>,
+    ) -> Self {
+        if revoked_at.is_some() {
+            Self::Revoked
+        } else if expires_at.is_some_and(|at| at <= now) {
+            Self::Expired
+        } else if is_pending {
+            Self::Pending
+        } else {
+            Self::Active
+        }
+    }
+
+    /// In a word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+impl ApiKey {
+    /// Whether it may be used from this address.
+    #[must_use]
+    pub fn is_open_to(&self, ip: Option<IpAddr>) -> bool {
+        let Some(networks) = &self.networks else {
+            return true;
+        };
+        let Some(ip) = ip.map(|ip| ip.to_canonical()) else {
+            return false;
+        };
+        networks.iter().any(|network| network.contains(&ip))
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod cookie;
 mod credential;
 mod event;
 mod id;
+mod key_rules;
 mod link;
 mod page_fields;
 mod path;
@@ -27,7 +28,7 @@ mod slug;
 mod visible;
 mod when_full;
 
-pub use api_key::{ApiKey, KeyId, KeyToken, MalformedKey, SecretHash};
+pub use api_key::{ApiKey, KeyId, KeyState, KeyToken, MalformedKey, SecretHash};
 pub use control_headers::ControlHeaders;
 pub use cookie::SessionCookie;
 pub use credential::{CredentialId, CredentialKind};
@@ -36,6 +37,7 @@ pub use id::{
     BindingId, CeremonyId, EventId, LinkId, PasskeyId, PrincipalId, ProjectId, ResourceId, RoleId,
     SessionId, TenantId,
 };
+pub use key_rules::{KeyClosed, KeyRules, LastsTooLong, UnreasonableKeyRules};
 pub use link::LinkPurpose;
 pub use page_fields::PAGE_FIELDS;
 pub use path::{Email, MalformedName, PrincipalName, ProjectPath, ScopePath};
@@ -44,7 +46,9 @@ pub use permission::{Catalogue, MalformedPermission, Permission, PermissionIndex
 pub use permission_rule::PermissionRule;
 pub use policy_rows::{PolicyRows, TouchedRows};
 pub use principal::{Principal, PrincipalKind};
-pub use rate::{Dimension, Quota, RateRule, RateUnit, Rates, RuleId, UnreasonableQuota};
+pub use rate::{
+    Dimension, MalformedQuota, Quota, RateRule, RateUnit, Rates, RuleId, UnreasonableQuota,
+};
 pub use resource::{Owner, ResourceKey, Whose};
 pub use return_path::{NotOurs, ReturnPath};
 pub use role::{Binding, BuiltInRole, Effect, Role, RoleScope};

@@ -1,8 +1,10 @@
 //! Rate limits as an operator states them: how many requests, of whom, in what time.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
 /// Of whom requests are counted together.
@@ -142,6 +144,33 @@ impl fmt::Display for Quota {
     }
 }
 
+/// Text that is no quota.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no limit; write a whole number, `/` and s, m, h or d, as in `100/s`")]
+pub struct MalformedQuota(String);
+
+impl FromStr for Quota {
+    type Err = MalformedQuota;
+
+    /// `100/s`: with a burst of as many.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let malformed = || MalformedQuota(text.to_owned());
+        let (number, letter) = text.split_once('/').ok_or_else(malformed)?;
+        let mut units = RateUnit::ALL.into_iter();
+        let unit = units.find(|unit| unit.as_str() == letter);
+        let is_plain = number.bytes().all(|byte| byte.is_ascii_digit());
+        let limit = number.parse().ok().filter(|_| is_plain);
+        let (limit, unit) = limit.zip(unit).ok_or_else(malformed)?;
+        Self::new(limit, unit, limit).map_err(|_| malformed())
+    }
+}
+
+impl Serialize for Quota {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// What tells one rule's counters from another's. It follows from what the rule says, so
 /// that it outlives a reload and is the same in every instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -208,6 +237,17 @@ impl Rates {
         Self::new(quotas, true, name)
     }
 
+    /// The rule of one key, which is its own.
+    #[must_use]
+    pub fn of_key(quota: Quota) -> RateRule {
+        RateRule {
+            id: rule_id(&["key's own"], Dimension::Key, quota),
+            dimension: Dimension::Key,
+            quota,
+            of_route: false,
+        }
+    }
+
     fn new(quotas: &[(Dimension, Quota)], of_route: bool, name: &[&str]) -> Self {
         let rules = quotas.iter().map(|&(dimension, quota)| RateRule {
             id: rule_id(name, dimension, quota),
@@ -268,6 +308,31 @@ mod tests {
             assert!(second.interval() * u64::from(limit) >= 1_000_000_000);
         }
         assert_eq!(quota(600, RateUnit::Minute, 1).interval(), 100_000_000);
+    }
+
+    #[test]
+    fn a_quota_is_read_as_it_is_written() {
+        for text in ["1/s", "100/m", "1000000/h", "5/d"] {
+            assert_eq!(text.parse::<Quota>().unwrap().to_string(), text);
+        }
+        for text in [
+            "",
+            "/",
+            "1",
+            "1/",
+            "/s",
+            "0/s",
+            "+1/s",
+            "1/w",
+            "1 /s",
+            "1/S",
+            "1000001/s",
+            "1/s/s",
+            "99999999999999999999/s",
+            "366/d ",
+        ] {
+            assert!(text.parse::<Quota>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{PrincipalId, ProjectId, ResourceId, SessionRules, Slug, TenantId};
+use super::{KeyRules, PrincipalId, ProjectId, ResourceId, SessionRules, Slug, TenantId};
 
 /// A tenant: the outer isolation boundary.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -19,6 +19,9 @@ pub struct Tenant {
     /// What it asks of sessions.
     #[serde(skip)]
     pub session_rules: Option<Arc<SessionRules>>,
+    /// What it asks of keys.
+    #[serde(skip)]
+    pub key_rules: Option<Arc<KeyRules>>,
 }
 
 /// A project: lives in a tenant, has exactly one owner.

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::{
-    Assurance, CredentialId, Method, PermissionSet, Principal, PrincipalId, ProjectId, Session,
-    SessionId, TenantId,
+    Assurance, CredentialId, KeyClosed, Method, PermissionSet, Principal, PrincipalId, ProjectId,
+    RateRule, Session, SessionId, Tenant, TenantId,
 };
 
 /// The outcome of authentication: one credential a request, and a rejected one
@@ -44,6 +44,8 @@ pub enum Rejection {
     Misplaced,
     /// Its principal is disabled or gone.
     PrincipalDisabled,
+    /// Used from a network that it may not be used from.
+    Network,
 }
 
 impl Rejection {
@@ -58,6 +60,7 @@ impl Rejection {
             Self::Idle => "session_idle",
             Self::Misplaced => "cookie_misplaced",
             Self::PrincipalDisabled => "principal_disabled",
+            Self::Network => "credential_network",
         }
     }
 }
@@ -82,6 +85,32 @@ pub struct CredentialLimits {
     pub projects: Option<Vec<ProjectId>>,
     /// What is known of the sign-in behind it; `None` if there was none.
     pub sign_in: Option<Arc<SignIn>>,
+    /// What is known of the key; `None` if it is none.
+    pub key: Option<KeyTerms>,
+}
+
+/// What tenants and limits ask of a key.
+#[derive(Debug)]
+pub struct KeyTerms {
+    /// When it was made.
+    pub made: DateTime<Utc>,
+    /// Tenants that have approved it.
+    pub approved_for: Vec<TenantId>,
+    /// Its own limit.
+    pub rate: Option<RateRule>,
+}
+
+impl KeyTerms {
+    /// Whether the rules of a tenant let it open anything there.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub fn suffice(&self, tenant: &Tenant, at: DateTime<Utc>) -> Result<(), KeyClosed> {
+        tenant.key_rules.as_ref().map_or(Ok(()), |rules| {
+            rules.admits(self.made, self.approved_for.contains(&tenant.id), at)
+        })
+    }
 }
 
 /// When a session was last used, as far as this process knows.
@@ -194,6 +223,7 @@ impl CredentialLimits {
             permissions: None,
             projects: None,
             sign_in: None,
+            key: None,
         }
     }
 

@@ -254,6 +254,10 @@ fn two_factors(case: Case<'_>) -> Result<(), DenialReason> {
 /// moment.
 fn stands(case: Case<'_>, facts: &Facts) -> Result<(), DenialReason> {
     let at = case.question.circumstances.at;
+    let key = case.claim.subject.credential.key.as_ref();
+    if let (Some(key), Some(tenant)) = (key, &facts.tenant) {
+        key.suffice(tenant, at).map_err(DenialReason::KeyClosed)?;
+    }
     let Some(standing) = Standing::of(case.claim.subject, at) else {
         return Ok(());
     };

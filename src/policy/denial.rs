@@ -3,7 +3,7 @@
 use http::Method;
 
 use super::{Field, Malformed, Rejection};
-use crate::domain::{Permission, RateRule, Scope};
+use crate::domain::{KeyClosed, Permission, RateRule, Scope};
 
 /// Why a request is refused. Exhaustive: every error, time-out and missing answer
 /// of the pipeline becomes one of these.
@@ -31,6 +31,8 @@ pub enum DenialReason {
     PasswordLoginOff,
     /// No provider of the tenant said who it is, and it takes nobody else's word.
     SsoRequired,
+    /// The tenant lets this key open nothing.
+    KeyClosed(KeyClosed),
     /// This person has proved one factor, and two are asked for (RFC 9470).
     SecondFactor,
     /// No route.
@@ -235,6 +237,11 @@ impl Denial {
             DenialReason::ReAuthenticate { because, .. } => because.code(),
             DenialReason::PasswordLoginOff => "password_login_off",
             DenialReason::SsoRequired => "sso_required",
+            DenialReason::KeyClosed(why) => match why {
+                KeyClosed::Pending => "key_pending",
+                KeyClosed::Old => "key_old",
+                KeyClosed::CutOff => "key_cut_off",
+            },
             DenialReason::SecondFactor => "second_factor_required",
             DenialReason::NoRoute => "no_route",
             DenialReason::WrongMethod(_) => "method_not_routed",
@@ -287,6 +294,16 @@ impl Denial {
                 "This tenant wants a sign-in at its own service: sign out, and sign in there."
                     .to_owned()
             }
+            DenialReason::KeyClosed(why) => match why {
+                KeyClosed::Pending => {
+                    "This key awaits the approval of an administrator of this tenant."
+                }
+                KeyClosed::Old => "This key is older than keys may be in this tenant.",
+                KeyClosed::CutOff => {
+                    "All keys of this age were revoked in this tenant: make another one."
+                }
+            }
+            .to_owned(),
             DenialReason::ReAuthenticate { max_age, .. } => format!(
                 "This needs a sign-in that is at most {max_age} s old: sign in again at \
                  /.portcullis/re-authenticate."

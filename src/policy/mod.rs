@@ -33,7 +33,9 @@ mod sight;
 mod template;
 mod trie;
 
-pub use authentication::{Activity, Authentication, CredentialLimits, Rejection, SignIn, Subject};
+pub use authentication::{
+    Activity, Authentication, CredentialLimits, KeyTerms, Rejection, SignIn, Subject,
+};
 pub use body::{Body, BodyValue, Tree};
 pub use canonical::{
     AmbiguousParameter, CanonicalPath, CanonicalQuery, CanonicalRequest, MAX_TARGET, Malformed,

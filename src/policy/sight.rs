@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
 use super::condition::{RequestFacts, Thing};
 use super::decide::{Claim, Standing};
 use super::{Asked, Authentication, Named, Question, Requirement, RoleTable, Route, Subject};
@@ -16,6 +18,8 @@ pub struct Sight {
     project: Option<ProjectId>,
     /// That of the caller's session, if they have one.
     standing: Option<Standing>,
+    /// When it was asked.
+    at: DateTime<Utc>,
 }
 
 impl Sight {
@@ -28,6 +32,7 @@ impl Sight {
         };
         Self {
             standing,
+            at: question.circumstances.at,
             request: RequestFacts::of(question),
             project,
         }
@@ -57,6 +62,11 @@ impl Sight {
         let tenant = table.tenant(project.tenant).map(Arc::as_ref);
         let stands = |it: &Standing| it.suffices(route, tenant, Some(project)).is_ok();
         if !self.standing.as_ref().is_none_or(stands) {
+            return false;
+        }
+        if let (Some(key), Some(tenant)) = (&subject.credential.key, tenant)
+            && key.suffice(tenant, self.at).is_err()
+        {
             return false;
         }
         let claim = Claim {

@@ -108,18 +108,22 @@ impl Gateway {
             .client
             .as_ref()
             .map_or("http", |client| client.scheme);
-        let caller = Caller {
-            ip,
-            https: scheme == "https",
-        };
-        let presented = request.credential();
-        let authentication = self.authenticator.authenticate(presented, caller).await;
         let segments = request.path().segments();
         let path = PathRef {
             segments: &segments,
             trailing_slash: request.path().trailing_slash(),
         };
         let lookup = rules.routes.find(request.method(), request.host(), &path);
+        let caller = Caller {
+            ip,
+            https: scheme == "https",
+            route: match &lookup {
+                Lookup::Found { route, .. } => Some(&route.label),
+                _ => None,
+            },
+        };
+        let presented = request.credential();
+        let authentication = self.authenticator.authenticate(presented, caller).await;
         exchange.counters = rules.counters(&lookup).cloned();
         let at = exchange.occurred_at;
         let case = Case {

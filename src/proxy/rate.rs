@@ -2,8 +2,8 @@
 //!
 //! 1. The top level's `address` counts every request, before its credential is looked at,
 //!    so that guessing keys is bounded.
-//! 2. Its `principal`, `key` and `tenant` count what a known principal sends, permitted or
-//!    not.
+//! 2. Its `principal`, `key` and `tenant`, and a key's own limit, count what a known principal
+//!    sends, permitted or not.
 //!    Where a body is read before the decision, `principal` and `key` count before that.
 //! 3. The limits of a route, `address` included, count what is permitted there: they say
 //!    how much the backend gets.
@@ -75,11 +75,8 @@ impl Gateway {
             ..Facts::default()
         };
         let rules = std::sync::Arc::clone(&exchange.rules);
-        let charges = charges(
-            rules.rate.iter().filter(|rule| is_of_caller(rule)),
-            &facts,
-            exchange,
-        );
+        let of_caller = rules.rate.iter().filter(|rule| is_of_caller(rule));
+        let charges = charges(of_caller.chain(own(&facts)), &facts, exchange);
         let state = &mut exchange.rate;
         state.caller_counted = true;
         let taken = std::mem::take(&mut state.taken);
@@ -102,13 +99,17 @@ impl Gateway {
             rule.dimension != Dimension::Address && !(counted && is_of_caller(rule))
         };
         let of_all = rules.rate.iter().filter(by_credential);
+        let own = |facts| own(facts).filter(move |_| !counted);
         let charged = match &decision {
             Decision::Permitted(permit) => {
                 let of_route = permit.route().rate.iter();
                 let facts = permit.facts();
-                self.charge(of_all.chain(of_route), facts, exchange).await
+                let all = of_all.chain(own(facts)).chain(of_route);
+                self.charge(all, facts, exchange).await
             }
-            Decision::Denied(_, facts) => self.charge(of_all, facts, exchange).await,
+            Decision::Denied(_, facts) => {
+                self.charge(of_all.chain(own(facts)), facts, exchange).await
+            }
         };
         match (charged, decision) {
             (Ok(()), decision) => decision,
@@ -135,6 +136,13 @@ impl Gateway {
         let passed = self.limiter.charge(&charges, taken, &mut state.standings);
         passed.await.map_err(denial)
     }
+}
+
+/// The limit of the key itself.
+fn own(facts: &Facts) -> impl Iterator<Item = &RateRule> {
+    let subject = facts.subject.as_ref();
+    let key = subject.and_then(|subject| subject.credential.key.as_ref());
+    key.and_then(|key| key.rate.as_ref()).into_iter()
 }
 
 const fn is_of_caller(rule: &RateRule) -> bool {

@@ -21,6 +21,7 @@ pub(super) fn status(reason: &DenialReason) -> StatusCode {
         | DenialReason::CrossSite
         | DenialReason::PasswordLoginOff
         | DenialReason::SsoRequired
+        | DenialReason::KeyClosed(_)
         | DenialReason::ProjectClosed
         | DenialReason::TenantClosed
         | DenialReason::CredentialScope

@@ -17,6 +17,7 @@ mod factors;
 mod failures;
 mod identities;
 mod isolation;
+mod key_life;
 mod keys;
 mod links;
 mod listener;

@@ -1,16 +1,18 @@
 //! New API keys.
 
 use chrono::{DateTime, Utc};
-use sqlx::types::Uuid;
+use ipnet::IpNet;
+use serde_json::json;
 
 use super::author::{ChangeTx, Done};
+use super::key_life::{end_of, insert};
 use super::principals::principal;
 use super::projects::project;
 use super::roles::check_patterns;
 use super::{Author, Db, Result, StoreError};
 use crate::domain::{
-    ApiKey, Catalogue, KeyToken, Principal, PrincipalId, PrincipalName, Project, ProjectId,
-    ProjectPath, Tenant, TenantId,
+    ApiKey, Catalogue, KeyToken, Principal, PrincipalId, PrincipalName, Project, ProjectPath,
+    Quota, Tenant, TenantId,
 };
 
 /// A key to be created.
@@ -24,6 +26,10 @@ pub struct NewKey {
     pub permissions: Vec<String>,
     /// What it is for.
     pub description: String,
+    /// Networks it may be used from; empty is from anywhere.
+    pub networks: Vec<IpNet>,
+    /// How many requests it may send, beside what others are limited to.
+    pub rate: Option<Quota>,
     /// When it ends by itself.
     pub expires_at: Option<DateTime<Utc>>,
 }
@@ -61,20 +67,29 @@ impl Db {
         new.check(&holder, change.author.now())?;
         let (projects, out_of_reach) = limits(&mut change, new, &holder).await?;
         let token = KeyToken::generate(&mut change.author.rng);
+        let now = change.author.now();
+        let limits: Option<Vec<_>> = limit(projects.iter().map(|(_, it)| it.id).collect());
+        let whose = (holder.id, limits.as_deref());
+        let expires_at = end_of(&mut change.tx, whose, new.expires_at, now).await?;
         let key = ApiKey {
             id: token.id().clone(),
             principal: holder.id,
             secret_hash: pepper.hash(token.secret()),
             permissions: limit(new.permissions.clone()),
-            projects: limit(projects.iter().map(|(_, project)| project.id).collect()),
+            projects: limits,
             description: new.description.clone(),
-            expires_at: new.expires_at,
+            networks: limit(new.networks.clone()),
+            rate: new.rate,
+            rotated_from: None,
+            approved_for: Vec::new(),
+            expires_at,
             revoked_at: None,
-            created_at: change.author.now(),
+            created_at: now,
             last_used_at: None,
             last_used_ip: None,
+            last_used_route: None,
         };
-        insert(&mut change, &key).await?;
+        insert(&mut change.tx, &key, &change.author.label()).await?;
         let done = created(&key, &holder, &new.projects, &projects);
         change.commit(done).await?;
         Ok(CreatedKey {
@@ -145,30 +160,6 @@ async fn within_reach(
     Ok(bound)
 }
 
-async fn insert(change: &mut ChangeTx<'_>, key: &ApiKey) -> Result<()> {
-    let projects: Option<Vec<Uuid>> = key
-        .projects
-        .as_ref()
-        .map(|ids| ids.iter().map(|ProjectId(id)| *id).collect());
-    sqlx::query!(
-        "INSERT INTO api_keys (id, principal_id, secret_hash, permissions, projects, description,
-             expires_at, created_at, created_by)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        key.id.as_str(),
-        key.principal.0,
-        &key.secret_hash.0[..],
-        key.permissions.as_deref(),
-        projects.as_deref(),
-        key.description,
-        key.expires_at,
-        key.created_at,
-        change.author.label(),
-    )
-    .execute(&mut *change.tx)
-    .await?;
-    Ok(())
-}
-
 /// The event names a tenant and a project only where the key is limited to one of them.
 fn created(
     key: &ApiKey,
@@ -183,6 +174,8 @@ fn created(
         .detail("description", key.description.as_str())
         .detail("expires_at", key.expires_at.map(|at| at.to_rfc3339()))
         .detail("permissions", key.permissions.clone())
+        .detail("networks", json!(key.networks))
+        .detail("rate", json!(key.rate))
         .detail("projects", limit(paths));
     match projects {
         [(tenant, project)] => done

@@ -10,8 +10,8 @@ use super::roles::RoleRow;
 use super::tenants::TenantRow;
 use super::{Db, Result, StoreError};
 use crate::domain::{
-    Binding, BindingId, PolicyRows, Principal, PrincipalId, Project, ProjectId, ResourceId, Role,
-    RoleId, Scope, SessionRules, Tenant, TenantId, TouchedRows,
+    Binding, BindingId, KeyRules, PolicyRows, Principal, PrincipalId, Project, ProjectId,
+    ResourceId, Role, RoleId, Scope, SessionRules, Tenant, TenantId, TouchedRows,
 };
 
 impl Db {
@@ -73,10 +73,14 @@ async fn version(tx: &mut PgConnection) -> Result<i64> {
 }
 
 async fn tenants(tx: &mut PgConnection) -> Result<Vec<Tenant>> {
-    let rows = sqlx::query_as!(TenantRow, r#"SELECT id, slug, name, session_rules AS "session_rules: Json<SessionRules>" FROM tenants"#)
-        .try_map(parsed)
-        .fetch_all(tx)
-        .await?;
+    let rows = sqlx::query_as!(
+        TenantRow,
+        r#"SELECT id, slug, name, session_rules AS "session_rules: Json<SessionRules>",
+            key_rules AS "key_rules: Json<KeyRules>" FROM tenants"#
+    )
+    .try_map(parsed)
+    .fetch_all(tx)
+    .await?;
     Ok(rows)
 }
 
@@ -132,7 +136,8 @@ async fn tenants_of(tx: &mut PgConnection, ids: &[TenantId]) -> Result<Vec<Tenan
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     let rows = sqlx::query_as!(
         TenantRow,
-        r#"SELECT id, slug, name, session_rules AS "session_rules: Json<SessionRules>" FROM tenants WHERE id = ANY ($1)"#,
+        r#"SELECT id, slug, name, session_rules AS "session_rules: Json<SessionRules>",
+            key_rules AS "key_rules: Json<KeyRules>" FROM tenants WHERE id = ANY ($1)"#,
         &ids
     )
     .try_map(parsed)

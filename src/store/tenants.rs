@@ -6,13 +6,14 @@ use sqlx::types::{Json, Uuid};
 
 use super::author::Done;
 use super::{Author, Db, Result, StoreError};
-use crate::domain::{SessionRules, Slug, Tenant, TenantId};
+use crate::domain::{KeyRules, SessionRules, Slug, Tenant, TenantId};
 
 pub(super) struct TenantRow {
     pub(super) id: Uuid,
     pub(super) slug: String,
     pub(super) name: String,
     pub(super) session_rules: Option<Json<SessionRules>>,
+    pub(super) key_rules: Option<Json<KeyRules>>,
 }
 
 impl TryFrom<TenantRow> for Tenant {
@@ -24,11 +25,12 @@ impl TryFrom<TenantRow> for Tenant {
             slug: row.slug.parse().map_err(StoreError::corrupt)?,
             name: row.name,
             session_rules: rules(row.session_rules),
+            key_rules: rules(row.key_rules),
         })
     }
 }
 
-pub(super) fn rules(stored: Option<Json<SessionRules>>) -> Option<Arc<SessionRules>> {
+pub(super) fn rules<T>(stored: Option<Json<T>>) -> Option<Arc<T>> {
     stored.map(|Json(rules)| Arc::new(rules))
 }
 
@@ -62,6 +64,7 @@ impl Db {
             slug: slug.clone(),
             name: name.to_owned(),
             session_rules: None,
+            key_rules: None,
         })
     }
 
@@ -73,7 +76,8 @@ impl Db {
     pub async fn tenants(&self) -> Result<Vec<Tenant>> {
         let rows = sqlx::query_as!(
             TenantRow,
-            r#"SELECT id, slug, name, session_rules AS "session_rules: Json<SessionRules>" FROM tenants ORDER BY slug"#
+            r#"SELECT id, slug, name, session_rules AS "session_rules: Json<SessionRules>",
+               key_rules AS "key_rules: Json<KeyRules>" FROM tenants ORDER BY slug"#
         )
         .fetch_all(&mut *self.read().await?)
         .await?;
@@ -93,7 +97,8 @@ impl Db {
 pub(super) async fn tenant(connection: &mut sqlx::PgConnection, slug: &Slug) -> Result<Tenant> {
     sqlx::query_as!(
         TenantRow,
-        r#"SELECT id, slug, name, session_rules AS "session_rules: Json<SessionRules>" FROM tenants WHERE slug = $1"#,
+        r#"SELECT id, slug, name, session_rules AS "session_rules: Json<SessionRules>",
+               key_rules AS "key_rules: Json<KeyRules>" FROM tenants WHERE slug = $1"#,
         slug.as_str()
     )
     .fetch_optional(connection)
@@ -108,7 +113,8 @@ pub(super) async fn tenant_by_id(
 ) -> Result<Tenant> {
     sqlx::query_as!(
         TenantRow,
-        r#"SELECT id, slug, name, session_rules AS "session_rules: Json<SessionRules>" FROM tenants WHERE id = $1"#,
+        r#"SELECT id, slug, name, session_rules AS "session_rules: Json<SessionRules>",
+               key_rules AS "key_rules: Json<KeyRules>" FROM tenants WHERE id = $1"#,
         id.0
     )
     .fetch_optional(connection)

@@ -115,6 +115,7 @@ fn world(settings: &Settings, holds: Holds<'_>, owner: u128) -> RoleTable {
         slug: slug.parse().unwrap(),
         name: slug.to_owned(),
         session_rules: None,
+        key_rules: None,
     };
     let project = |n, tenant, slug: &str| Project {
         id: ProjectId(id(n)),

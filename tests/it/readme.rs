@@ -234,3 +234,23 @@ fn links_between_documents_lead_somewhere() {
         }
     }
 }
+
+/// What secret scanners are told of keys is what keys are.
+#[test]
+fn the_key_in_the_documents_is_one() {
+    let told = text("docs/keys.md");
+    let keys = told.lines().filter(|line| line.starts_with("pcl_live_E"));
+    let keys: Vec<&str> = keys.collect();
+    assert_eq!(keys.len(), 1);
+    assert!(
+        keys[0].parse::<portcullis::domain::KeyToken>().is_ok(),
+        "{keys:?}"
+    );
+    let (id, rest) = keys[0]["pcl_live_".len()..].split_once('_').unwrap();
+    let pattern = format!(
+        "pcl_live_[0-9A-Za-z]{{{}}}_[0-9A-Za-z]{{{}}}",
+        id.len(),
+        rest.len()
+    );
+    assert!(told.contains(&format!("\\b{pattern}\\b\n")), "{pattern}");
+}

@@ -15,6 +15,8 @@ fn new_key(principal: &str) -> NewKey {
         projects: Vec::new(),
         permissions: Vec::new(),
         description: String::new(),
+        networks: Vec::new(),
+        rate: None,
         expires_at: None,
     }
 }
@@ -125,11 +127,13 @@ async fn the_last_use_of_a_key_only_moves_forward() {
         id: id.clone(),
         at: noon() + TimeDelta::seconds(seconds),
         ip: Some(ip.parse().unwrap()),
+        route: Some(format!("GET /{seconds}").into()),
     };
     let unknown = CredentialUse {
         id: "000000000000".parse().unwrap(),
         at: noon(),
         ip: None,
+        route: None,
     };
     let batch = [
         used(1, "10.0.0.1"),
@@ -149,4 +153,5 @@ async fn the_last_use_of_a_key_only_moves_forward() {
         stored.last_used_ip,
         Some("2001:db8::1".parse::<IpAddr>().unwrap())
     );
+    assert_eq!(stored.last_used_route.as_deref(), Some("GET /3"));
 }

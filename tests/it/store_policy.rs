@@ -70,6 +70,7 @@ async fn a_change_of_nothing_and_the_use_of_a_key_leave_the_version() {
         id: key,
         at: noon(),
         ip: None,
+        route: None,
     };
     store.db.record_key_use(&[used]).await.unwrap();
     assert_eq!(store.db.policy_version().await.unwrap(), before);
@@ -81,6 +82,8 @@ async fn ann_key(store: &mut TestStore) -> portcullis::domain::KeyId {
         projects: Vec::new(),
         permissions: Vec::new(),
         description: String::new(),
+        networks: Vec::new(),
+        rate: None,
         expires_at: None,
     };
     let (db, author) = (&store.db, &mut store.author);

@@ -59,6 +59,12 @@ impl<'a> Authority<'a> {
         held
     }
 
+    /// Whether a key that the caller makes is thereby approved.
+    pub(super) fn approves_keys(&self, scope: Scope) -> bool {
+        self.covers_patterns(&["keys:approve".to_owned()], scope)
+            .is_ok()
+    }
+
     /// All that the roles of a principal may come to hold at this scope.
     pub(super) fn held(&self, who: PrincipalId, scope: Scope) -> PermissionSet {
         let table = self.tables.current();

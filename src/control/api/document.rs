@@ -7,7 +7,7 @@ use utoipa::openapi::{ContentBuilder, Ref, Required, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::endpoints::{
-    bindings, events, keys, me, members, openapi, projects, providers, resources, roles,
+    bindings, events, key_rules, keys, me, members, openapi, projects, providers, resources, roles,
     session_rules, tenants,
 };
 use super::problem::ProblemBody;
@@ -94,7 +94,13 @@ const UNMATCHED: [&str; 2] = ["delete_binding", "revoke_key"];
         resources::release::handle,
         keys::list::handle,
         keys::create::handle,
+        keys::pending::handle,
+        keys::rotate::handle,
+        keys::approve::handle,
         keys::revoke::handle,
+        keys::revoke_all::handle,
+        key_rules::read::handle,
+        key_rules::put::handle,
         events::of_all::handle,
         events::of_tenant::handle,
         events::of_project::handle,
@@ -164,6 +170,7 @@ fn complete(method: &str, operation: &mut Operation, names: &[&str]) {
     }
     if method == "post" {
         added.push(idempotency_key());
+        add_refusals(operation, &BODY[1..]);
     }
     if let Some(own) = &operation.parameters
         && own.iter().any(|parameter| parameter.name == "cursor")

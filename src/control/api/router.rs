@@ -6,12 +6,12 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::Response;
-use axum::routing::{delete, get, put};
+use axum::routing::{delete, get, post, put};
 
 use super::Api;
 use super::body::MAX_BODY;
 use super::endpoints::{
-    bindings, events, keys, me, members, openapi, projects, providers, resources, roles,
+    bindings, events, key_rules, keys, me, members, openapi, projects, providers, resources, roles,
     session_rules, tenants,
 };
 use super::problem::Problem;
@@ -84,7 +84,15 @@ fn in_tenant() -> Router<Api> {
         )
         .route("/bindings/{binding}", delete(bindings::delete::handle))
         .route("/keys", get(keys::list::handle).post(keys::create::handle))
+        .route("/pending-keys", get(keys::pending::handle))
+        .route("/key-revocations", post(keys::revoke_all::handle))
         .route("/keys/{key}", delete(keys::revoke::handle))
+        .route("/keys/{key}/rotate", post(keys::rotate::handle))
+        .route("/keys/{key}/approve", post(keys::approve::handle))
+        .route(
+            "/key-rules",
+            get(key_rules::read::handle).put(key_rules::put::handle),
+        )
         .route("/events", get(events::of_tenant::handle))
         .route(
             "/session-rules",

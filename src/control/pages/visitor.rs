@@ -80,6 +80,7 @@ impl FromRequestParts<Pages> for Visitor {
         let caller = Caller {
             ip: request.ip,
             https,
+            route: None,
         };
         Ok(Self {
             cookie: caller.cookie(),

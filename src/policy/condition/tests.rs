@@ -38,6 +38,7 @@ fn on(thing: Thing<'_>, condition: &Condition, target: &str, agent: &str) -> Res
         slug: slug("acme"),
         name: "Acme".into(),
         session_rules: None,
+        key_rules: None,
     };
     let ann = Principal {
         id: PrincipalId(Uuid::from_u128(3)),

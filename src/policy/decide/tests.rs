@@ -34,6 +34,7 @@ impl World {
             slug: slug.parse().unwrap(),
             name: slug.to_owned(),
             session_rules: None,
+            key_rules: None,
         };
         let project = |n, tenant, slug: &str, owner| Project {
             id: ProjectId(id(n)),
@@ -126,6 +127,7 @@ impl World {
             id: None,
             permissions: permissions.map(|p| self.catalogue.expand(p.iter().copied()).0),
             sign_in: None,
+            key: None,
             projects: projects.map(|p| p.iter().map(|n| ProjectId(id(*n))).collect()),
         }
     }

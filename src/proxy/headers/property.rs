@@ -148,6 +148,7 @@ impl World {
                 slug: "acme".parse().expect("a slug"),
                 name: "Acme".to_owned(),
                 session_rules: None,
+                key_rules: None,
             }],
             projects: vec![Project {
                 id: project,

@@ -7,6 +7,7 @@
 mod answers;
 mod bindings;
 mod events;
+mod key_rules;
 mod keys;
 mod members;
 mod own_keys;
@@ -22,7 +23,7 @@ mod tx;
 pub use answers::{KeptAnswer, KeptFor};
 pub use bindings::{BindingView, NewBinding};
 pub use events::EventFilter;
-pub use keys::{KeyView, NewApiKey};
+pub use keys::{KeyFilter, KeyLimits, KeyView, NewApiKey};
 pub use members::MemberView;
 pub use own_keys::OwnKey;
 pub use page::PageRequest;

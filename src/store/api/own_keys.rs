@@ -74,13 +74,13 @@ impl ApiTx {
         new: &NewApiKey,
         pepper: &Pepper,
     ) -> Result<(KeyToken, Done)> {
-        let token = self.insert_key(new, pepper).await?;
+        let (token, key) = self.insert_key(new, pepper).await?;
         let done = done("api_key.created", token.id(), &new.holder)
             .tenant(tenant.id, &tenant.slug)
             .project(project.id, &project.slug)
             .detail("description", new.description.as_str())
             .detail("projects", vec![project.slug.to_string()])
-            .detail("expires_at", new.expires_at.map(|at| at.to_rfc3339()));
+            .detail("expires_at", key.expires_at.map(|at| at.to_rfc3339()));
         Ok((token, done))
     }
 

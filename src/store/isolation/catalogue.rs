@@ -23,7 +23,12 @@ pub(super) const TABLES: &[Table] = &[
     Table {
         name: "tenants",
         policies: USUAL,
-        grants: &["INSERT", "SELECT", "UPDATE (session_rules)"],
+        grants: &[
+            "INSERT",
+            "SELECT",
+            "UPDATE (key_rules)",
+            "UPDATE (session_rules)",
+        ],
     },
     Table {
         name: "projects",
@@ -90,7 +95,13 @@ pub(super) const TABLES: &[Table] = &[
     Table {
         name: "api_keys",
         policies: USUAL,
-        grants: &["INSERT", "SELECT", "UPDATE (revoked_at)"],
+        grants: &[
+            "INSERT",
+            "SELECT",
+            "UPDATE (approved_for)",
+            "UPDATE (expires_at)",
+            "UPDATE (revoked_at)",
+        ],
     },
     Table {
         name: "api_key_usage",

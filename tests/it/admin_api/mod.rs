@@ -2,6 +2,7 @@
 
 mod bindings;
 mod document;
+mod keys;
 mod plumbing;
 mod privilege;
 mod probes;

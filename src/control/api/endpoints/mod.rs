@@ -2,6 +2,7 @@
 
 pub(super) mod bindings;
 pub(super) mod events;
+pub(super) mod key_rules;
 pub(super) mod keys;
 pub(super) mod me;
 pub(super) mod members;

@@ -78,6 +78,7 @@ fn world() -> PolicyRows {
             slug: "acme".parse().unwrap(),
             name: "Acme".to_owned(),
             session_rules: None,
+            key_rules: None,
         }],
         projects: (10..14).map(|n| project(n, 100)).collect(),
         principals: (100..105).map(|n| principal(n, false)).collect(),

@@ -3,12 +3,13 @@
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
+use ipnet::IpNet;
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::{PREFIX, known, unknown};
-use super::ApiKey;
+use super::{ApiKey, shown_at};
 use crate::control::api::Api;
 use crate::control::api::authority::Authority;
 use crate::control::api::body::Body;
@@ -18,9 +19,11 @@ use crate::control::api::problem::Problem;
 use crate::control::api::scope::InTenant;
 use crate::control::api::text::{Text, Who};
 use crate::control::api::work::Stop;
-use crate::domain::{PrincipalKind, Scope, Slug};
-use crate::store::api::{ApiTx, NewApiKey};
+use crate::domain::{PrincipalKind, Quota, Scope, Slug};
+use crate::store::api::{ApiTx, KeyLimits, NewApiKey};
 
+/// Most networks that a key is limited to.
+const MOST_NETWORKS: usize = 50;
 /// Most projects, and most patterns, that a key is limited to.
 const MOST: usize = 100;
 
@@ -42,7 +45,14 @@ pub(crate) struct NewKey {
     /// What it is for.
     #[schema(value_type = Option<String>, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$", min_length = 1, max_length = 500)]
     description: Option<Text<500>>,
-    /// When it ends by itself.
+    /// Networks that it may be used from: `10.0.0.0/8`, `2001:db8::/32`.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>, max_items = 50)]
+    networks: Vec<IpNet>,
+    /// How many requests it may send, beside what others are limited to: `100/m`.
+    #[schema(pattern = r"^[1-9][0-9]{0,6}/[smhd]$")]
+    rate: Option<String>,
+    /// When it ends by itself; as the tenant's `key-rules` have it if nobody says.
     expires_at: Option<DateTime<Utc>>,
 }
 
@@ -50,9 +60,9 @@ pub(crate) struct NewKey {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CreatedKey {
     #[serde(flatten)]
-    key: ApiKey,
+    pub(super) key: ApiKey,
     /// The whole key. It is shown here and nowhere else.
-    token: String,
+    pub(super) token: String,
 }
 
 /// Make a key for a service account
@@ -71,12 +81,14 @@ pub(crate) async fn handle(
     let site = place.site();
     let work = api.work_once(&caller, &site, &once, &body.bytes);
     let mut work = work.await?;
-    let new = resolve(&mut work.tx, &api, &place, body.value).await?;
-    may_make(&Authority::of(&caller, &api), &api, &place, &new)?;
+    let mut new = resolve(&mut work.tx, &api, &place, body.value).await?;
+    let authority = Authority::of(&caller, &api);
+    covers(&authority, &api, &place, &new.limits())?;
+    new.approved_for = authority.approves_keys(place.scope()).then_some(place.0.id);
     let (token, key, done) = work.tx.create_api_key(&place.0, &new, &api.pepper).await?;
     let location = format!("{PREFIX}/tenants/{}/keys/{}", place.0.slug, key.id);
     let shown = CreatedKey {
-        key: key.into(),
+        key: shown_at(key, work.tx.now()),
         token: token.reveal().expose_secret().to_owned(),
     };
     Ok(work.created(done, location, &shown).await?)
@@ -113,36 +125,42 @@ async fn resolve(
         let detail = format!("There is no permission `{unknown}`.");
         return Err(Problem::refused("permission_unknown", detail));
     }
+    if new.networks.len() > MOST_NETWORKS {
+        let detail = format!("At most {MOST_NETWORKS} networks.");
+        return Err(Problem::refused("invalid", detail));
+    }
+    let rate = new.rate.as_deref().map(str::parse::<Quota>).transpose();
+    let rate = rate.map_err(|error| Problem::refused("invalid", format!("`rate`: {error}.")))?;
     Ok(NewApiKey {
         holder,
         projects,
         permissions,
         description: new.description.map_or_else(String::new, |Text(it)| it),
+        networks: new.networks.iter().map(IpNet::trunc).collect(),
+        rate,
+        approved_for: None,
         expires_at: new.expires_at,
     })
 }
 
 /// What the holder can do with it, wherever it opens, must be the caller's to do there.
-fn may_make(
+pub(super) fn covers(
     authority: &Authority<'_>,
     api: &Api,
     place: &InTenant,
-    new: &NewApiKey,
+    limits: &KeyLimits,
 ) -> Result<(), Problem> {
-    let mut scopes: Vec<Scope> = new
-        .projects
-        .iter()
-        .map(|it| Scope::Project(it.id))
-        .collect();
-    if scopes.is_empty() {
+    let projects = limits.projects.iter().flatten();
+    let mut scopes: Vec<Scope> = projects.copied().map(Scope::Project).collect();
+    if limits.projects.is_none() {
         let table = api.tables.current();
-        let own = table.own_projects(new.holder.id).map(Scope::Project);
+        let own = table.own_projects(limits.holder).map(Scope::Project);
         scopes.extend(own.chain([place.scope()]));
     }
     for scope in scopes {
-        let mut opens = authority.held(new.holder.id, scope);
-        if !new.permissions.is_empty() {
-            opens.retain(&authority.expand(&new.permissions));
+        let mut opens = authority.held(limits.holder, scope);
+        if let Some(permissions) = &limits.permissions {
+            opens.retain(&authority.expand(permissions));
         }
         authority.covers(&opens, scope).map_err(|_| {
             Problem::beyond_authority("With this key its holder could do more than you may.")

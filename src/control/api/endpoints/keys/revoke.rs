@@ -17,6 +17,14 @@ pub(crate) struct Named {
     key: String,
 }
 
+impl Named {
+    /// Which.
+    pub(super) fn id(&self) -> Result<KeyId, Problem> {
+        let id = self.key.parse::<KeyId>();
+        id.map_err(|_| Problem::not_found(format!("no API key `{}`", self.key)))
+    }
+}
+
 /// Revoke a key for good
 #[utoipa::path(delete, path = "/.portcullis/api/v1/tenants/{tenant}/keys/{key}", tag = "keys",
     operation_id = "revoke_key",
@@ -25,10 +33,9 @@ pub(crate) async fn handle(
     State(api): State<Api>,
     caller: Caller,
     place: InTenant,
-    Path(Named { key }): Path<Named>,
+    Path(named): Path<Named>,
 ) -> Result<Response, Problem> {
-    let id = key.parse::<KeyId>();
-    let id = id.map_err(|_| Problem::not_found(format!("no API key `{key}`")))?;
+    let id = named.id()?;
     let mut work = api.work(&caller, &place.site()).await?;
     let key = work.tx.key(place.0.id, &id).await?;
     let done = work.tx.revoke_api_key(&place.0, &key).await?;
