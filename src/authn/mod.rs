@@ -16,6 +16,7 @@ mod recovery;
 mod saml;
 mod seal;
 mod session;
+mod signing;
 mod stored_provider;
 mod totp;
 mod usage;
@@ -35,6 +36,7 @@ pub use provider::{
 pub use recovery::RecoveryCode;
 pub use saml::{Expiry, Onward, SamlSignIn};
 pub use seal::{Opened, Seal};
+pub use signing::{KeySet, SigningKey, SigningKeyError, SigningKeys, add_signing_key};
 pub use stored_provider::Apart;
 pub use totp::Totp;
 pub use usage::Usage;

@@ -9,6 +9,7 @@
 //! way, what a backend says of itself. Nothing ambient is read: the
 //! environment is a parameter. A value that came from a variable is never shown.
 
+mod assertion;
 mod backends;
 mod bodies;
 mod body;
@@ -48,6 +49,7 @@ mod units;
 mod upstream;
 mod variables;
 
+pub use assertion::Assertion;
 pub use built_in::BuiltIn;
 pub use certificate::{Authorities, CertificateError, CertificateFiles, ServerCertificate};
 pub use diagnostic::Diagnostic;

@@ -14,7 +14,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::certificate::{Authorities, ServerCertificate};
-use super::{Directory, Mail, Provider, Secrets};
+use super::{Assertion, Directory, Mail, Provider, Secrets};
 use crate::domain::{BuiltInRole, Catalogue, Mfa, Permission, Rates, WhenFull};
 use crate::policy::{
     BodyTemplate, Dialect, HeadLimits, Origin, OwnedHeaders, ResourceType, Route, RouteMap,
@@ -287,6 +287,8 @@ pub struct Upstream {
     pub objects: Option<Arc<str>>,
     /// Identity headers: the defaults, those of its preset, those of the configuration.
     pub identity: Vec<(HeaderName, Template)>,
+    /// The signed word for who asks; `None`: it gets none.
+    pub assertion: Option<Arc<Assertion>>,
 }
 
 /// Host (a name or an address) and port.

@@ -6,6 +6,7 @@
 
 pub mod api;
 mod health;
+mod jwks;
 mod mail;
 mod own_form;
 mod own_keys;
@@ -23,14 +24,19 @@ pub use plane::OwnSocket;
 pub use private::serve;
 pub use sign_in::{Expiry, Letterbox, Postman, SignIns, Truth, letter};
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::middleware::from_fn;
 
 use self::api::Api;
 use self::pages::Pages;
+use crate::authn::SigningKeys;
 
 /// All that only the data plane reaches.
-pub fn router(api: Api, pages: Pages) -> Router {
-    let all = api::router(api).merge(pages::router(pages));
+pub fn router(api: Api, pages: Pages, signing: Arc<SigningKeys>) -> Router {
+    let all = api::router(api)
+        .merge(pages::router(pages))
+        .merge(jwks::router(signing));
     all.layer(from_fn(whole::read_whole))
 }

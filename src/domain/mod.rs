@@ -23,6 +23,7 @@ mod scope;
 mod sealing_key;
 mod session;
 mod session_rules;
+mod signing_key;
 mod slug;
 mod visible;
 mod when_full;
@@ -54,6 +55,7 @@ pub use session::{
     Assurance, LinkToken, MalformedSession, Method, Mfa, Session, SessionToken, Token,
 };
 pub use session_rules::{SessionRules, UnreasonableRules};
+pub use signing_key::{MalformedSigningKeyId, SigningKeyId, SigningTimes, Succession};
 pub use slug::{MalformedSlug, Slug};
 pub use visible::{is_hidden, visible};
 pub use when_full::WhenFull;

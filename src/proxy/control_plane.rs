@@ -57,6 +57,7 @@ fn settings() -> config::Upstream {
         },
         circuit: None,
         identity: Vec::new(),
+        assertion: None,
     }
 }
 

@@ -36,6 +36,7 @@ mod roles;
 mod scim;
 mod sessions;
 mod sessions_there;
+mod signing_keys;
 mod tenant_tx;
 mod tenants;
 
@@ -64,6 +65,7 @@ pub use roles::NewRole;
 pub use scim::{DIRECTORY, ScimAccount, ScimKind, ScimResource};
 pub use sessions::Rehashed;
 pub use sessions_there::{CameFrom, There};
+pub use signing_keys::StoredSigningKey;
 pub use tenant_tx::{Claims, TenantTx};
 
 type Result<T> = std::result::Result<T, StoreError>;

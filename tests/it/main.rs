@@ -2,6 +2,7 @@
 
 mod admin_api;
 mod admin_cli;
+mod assertions;
 mod audit;
 mod audit_trail;
 mod browser;
