@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Authenticator;
@@ -74,12 +75,17 @@ impl Authenticator {
         };
         let genuine = self.pepper.verify(token.secret(), &hash);
         let found = found.filter(|_| genuine).ok_or(Rejection::Unknown)?;
-        if found.key.revoked_at.is_some() {
-            return Err(Rejection::Revoked);
-        }
-        match found.key.expires_at {
-            Some(at) if at <= self.clock.now() => Err(Rejection::Expired),
-            _ => Ok(Arc::clone(found)),
-        }
+        is_good(found, self.clock.now()).map(|()| Arc::clone(found))
+    }
+}
+
+/// Whether a genuine key still opens anything.
+pub(super) fn is_good(key: &CachedKey, now: DateTime<Utc>) -> Result<(), Rejection> {
+    if key.key.revoked_at.is_some() {
+        return Err(Rejection::Revoked);
+    }
+    match key.key.expires_at {
+        Some(at) if at <= now => Err(Rejection::Expired),
+        _ => Ok(()),
     }
 }

@@ -18,6 +18,7 @@ mod seal;
 mod session;
 mod signing;
 mod stored_provider;
+mod token;
 mod totp;
 mod usage;
 
@@ -38,5 +39,6 @@ pub use saml::{Expiry, Onward, SamlSignIn};
 pub use seal::{Opened, Seal};
 pub use signing::{KeySet, SigningKey, SigningKeyError, SigningKeys, add_signing_key};
 pub use stored_provider::Apart;
+pub use token::{ACCESS_TOKEN, AccessToken, TokenRules};
 pub use totp::Totp;
 pub use usage::Usage;

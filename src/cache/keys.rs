@@ -33,6 +33,7 @@ impl CachedKey {
             permissions,
             projects: key.projects.clone(),
             sign_in: None,
+            scopes: None,
         });
         Self { key, limits }
     }

@@ -34,6 +34,7 @@ impl CachedSession {
             permissions: None,
             projects: None,
             sign_in: Some(sign_in),
+            scopes: None,
         });
         Self {
             session,

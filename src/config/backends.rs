@@ -47,6 +47,9 @@ pub(super) fn read(
     if fields.get("sign_in").is_some() {
         choices.push(preset::Choice::sign_in());
     }
+    if fields.get("oauth2").is_some() {
+        choices.push(preset::Choice::oauth2());
+    }
     let sources = preset_trees(reader, choices);
     let presets: Vec<Preset<'_>> = sources
         .iter()

@@ -27,6 +27,7 @@ mod load;
 mod mail;
 mod names;
 mod node;
+mod oauth2;
 mod objects;
 mod openapi;
 mod own_request;
@@ -57,6 +58,7 @@ pub use files::{Digest, Files};
 pub use fixed::FIXED;
 pub use load::{ConfigFile, Loaded};
 pub use mail::{Hidden, Mail, MailWay, Smtp, SmtpTls};
+pub use oauth2::OAuth2;
 pub use openapi::{Description, Operation, Part, Template, Unread};
 pub use providers::{
     Client, Entra, GitHub, GroupRole, Offline, Oidc, Provider, ProviderKind, Special,

@@ -8,6 +8,7 @@ pub mod api;
 mod health;
 mod jwks;
 mod mail;
+mod oauth2;
 mod own_form;
 mod own_keys;
 pub mod pages;
@@ -19,6 +20,7 @@ mod whole;
 
 pub use health::Health;
 pub use mail::{Letter, MailError, Mailer};
+pub use oauth2::OAuthDesk;
 pub use own_keys::OwnKeys;
 pub use plane::OwnSocket;
 pub use private::serve;
@@ -34,9 +36,15 @@ use self::pages::Pages;
 use crate::authn::SigningKeys;
 
 /// All that only the data plane reaches.
-pub fn router(api: Api, pages: Pages, signing: Arc<SigningKeys>) -> Router {
+pub fn router(
+    api: Api,
+    pages: Pages,
+    oauth: Option<OAuthDesk>,
+    signing: Arc<SigningKeys>,
+) -> Router {
     let all = api::router(api)
         .merge(pages::router(pages))
+        .merge(oauth.map(oauth2::router).unwrap_or_default())
         .merge(jwks::router(signing));
     all.layer(from_fn(whole::read_whole))
 }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use rand::{CryptoRng, Rng};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::base62::{BASE62, SECRET_LEN, base62};
 use super::{PrincipalId, ProjectId};
@@ -48,6 +49,13 @@ impl KeyId {
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyId {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse().map_err(D::Error::custom)
     }
 }
 
@@ -167,6 +175,14 @@ pub struct ApiKey {
     pub last_used_at: Option<DateTime<Utc>>,
     /// From where it was last used.
     pub last_used_ip: Option<std::net::IpAddr>,
+}
+
+impl ApiKey {
+    /// Whether it still opens anything.
+    #[must_use]
+    pub fn is_good(&self, now: DateTime<Utc>) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|at| now < at)
+    }
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub use credential::{CredentialId, CredentialKind};
 pub use event::{Actor, AuditEvent, AuditResult, ResourceRef};
 pub use id::{
     BindingId, CeremonyId, EventId, LinkId, PasskeyId, PrincipalId, ProjectId, ResourceId, RoleId,
-    SessionId, TenantId,
+    SessionId, TenantId, TokenId,
 };
 pub use link::LinkPurpose;
 pub use page_fields::PAGE_FIELDS;

@@ -42,6 +42,7 @@ mod store_rls;
 mod store_rules;
 mod streaming;
 mod support;
+mod tokens;
 mod transport;
 mod upgrade;
 mod upstreams;

@@ -126,6 +126,7 @@ impl World {
             id: None,
             permissions: permissions.map(|p| self.catalogue.expand(p.iter().copied()).0),
             sign_in: None,
+            scopes: None,
             projects: projects.map(|p| p.iter().map(|n| ProjectId(id(*n))).collect()),
         }
     }
