@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::finder::Stored;
@@ -43,8 +44,7 @@ impl Authenticator {
                 return Authentication::Unavailable;
             }
         };
-        let genuine = self.genuine(&token, &entry);
-        let admitted = match genuine.and_then(|key| from_its_networks(key, caller)) {
+        let admitted = match self.genuine(&token, &entry, caller) {
             Ok(key) => self
                 .admit(key.key.principal, &key.limits)
                 .await
@@ -67,6 +67,7 @@ impl Authenticator {
         &self,
         token: &KeyToken,
         entry: &KeyEntry,
+        caller: Caller<'_>,
     ) -> Result<Arc<Held<CachedKey>>, Rejection> {
         let (hash, found) = match entry {
             KeyEntry::Found(found) => (found.key.secret_hash, Some(found)),
@@ -74,21 +75,23 @@ impl Authenticator {
         };
         let genuine = self.pepper.verify(token.secret(), &hash);
         let found = found.filter(|_| genuine).ok_or(Rejection::Unknown)?;
-        if found.key.revoked_at.is_some() {
-            return Err(Rejection::Revoked);
-        }
-        match found.key.expires_at {
-            Some(at) if at <= self.clock.now() => Err(Rejection::Expired),
-            _ => Ok(Arc::clone(found)),
-        }
+        is_good(found, caller, self.clock.now()).map(|()| Arc::clone(found))
     }
 }
 
-/// A key is as good as none from anywhere else: whoever has stolen it hears nothing of why.
-fn from_its_networks(
-    key: Arc<Held<CachedKey>>,
+/// Whether a genuine key still opens anything, from there. From anywhere but its networks it is as
+/// good as none: whoever has stolen it hears nothing of why.
+pub(super) fn is_good(
+    key: &CachedKey,
     caller: Caller<'_>,
-) -> Result<Arc<Held<CachedKey>>, Rejection> {
-    let is_open = key.key.is_open_to(caller.ip);
-    is_open.then_some(key).ok_or(Rejection::Network)
+    now: DateTime<Utc>,
+) -> Result<(), Rejection> {
+    if key.key.revoked_at.is_some() {
+        return Err(Rejection::Revoked);
+    }
+    match key.key.expires_at {
+        Some(at) if at <= now => Err(Rejection::Expired),
+        _ if !key.key.is_open_to(caller.ip) => Err(Rejection::Network),
+        _ => Ok(()),
+    }
 }

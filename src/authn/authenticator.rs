@@ -9,7 +9,8 @@ use super::Usage;
 use super::api_key::Keys;
 use super::finder::Finder;
 use super::session::Sessions;
-use crate::cache::{KeyCache, RoleTables, SessionCache};
+use super::token::{TokenRules, Tokens, is_token};
+use crate::cache::{KeyCache, RevokedTokens, RoleTables, SessionCache};
 use crate::clock::Clock;
 use crate::domain::{Pepper, Principal, PrincipalId, SessionCookie};
 use crate::policy::{Authentication, CredentialLimits, PresentedSecret, Rejection, Subject};
@@ -25,6 +26,10 @@ pub struct Truth {
     pub keys: Arc<KeyCache>,
     /// Known sessions.
     pub sessions: Arc<SessionCache>,
+    /// Known access tokens.
+    pub revoked: Arc<RevokedTokens>,
+    /// What access tokens are given for; `None`: there are none.
+    pub tokens: Option<TokenRules>,
     /// Known principals.
     pub tables: Arc<RoleTables>,
     /// Under which secrets are hashed.
@@ -64,6 +69,7 @@ pub struct Authenticator {
     pub usage: Arc<Usage>,
     pub(super) keys: Finder<Keys>,
     pub(super) sessions: Finder<Sessions>,
+    tokens: Option<Tokens>,
     pub(super) tables: Arc<RoleTables>,
     pub(super) pepper: Pepper,
     pub(super) clock: Clock,
@@ -82,10 +88,14 @@ impl Authenticator {
             db,
             keys,
             sessions,
+            revoked,
+            tokens,
             tables,
             pepper,
             clock,
         } = truth;
+        let tokens =
+            tokens.map(|rules| Tokens::new(rules, db.clone(), revoked, clock.clone(), metrics));
         let stored_keys = Keys {
             db: db.clone(),
             tables: Arc::clone(&tables),
@@ -100,6 +110,7 @@ impl Authenticator {
                 clock.clone(),
                 counted("sessions"),
             ),
+            tokens,
             tables,
             pepper,
             clock,
@@ -122,7 +133,10 @@ impl Authenticator {
         match presented {
             None => Authentication::NotPresented,
             Some(PresentedSecret::Unusable) => self.reject_malformed(),
-            Some(PresentedSecret::Secret(secret)) => self.key(secret, caller).await,
+            Some(PresentedSecret::Secret(secret)) => match &self.tokens {
+                Some(tokens) if is_token(secret) => self.token(tokens, secret, caller).await,
+                _ => self.key(secret, caller).await,
+            },
             Some(PresentedSecret::Session(cookie, secret)) => {
                 self.session(*cookie, secret, caller).await
             }

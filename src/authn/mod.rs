@@ -16,7 +16,9 @@ mod recovery;
 mod saml;
 mod seal;
 mod session;
+mod signing;
 mod stored_provider;
+mod token;
 mod totp;
 mod usage;
 
@@ -35,6 +37,8 @@ pub use provider::{
 pub use recovery::RecoveryCode;
 pub use saml::{Expiry, Onward, SamlSignIn};
 pub use seal::{Opened, Seal};
+pub use signing::{KeySet, SigningKey, SigningKeyError, SigningKeys, add_signing_key};
 pub use stored_provider::Apart;
+pub use token::{ACCESS_TOKEN, AccessToken, TokenRules};
 pub use totp::Totp;
 pub use usage::Usage;

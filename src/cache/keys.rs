@@ -33,11 +33,12 @@ impl CachedKey {
             permissions,
             projects: key.projects.clone(),
             sign_in: None,
-            key: Some(KeyTerms {
+            key: Some(Arc::new(KeyTerms {
                 made: key.created_at,
                 approved_for: key.approved_for.clone(),
                 rate: key.rate.map(Rates::of_key),
-            }),
+            })),
+            scopes: None,
         });
         Self { key, limits }
     }

@@ -11,6 +11,7 @@ mod owners;
 mod refresh;
 mod role_tables;
 mod sessions;
+mod tokens;
 
 pub use credentials::{CredentialCache, Entry, Held};
 pub use keys::{CachedKey, KeyCache, KeyEntry};
@@ -19,3 +20,4 @@ pub use owners::{Known, OwnerCache, OwnersEpoch};
 pub use refresh::Refresh;
 pub use role_tables::RoleTables;
 pub use sessions::{CachedSession, SessionCache, SessionEntry};
+pub use tokens::RevokedTokens;

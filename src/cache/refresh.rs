@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{KeyCache, OwnerCache, RoleTables, SessionCache};
+use super::{KeyCache, OwnerCache, RevokedTokens, RoleTables, SessionCache};
 use crate::domain::TouchedRows;
 use crate::store::{Change, ChangeListener, Changed, Db, StoreError, TouchedResources};
 
@@ -18,6 +18,8 @@ pub struct Refresh {
     pub keys: Arc<KeyCache>,
     /// The sessions.
     pub sessions: Arc<SessionCache>,
+    /// The access tokens that were revoked.
+    pub tokens: Arc<RevokedTokens>,
     /// The owners.
     pub owners: Arc<OwnerCache>,
     /// How often the version is asked, in case a notification was lost.
@@ -73,6 +75,13 @@ impl Refresh {
             Changed::Sessions(ids) => {
                 for id in ids {
                     self.sessions.invalidate(id);
+                }
+                self.change_table(change.version, &TouchedRows::Others)
+                    .await
+            }
+            Changed::Tokens(ids) => {
+                for id in ids {
+                    self.tokens.invalidate(id);
                 }
                 self.change_table(change.version, &TouchedRows::Others)
                     .await
@@ -141,6 +150,7 @@ impl Refresh {
     fn forget_all(&self) {
         self.keys.invalidate_all();
         self.sessions.invalidate_all();
+        self.tokens.invalidate_all();
         self.owners.invalidate_all();
     }
 

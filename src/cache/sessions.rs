@@ -35,6 +35,7 @@ impl CachedSession {
             projects: None,
             key: None,
             sign_in: Some(sign_in),
+            scopes: None,
         });
         Self {
             session,

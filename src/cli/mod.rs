@@ -27,6 +27,7 @@ mod service_accounts;
 mod session;
 mod sessions;
 mod settings;
+mod signing_keys;
 mod sso;
 mod tenants;
 mod users;
@@ -138,6 +139,8 @@ enum Command {
     Sso(sso::SsoCommand),
     /// API keys
     Keys(session::Admin<keys::KeysCommand>),
+    /// What the gateway signs with: assertions of who asks
+    SigningKeys(session::Admin<signing_keys::SigningKeysCommand>),
     /// The audit trail
     Audit(session::Admin<audit::AuditCommand>),
     VerifyIsolation(verify_isolation::VerifyIsolationArgs),
@@ -174,6 +177,7 @@ impl Command {
             Self::Sessions(admin) => admin.run(global),
             Self::Sso(command) => command.run(global),
             Self::Keys(admin) => admin.run(global),
+            Self::SigningKeys(admin) => admin.run(global),
             Self::Audit(admin) => admin.run(global),
             Self::VerifyIsolation(args) => args.run(global),
         };

@@ -86,6 +86,12 @@ impl Session {
         check::load(&self.config, self.output.json)
     }
 
+    /// The whole configuration, where there is a file.
+    pub(super) fn settings_if_any(&self) -> Result<Option<config::Settings>, CliError> {
+        let there = self.config.exists();
+        there.then(|| self.settings()).transpose()
+    }
+
     /// Every permission there is.
     pub(super) fn catalogue(&self) -> Result<Catalogue, CliError> {
         Ok(settings::built_in(&self.essentials.permissions)?.catalogue)

@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use http::HeaderName;
+
+use super::assertion::Assertions;
 use super::bodies::Bodies;
 use super::built_in::{self, BuiltIn};
 use super::diagnostic::Place;
@@ -15,7 +18,7 @@ use super::route::{self, Surroundings};
 use super::route_map::{compile, with_overrides};
 use super::settings::SignIn;
 use super::settings::{Provision, Upstream};
-use super::{catalogue, identity, sections, sign_in, upstream};
+use super::{assertion, catalogue, identity, sections, sign_in, upstream};
 use crate::domain::{BuiltInRole, Catalogue};
 use crate::policy::{Dialect, Origin, OwnedHeaders, ResourceType, Route, RouteMap};
 
@@ -44,6 +47,9 @@ pub(super) fn read(
     if fields.get("sign_in").is_some() {
         choices.push(preset::Choice::sign_in());
     }
+    if fields.get("oauth2").is_some() {
+        choices.push(preset::Choice::oauth2());
+    }
     let sources = preset_trees(reader, choices);
     let presets: Vec<Preset<'_>> = sources
         .iter()
@@ -53,7 +59,8 @@ pub(super) fn read(
         })
         .collect();
     let identity = identity::read(reader, fields);
-    let owned = owned(&presets, &identity);
+    let assertions = assertion::read(reader, fields, &names, sign_in);
+    let owned = owned(&presets, &identity, assertions.as_ref());
     let mut permissions = catalogue::permissions(reader, fields);
     permissions.extend(presets.iter().flat_map(|preset| preset.permissions.clone()));
     let BuiltIn { catalogue, roles } = built_in::read(reader, permissions)?;
@@ -84,7 +91,7 @@ pub(super) fn read(
     let provisions = presets.iter().filter_map(Preset::provision).collect();
     refuse_upgrades(reader, &routes, &upstreams);
     let routes = compile(reader, routes);
-    let upstreams = with_identity(upstreams, &presets, &identity);
+    let upstreams = with_identity(upstreams, &presets, &identity, assertions.as_ref());
     Some(Backends {
         catalogue,
         roles,
@@ -160,15 +167,22 @@ fn default_dialect(reader: Reader<'_>, fields: &Fields<'_>, presets: &[Preset<'_
     sections::dialect(reader, fields).unwrap_or(only)
 }
 
-fn owned(presets: &[Preset<'_>], identity: &[identity::Entry]) -> OwnedHeaders {
+fn owned(
+    presets: &[Preset<'_>],
+    identity: &[identity::Entry],
+    assertions: Option<&Assertions>,
+) -> OwnedHeaders {
     let of_presets = presets.iter().flat_map(|preset| &preset.identity);
-    OwnedHeaders::new(of_presets.chain(identity).map(|(name, _)| name.as_str()))
+    let names = of_presets.chain(identity).map(|(name, _)| name);
+    let names = names.chain(assertions.map(|it| &it.header));
+    OwnedHeaders::new(names.map(HeaderName::as_str))
 }
 
 fn with_identity(
     upstreams: BTreeMap<Arc<str>, Option<Upstream>>,
     presets: &[Preset<'_>],
     identity: &[identity::Entry],
+    assertions: Option<&Assertions>,
 ) -> Option<BTreeMap<Arc<str>, Upstream>> {
     let complete = upstreams.into_iter().map(|(name, upstream)| {
         let of_presets = presets.iter().filter(|preset| preset.upstream == name);
@@ -177,11 +191,13 @@ fn with_identity(
             .chain([identity])
             .collect();
         let identity = identity::layered(&layers);
+        let assertion = assertions.map(|it| Arc::new(it.at(&name)));
         upstream.map(|upstream| {
             (
                 name,
                 Upstream {
                     identity,
+                    assertion,
                     ..upstream
                 },
             )

@@ -94,7 +94,12 @@ fn part(
     Some(lines.collect())
 }
 
-fn patterns(reader: Reader<'_>, node: &Node, catalogue: &Catalogue) -> Option<Vec<String>> {
+/// Lines that each match a permission.
+pub(super) fn patterns(
+    reader: Reader<'_>,
+    node: &Node,
+    catalogue: &Catalogue,
+) -> Option<Vec<String>> {
     let patterns = reader.list(node).iter();
     patterns
         .map(|node| {

@@ -5,7 +5,7 @@ use secrecy::ExposeSecret as _;
 use super::settings::{Database, Listen, Serves, Settings};
 
 /// The keys that take a new process.
-pub const FIXED: [&str; 10] = [
+pub const FIXED: [&str; 11] = [
     "listen",
     "private_listen",
     "data_dir",
@@ -16,6 +16,7 @@ pub const FIXED: [&str; 10] = [
     "audit",
     "rate_limits",
     "sign_in",
+    "oauth2",
 ];
 
 impl Settings {
@@ -34,6 +35,7 @@ impl Settings {
             audit,
             rate_limits,
             sign_in,
+            oauth2,
             ..
         } = self;
         let same = [
@@ -47,6 +49,7 @@ impl Settings {
             *audit == new.audit,
             *rate_limits == new.rate_limits,
             *sign_in == new.sign_in,
+            *oauth2 == new.oauth2,
         ];
         let changed = FIXED.into_iter().zip(same).filter(|(_, same)| !same);
         changed.map(|(key, _)| key).collect()

@@ -77,8 +77,14 @@ pub(super) fn read(reader: Reader<'_>, parent: &Fields<'_>) -> Vec<Entry> {
     let Some(node) = parent.get("identity") else {
         return Vec::new();
     };
-    let fields = reader.fields(node, &["headers"]);
-    let Some(headers) = fields.and_then(|fields| fields.required("headers")) else {
+    let Some(fields) = reader.fields(node, &["headers", "assertion"]) else {
+        return Vec::new();
+    };
+    let headers = match fields.get("assertion") {
+        Some(_) => fields.get("headers"),
+        None => fields.required("headers"),
+    };
+    let Some(headers) = headers else {
         return Vec::new();
     };
     let entries = reader.entries(headers).into_iter();
@@ -132,7 +138,12 @@ pub(super) fn header_name(
     })
 }
 
-fn refuse_identity(folded: &str) -> Option<String> {
+/// Whether every backend is told something by this name.
+pub(super) fn is_default(folded: &str) -> bool {
+    DEFAULTS.iter().any(|(name, _)| *name == folded)
+}
+
+pub(super) fn refuse_identity(folded: &str) -> Option<String> {
     let refused = NEVER.contains(&folded) || OVERRIDES.contains(&folded);
     refused.then(|| "cannot carry an identity: it has a meaning of its own".to_owned())
 }

@@ -11,9 +11,9 @@ use super::node::{Node, Value};
 use super::reader::Reader;
 use super::settings::{Essentials, Settings};
 use super::variables::{self, Environment};
-use super::{catalogue, limits, listen, rate, sections, sign_in};
+use super::{catalogue, limits, listen, oauth2, rate, sections, sign_in};
 
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 24] = [
     "version",
     "listen",
     "private_listen",
@@ -27,6 +27,7 @@ const KEYS: [&str; 23] = [
     "cache",
     "audit",
     "sign_in",
+    "oauth2",
     "rate",
     "rate_limits",
     "permissions",
@@ -203,6 +204,7 @@ fn settings(reader: Reader<'_>, node: &Node) -> Option<Settings> {
     let backends = backends::read(reader, &fields, sign_in.as_ref());
     let (listen, private_listen) = listeners?;
     let backends = backends?;
+    let oauth2 = oauth2::read(reader, &fields, sign_in.as_ref(), &backends.catalogue);
     Some(Settings {
         listen,
         private_listen,
@@ -216,6 +218,7 @@ fn settings(reader: Reader<'_>, node: &Node) -> Option<Settings> {
         cache: cache?,
         audit: audit?,
         sign_in,
+        oauth2,
         rate,
         rate_limits,
         catalogue: backends.catalogue,

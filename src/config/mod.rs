@@ -9,6 +9,7 @@
 //! way, what a backend says of itself. Nothing ambient is read: the
 //! environment is a parameter. A value that came from a variable is never shown.
 
+mod assertion;
 mod backends;
 mod bodies;
 mod body;
@@ -26,6 +27,7 @@ mod load;
 mod mail;
 mod names;
 mod node;
+mod oauth2;
 mod objects;
 mod openapi;
 mod own_request;
@@ -48,6 +50,7 @@ mod units;
 mod upstream;
 mod variables;
 
+pub use assertion::Assertion;
 pub use built_in::BuiltIn;
 pub use certificate::{Authorities, CertificateError, CertificateFiles, ServerCertificate};
 pub use diagnostic::Diagnostic;
@@ -55,6 +58,7 @@ pub use files::{Digest, Files};
 pub use fixed::FIXED;
 pub use load::{ConfigFile, Loaded};
 pub use mail::{Hidden, Mail, MailWay, Smtp, SmtpTls};
+pub use oauth2::OAuth2;
 pub use openapi::{Description, Operation, Part, Template, Unread};
 pub use providers::{
     Client, Entra, GitHub, GroupRole, Offline, Oidc, Provider, ProviderKind, Special,

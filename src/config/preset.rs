@@ -44,6 +44,9 @@ const OWN: (&str, &str) = (
 /// The gateway's own pages: loaded where people sign in.
 const SIGN_IN: (&str, &str) = ("sign-in", include_str!("../../config/presets/sign-in.yaml"));
 
+/// Where access tokens are given: loaded where they are.
+const OAUTH2: (&str, &str) = ("oauth2", include_str!("../../config/presets/oauth2.yaml"));
+
 const KEYS: [&str; 7] = [
     "errors",
     "identity",
@@ -72,6 +75,11 @@ impl Choice {
     /// The gateway's own pages, at the same place.
     pub fn sign_in() -> Self {
         Self::at_control_plane(SIGN_IN)
+    }
+
+    /// The gateway's own endpoints of OAuth, at the same place.
+    pub fn oauth2() -> Self {
+        Self::at_control_plane(OAUTH2)
     }
 
     fn at_control_plane((name, text): (&'static str, &'static str)) -> Self {

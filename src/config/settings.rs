@@ -14,7 +14,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::certificate::{Authorities, ServerCertificate};
-use super::{Directory, Mail, Provider, Secrets};
+use super::{Assertion, Directory, Mail, OAuth2, Provider, Secrets};
 use crate::domain::{BuiltInRole, Catalogue, Mfa, Permission, Rates, WhenFull};
 use crate::policy::{
     BodyTemplate, Dialect, HeadLimits, Origin, OwnedHeaders, ResourceType, Route, RouteMap,
@@ -54,6 +54,8 @@ pub struct Settings {
     pub audit: Audit,
     /// How people sign in; `None`: nobody does.
     pub sign_in: Option<SignIn>,
+    /// What access tokens are given for; `None`: none are given.
+    pub oauth2: Option<OAuth2>,
     /// How often anything may be asked.
     pub rate: Rates,
     /// Where rate limits are counted.
@@ -289,6 +291,8 @@ pub struct Upstream {
     pub objects: Option<Arc<str>>,
     /// Identity headers: the defaults, those of its preset, those of the configuration.
     pub identity: Vec<(HeaderName, Template)>,
+    /// The signed word for who asks; `None`: it gets none.
+    pub assertion: Option<Arc<Assertion>>,
 }
 
 /// Host (a name or an address) and port.

@@ -88,7 +88,7 @@ fn mfa(reader: Reader<'_>, node: &Node) -> Option<Mfa> {
 }
 
 /// An origin: what a browser says of where a page is from (RFC 6454 §6.1).
-fn public_url(reader: Reader<'_>, node: &Node) -> Option<Url> {
+pub(super) fn public_url(reader: Reader<'_>, node: &Node) -> Option<Url> {
     reader.parsed(node, "a URL", |text| {
         let url: Url = text
             .parse()

@@ -113,6 +113,7 @@ fn upstream(
         circuit: circuit?,
         objects,
         identity: Vec::new(),
+        assertion: None,
     })
 }
 

@@ -1,5 +1,7 @@
 //! What the data plane tells of a request: all of it is believed, for nobody else can speak here.
 
+use std::net::IpAddr;
+
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
 use chrono::DateTime;
@@ -20,6 +22,13 @@ pub(super) fn session(headers: &HeaderMap) -> Option<SessionId> {
     told(headers, &ControlHeaders::SESSION)?.parse().ok()
 }
 
+/// The client's address.
+pub(super) fn address(headers: &HeaderMap) -> Option<IpAddr> {
+    told(headers, &HeaderName::from_static("x-forwarded-for"))?
+        .parse()
+        .ok()
+}
+
 /// The request for the audit event; `None` if something is missing that is always told.
 pub(super) fn request(parts: &Parts, actor: Actor) -> Option<ApiRequest> {
     let headers = &parts.headers;
@@ -31,7 +40,7 @@ pub(super) fn request(parts: &Parts, actor: Actor) -> Option<ApiRequest> {
         arrived: DateTime::from_timestamp_micros(arrived)?,
         actor,
         credential: told(&ControlHeaders::CREDENTIAL).map(str::to_owned),
-        ip: told(&HeaderName::from_static("x-forwarded-for")).and_then(|ip| ip.parse().ok()),
+        ip: address(headers),
         // Visible ASCII, so it may be cut anywhere.
         user_agent: agent.map(|agent| agent[..agent.len().min(MAX_USER_AGENT)].to_owned()),
         method: parts.method.to_string(),

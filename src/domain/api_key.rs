@@ -12,7 +12,8 @@ use chrono::{DateTime, Utc};
 use ipnet::IpNet;
 use rand::{CryptoRng, Rng};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::base62::{BASE62, SECRET_LEN, base62};
 use super::{PrincipalId, ProjectId, Quota, TenantId};
@@ -50,6 +51,13 @@ impl KeyId {
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyId {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse().map_err(D::Error::custom)
     }
 }
 
@@ -238,6 +246,14 @@ impl ApiKey {
             return false;
         };
         networks.iter().any(|network| network.contains(&ip))
+    }
+}
+
+impl ApiKey {
+    /// Whether it still opens anything.
+    #[must_use]
+    pub fn is_good(&self, now: DateTime<Utc>) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|at| now < at)
     }
 }
 

@@ -15,6 +15,9 @@ impl ControlHeaders {
     pub const CREDENTIAL: HeaderName = HeaderName::from_static("x-portcullis-credential");
     /// Public id of the session; absent if the credential is none.
     pub const SESSION: HeaderName = HeaderName::from_static("x-portcullis-session");
+    /// Names of the scopes of the access token, separated by blanks; absent if the credential is
+    /// none.
+    pub const SCOPES: HeaderName = HeaderName::from_static("x-portcullis-token-scopes");
     /// What the browser shows of sign-ins before, unverified; absent if it shows nothing.
     pub const DEVICE: HeaderName = HeaderName::from_static("x-portcullis-device");
     /// The project that the browser says its user works in, unverified; absent if it says none.

@@ -56,6 +56,8 @@ id! {
     BindingId,
     /// A session.
     SessionId,
+    /// An access token.
+    TokenId,
     /// A passkey.
     PasskeyId,
     /// A link that works once.
@@ -69,6 +71,14 @@ id! {
 }
 
 impl EventId {
+    /// A fresh `UUIDv7` (RFC 9562 §5.7): sorts by time.
+    pub fn generate(now: DateTime<Utc>, rng: &mut impl Rng) -> Self {
+        let millis = u64::try_from(now.timestamp_millis()).unwrap_or(0);
+        Self(uuid::Builder::from_unix_timestamp_millis(millis, &rng.random()).into_uuid())
+    }
+}
+
+impl TokenId {
     /// A fresh `UUIDv7` (RFC 9562 §5.7): sorts by time.
     pub fn generate(now: DateTime<Utc>, rng: &mut impl Rng) -> Self {
         let millis = u64::try_from(now.timestamp_millis()).unwrap_or(0);

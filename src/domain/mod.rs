@@ -24,6 +24,7 @@ mod scope;
 mod sealing_key;
 mod session;
 mod session_rules;
+mod signing_key;
 mod slug;
 mod visible;
 mod when_full;
@@ -35,7 +36,7 @@ pub use credential::{CredentialId, CredentialKind};
 pub use event::{Actor, AuditEvent, AuditResult, ResourceRef};
 pub use id::{
     BindingId, CeremonyId, EventId, LinkId, PasskeyId, PrincipalId, ProjectId, ResourceId, RoleId,
-    SessionId, TenantId,
+    SessionId, TenantId, TokenId,
 };
 pub use key_rules::{KeyClosed, KeyRules, LastsTooLong, UnreasonableKeyRules};
 pub use link::LinkPurpose;
@@ -58,6 +59,7 @@ pub use session::{
     Assurance, LinkToken, MalformedSession, Method, Mfa, Session, SessionToken, Token,
 };
 pub use session_rules::{SessionRules, UnreasonableRules};
+pub use signing_key::{MalformedSigningKeyId, SigningKeyId, SigningTimes, Succession};
 pub use slug::{MalformedSlug, Slug};
 pub use visible::{is_hidden, visible};
 pub use when_full::WhenFull;

@@ -85,8 +85,10 @@ pub struct CredentialLimits {
     pub projects: Option<Vec<ProjectId>>,
     /// What is known of the sign-in behind it; `None` if there was none.
     pub sign_in: Option<Arc<SignIn>>,
+    /// Names of the scopes of an access token, separated by blanks; `None` if it is none.
+    pub scopes: Option<Arc<str>>,
     /// What is known of the key; `None` if it is none.
-    pub key: Option<KeyTerms>,
+    pub key: Option<Arc<KeyTerms>>,
 }
 
 /// What tenants and limits ask of a key.
@@ -224,6 +226,24 @@ impl CredentialLimits {
             projects: None,
             sign_in: None,
             key: None,
+            scopes: None,
+        }
+    }
+
+    /// Those of an access token that was given for it: nothing but these permissions, and of them
+    /// only what it is not kept from itself.
+    #[must_use]
+    pub fn within(&self, mut permissions: PermissionSet, scopes: &str) -> Self {
+        if let Some(own) = &self.permissions {
+            permissions.retain(own);
+        }
+        Self {
+            id: self.id.clone(),
+            permissions: Some(permissions),
+            projects: self.projects.clone(),
+            sign_in: None,
+            key: self.key.clone(),
+            scopes: Some(scopes.into()),
         }
     }
 

@@ -147,6 +147,15 @@ impl Template {
         })
     }
 
+    /// The field, where there is nothing else.
+    #[must_use]
+    pub const fn only(&self) -> Option<Field> {
+        match self.0.as_slice() {
+            [Part::Field(field)] => Some(*field),
+            _ => None,
+        }
+    }
+
     /// The text with `fields` filled in; `None` when one of them is absent.
     pub fn render<'v>(&self, fields: &impl Fn(Field) -> Option<Cow<'v, str>>) -> Option<String> {
         if let [Part::Field(field)] = &*self.0 {

@@ -57,6 +57,7 @@ fn settings() -> config::Upstream {
         },
         circuit: None,
         identity: Vec::new(),
+        assertion: None,
     }
 }
 
@@ -84,6 +85,8 @@ pub(super) fn put_caller(
         credential.map(ToString::to_string),
     )?;
     put(ControlHeaders::SESSION, session.map(ToString::to_string))?;
+    let scopes = subject.and_then(|subject| subject.credential.scopes.as_ref());
+    put(ControlHeaders::SCOPES, scopes.map(ToString::to_string))?;
     let route = permit.route();
     let asks = matches!(route.requirement, Requirement::Permission { .. });
     let scope = asks.then(|| route.scope.as_str().to_owned());

@@ -76,7 +76,7 @@ impl Gateway {
         session: &Session,
         exchange: &mut Exchange,
     ) -> pingora::Result<RequestHeader> {
-        let mut built = Self::rebuilt(session, exchange)?;
+        let mut built = self.rebuilt(session, exchange)?;
         if let Outcome::Permitted(permit) = &exchange.outcome
             && self.control_plane.named(&permit.route().upstream).is_some()
         {
@@ -86,7 +86,11 @@ impl Gateway {
         Ok(built)
     }
 
-    fn rebuilt(session: &Session, exchange: &mut Exchange) -> pingora::Result<RequestHeader> {
+    fn rebuilt(
+        &self,
+        session: &Session,
+        exchange: &mut Exchange,
+    ) -> pingora::Result<RequestHeader> {
         let (Outcome::Permitted(permit), Some(upstream), Some(request), Some(client)) = (
             &exchange.outcome,
             &exchange.upstream,
@@ -109,6 +113,7 @@ impl Gateway {
                 put_te(&mut built, &sent.headers)?;
             }
         }
+        self.assertions.put(&mut built, permit, upstream)?;
         exchange.upgrading = built.headers.contains_key(header::UPGRADE);
         Ok(built)
     }

@@ -15,6 +15,7 @@ use pingora::{Error, ErrorType};
 
 use super::answer::Answer;
 use super::asking::Lineage;
+use super::assertion::Assertions;
 use super::backend_answer::is_interim;
 use super::capture::PageTokens;
 use super::control_plane::ControlPlane;
@@ -45,6 +46,8 @@ pub struct Core {
     pub tables: Arc<RoleTables>,
     /// Whose objects of backends are.
     pub lineage: Lineage,
+    /// The signed word for who asks.
+    pub assertions: Assertions,
     /// What names further pages of lists.
     pub page_tokens: PageTokens,
     /// Where the gateway's own requests go.

@@ -32,6 +32,7 @@
 mod addresses;
 mod answer;
 mod asking;
+mod assertion;
 mod attempt;
 mod back;
 mod backend_answer;
@@ -68,6 +69,7 @@ mod upstream;
 pub use asking::{
     Asker, Lineage, ListedObject, ListingError, Listings, OwnerSearch, OwnersUnknown,
 };
+pub use assertion::Assertions;
 pub use capture::{Page, PageTokens};
 pub use control_plane::ControlPlane;
 pub use exchange::InFlight;

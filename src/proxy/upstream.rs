@@ -17,7 +17,7 @@ use super::addresses::Addresses;
 use super::back::{Dial, Holder, Place};
 use super::headers::PASSED;
 use crate::clock::Clock;
-use crate::config::{self, HostRewrite};
+use crate::config::{self, Assertion, HostRewrite};
 use crate::policy::{OwnedHeaders, RouteTimeouts, Template};
 use crate::telemetry::UpstreamMetrics;
 
@@ -35,6 +35,8 @@ pub struct UpstreamError {
 pub(super) struct Upstream {
     pub(super) host: HostRewrite,
     pub(super) identity: Vec<(HeaderName, Template)>,
+    /// The signed word for who asks.
+    pub(super) assertion: Option<Arc<Assertion>>,
     /// Client fields that pass, sorted: an identity header may have the name of one.
     pub(super) passed: Vec<&'static str>,
     /// Whether HTTP/2 is spoken, and nothing else.
@@ -142,6 +144,7 @@ impl Upstream {
         Ok(Self {
             host: settings.host.clone(),
             identity: settings.identity.clone(),
+            assertion: settings.assertion.clone(),
             passed: passed(settings),
             tls: settings.tls.is_some(),
             server_name: server_name.unwrap_or_default(),
@@ -164,6 +167,7 @@ impl Upstream {
         Self {
             host: settings.host.clone(),
             identity: Vec::new(),
+            assertion: None,
             passed: passed(settings),
             tls: false,
             server_name: String::new(),
@@ -244,7 +248,8 @@ impl Upstream {
 /// What clients may send, less what tells this backend who they are.
 fn passed(settings: &config::Upstream) -> Vec<&'static str> {
     let identity = settings.identity.iter().map(|(name, _)| name.as_str());
-    let owned = OwnedHeaders::new(identity);
+    let assertion = settings.assertion.as_ref().map(|it| it.header.as_str());
+    let owned = OwnedHeaders::new(identity.chain(assertion));
     let passed = PASSED.iter().copied();
     passed.filter(|name| !owned.owns(name)).collect()
 }

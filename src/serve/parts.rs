@@ -19,16 +19,20 @@ use super::stop::Stop;
 use super::upgrade::{self, Goods, Offer, Predecessor, UpgradeError};
 use super::{ServeError, notify};
 use crate::audit::AuditWriter;
-use crate::authn::{Authenticator, Truth};
-use crate::cache::{KeyCache, OwnerCache, Owners, Refresh, RoleTables, SessionCache};
+use crate::authn::{Authenticator, Seal, SigningKeys, TokenRules, Truth};
+use crate::cache::{
+    KeyCache, OwnerCache, Owners, Refresh, RevokedTokens, RoleTables, SessionCache,
+};
 use crate::config::{self, ConfigFile, Settings};
 use crate::control::api::{Api, ProviderDesk};
 use crate::control::pages::Pages;
-use crate::control::{self, Expiry, Letterbox, Mailer, OwnKeys, OwnSocket, Postman, SignIns};
+use crate::control::{
+    self, Expiry, Letterbox, Mailer, OAuthDesk, OwnKeys, OwnSocket, Postman, SignIns,
+};
 use crate::domain::Pepper;
 use crate::proxy::{
-    Asker, CertificateWatch, ControlPlane, Core, Gateway, InFlight, Lineage, Listener, LiveRules,
-    PageTokens, Protocol, Provisioner, Rules,
+    Asker, Assertions, CertificateWatch, ControlPlane, Core, Gateway, InFlight, Lineage, Listener,
+    LiveRules, PageTokens, Protocol, Provisioner, Rules,
 };
 use crate::rate::RateLimiter;
 use crate::store::{Author, Db};
@@ -143,7 +147,14 @@ impl Parts {
         // Twice, for they are renewed halfway: whenever the database goes away, credentials
         // in use are known for as long as the role table is believed.
         let ttl = self.settings.cache.max_staleness * 2;
+        let signing = self.signing_keys(&pepper, tables, tasks).await;
+        let oauth2 = self.settings.oauth2.clone().map(Arc::new);
+        let token_rules = oauth2
+            .clone()
+            .map(|oauth2| TokenRules::new(oauth2, Arc::clone(&signing)));
         let truth = Truth {
+            revoked: Arc::new(RevokedTokens::new(ttl)),
+            tokens: token_rules.clone(),
             db: self.db.clone(),
             keys: Arc::new(KeyCache::new(ttl)),
             sessions: Arc::new(SessionCache::new(ttl)),
@@ -157,6 +168,7 @@ impl Parts {
             tables: Arc::clone(tables),
             keys: Arc::clone(&truth.keys),
             sessions: Arc::clone(&truth.sessions),
+            tokens: Arc::clone(&truth.revoked),
             owners: Arc::clone(&owned),
             poll: self.settings.cache.poll,
         };
@@ -164,7 +176,9 @@ impl Parts {
         let page_tokens = PageTokens::new(&truth.pepper);
         let directories = self.settings.sign_in.as_ref();
         let directories = directories.map_or_else(Vec::new, |it| it.directories.clone());
+        let oauth = token_rules.map(|rules| OAuthDesk::new(&truth, rules));
         let api = Api {
+            oauth2,
             directories: directories.into(),
             providers: ProviderDesk::new(self.settings.sign_in.as_ref(), &truth.pepper),
             db: self.db.clone(),
@@ -186,12 +200,14 @@ impl Parts {
                 clock: desk.clock.clone(),
             },
         };
-        tasks.spawn(socket.serve(control::router(api, pages)));
+        tasks.spawn(socket.serve(control::router(api, pages, oauth, Arc::clone(&signing))));
+        let assertions = Assertions::new(signing, desk.clock.clone());
         Ok(Gateway::new(Core {
             rules: rules.clone(),
             authenticator: Authenticator::new(truth, &desk.metrics),
             tables: Arc::clone(tables),
-            lineage: self.lineage(owned),
+            lineage: self.lineage(owned, &assertions),
+            assertions,
             page_tokens,
             control_plane,
             limiter: self.limiter(tasks),
@@ -200,6 +216,29 @@ impl Parts {
             clock: desk.clock.clone(),
             in_flight: InFlight::new(&desk.metrics.requests),
         }))
+    }
+
+    /// What the gateway signs with, from here on as it is on record.
+    async fn signing_keys(
+        &self,
+        pepper: &Pepper,
+        tables: &Arc<RoleTables>,
+        tasks: &mut JoinSet<io::Result<()>>,
+    ) -> Arc<SigningKeys> {
+        let sealing = self.settings.sign_in.as_ref();
+        let sealing = sealing.map_or(&[][..], |it| &it.secrets.keys);
+        let seal = Seal::new(sealing, pepper);
+        let (tables, clock) = (Arc::clone(tables), self.desk.clock.clone());
+        let keys = Arc::new(SigningKeys::new(self.db.clone(), seal, tables, clock));
+        if let Err(error) = keys.begin(&mut self.author()).await {
+            tracing::error!(%error, "there is nothing to sign with yet");
+        }
+        let (followed, author) = (Arc::clone(&keys), self.author());
+        tasks.spawn(async move {
+            followed.follow(author).await;
+            Ok(())
+        });
+        keys
     }
 
     fn sign_ins(
@@ -265,10 +304,11 @@ impl Parts {
         Author::new(actor, clock, StdRng::from_os_rng())
     }
 
-    fn lineage(&self, owned: Arc<OwnerCache>) -> Lineage {
+    fn lineage(&self, owned: Arc<OwnerCache>, assertions: &Assertions) -> Lineage {
         let clock = self.desk.clock.clone();
         let owners = Owners::new(self.db.clone(), owned, clock, &self.desk.metrics);
-        Lineage::new(Arc::new(Asker::default()), Arc::new(owners))
+        let asker = Asker::asserting(assertions.clone());
+        Lineage::new(Arc::new(asker), Arc::new(owners))
     }
 
     fn limiter(&self, tasks: &mut JoinSet<io::Result<()>>) -> Arc<RateLimiter> {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use sqlx::postgres::PgListener;
 
 use super::{Db, Result, StoreError};
-use crate::domain::{KeyId, ResourceKey, SessionId, TouchedRows};
+use crate::domain::{KeyId, ResourceKey, SessionId, TokenId, TouchedRows};
 
 /// The one table whose changes leave the version.
 const RESOURCES: &str = "resources";
@@ -27,6 +27,8 @@ pub enum Changed {
     Keys(Vec<KeyId>),
     /// These sessions ended.
     Sessions(Vec<SessionId>),
+    /// These access tokens were revoked.
+    Tokens(Vec<TokenId>),
     /// These rows of what the role table is made of.
     Policy(TouchedRows),
     /// Objects of backends were recorded, changed or forgotten. The version stays.
@@ -118,6 +120,7 @@ impl Changed {
         let parsed = match payload.table.as_str() {
             "api_keys" => ids.and_then(all).map(Self::Keys),
             "sessions" => ids.and_then(all).map(Self::Sessions),
+            "revoked_tokens" => ids.and_then(all).map(Self::Tokens),
             "tenants" => ids
                 .and_then(all)
                 .map(TouchedRows::Tenants)

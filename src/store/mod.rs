@@ -33,10 +33,12 @@ mod projects;
 mod rechecks;
 mod resource_changes;
 mod resources;
+mod revoked_tokens;
 mod roles;
 mod scim;
 mod sessions;
 mod sessions_there;
+mod signing_keys;
 mod tenant_tx;
 mod tenants;
 
@@ -61,10 +63,12 @@ pub use principals::ListedPrincipal;
 pub use projects::ListedProject;
 pub use rechecks::DueRecheck;
 pub use resources::{Labels, ListedResource, NewResource, ResourceFilter};
+pub use revoked_tokens::TokenOf;
 pub use roles::NewRole;
 pub use scim::{DIRECTORY, ScimAccount, ScimKind, ScimResource};
 pub use sessions::Rehashed;
 pub use sessions_there::{CameFrom, There};
+pub use signing_keys::StoredSigningKey;
 pub use tenant_tx::{Claims, TenantTx};
 
 type Result<T> = std::result::Result<T, StoreError>;

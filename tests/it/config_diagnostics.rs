@@ -211,6 +211,27 @@ fn identity() {
 }
 
 #[test]
+fn assertion() {
+    let shown = with_head(
+        "version: 1\nupstreams: { app: { url: 'http://127.0.0.1:1' } }\nidentity:\n  headers: { \
+         X-Who: '{roles}' }\n  assertion: ",
+        &[
+            ("nobody's word", "{}"),
+            ("an identity header", "{ issuer: a, header: x_who }"),
+            ("one by default", "{ issuer: a, header: X-Forwarded-User }"),
+            ("Authorization", "{ issuer: a, header: Authorization }"),
+            ("another upstream", "{ issuer: a, audience: { ap: b } }"),
+            ("the gateway's claim", "{ issuer: a, claims: { exp: '1' } }"),
+            (
+                "unknown field",
+                "{ issuer: a, claims: { who: '{principal.mail}' } }",
+            ),
+        ],
+    );
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
 fn upstreams() {
     let shown = with_head(
         "version: 1\nupstreams:\n  ",

@@ -2,6 +2,7 @@
 
 mod admin_api;
 mod admin_cli;
+mod assertions;
 mod audit;
 mod audit_trail;
 mod browser;
@@ -41,6 +42,7 @@ mod store_rls;
 mod store_rules;
 mod streaming;
 mod support;
+mod tokens;
 mod transport;
 mod upgrade;
 mod upstreams;

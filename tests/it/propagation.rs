@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use portcullis::cache::{KeyCache, OwnerCache, Refresh, RoleTables, SessionCache};
+use portcullis::cache::{KeyCache, OwnerCache, Refresh, RevokedTokens, RoleTables, SessionCache};
 use portcullis::clock::Clock;
 use portcullis::domain::{BindingId, PrincipalId};
 use portcullis::policy::RoleTable;
@@ -143,6 +143,7 @@ async fn follow(db: &Db) -> Arc<RoleTables> {
         tables: Arc::clone(&tables),
         keys: Arc::new(KeyCache::new(staleness)),
         sessions: Arc::new(SessionCache::new(staleness)),
+        tokens: Arc::new(RevokedTokens::new(staleness)),
         owners: Arc::new(OwnerCache::new(staleness)),
         poll: Duration::from_mins(10),
     };

@@ -82,6 +82,20 @@ async fn limits(api: &Api, headers: &HeaderMap) -> Result<Arc<CredentialLimits>,
     if told::session(headers).is_some() {
         return Ok(CredentialLimits::none().into());
     }
+    let limits = limits_of_key(api, headers).await?;
+    let scopes = told::told(headers, &ControlHeaders::SCOPES);
+    Ok(match (scopes, &api.oauth2) {
+        (None, _) => limits,
+        (Some(scopes), Some(oauth2)) => {
+            let permissions = oauth2.permissions(scopes, &api.tables.catalogue());
+            Arc::new(limits.within(permissions, scopes))
+        }
+        (Some(_), None) => return Err(Problem::internal("a token, and no scopes")),
+    })
+}
+
+/// Those of the key, or of the one that an access token was given for.
+async fn limits_of_key(api: &Api, headers: &HeaderMap) -> Result<Arc<CredentialLimits>, Problem> {
     let id = told(headers, &ControlHeaders::CREDENTIAL)?.parse::<KeyId>();
     let id = id.map_err(|_| Problem::internal("no credential"))?;
     if let Some(KeyEntry::Found(found)) = api.keys.get(&id) {

@@ -59,6 +59,8 @@ pub struct Api {
     pub pepper: Pepper,
     /// Time.
     pub clock: Clock,
+    /// What access tokens are given for.
+    pub oauth2: Option<Arc<config::OAuth2>>,
     /// Changes take turns. The database would see to that, but those that wait there have a
     /// connection each, and whose turn it is may need another.
     pub turn: Arc<Mutex<()>>,

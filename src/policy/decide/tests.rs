@@ -128,6 +128,7 @@ impl World {
             permissions: permissions.map(|p| self.catalogue.expand(p.iter().copied()).0),
             sign_in: None,
             key: None,
+            scopes: None,
             projects: projects.map(|p| p.iter().map(|n| ProjectId(id(*n))).collect()),
         }
     }

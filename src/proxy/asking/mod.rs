@@ -40,6 +40,7 @@ pub(super) use owners::Unresolved;
 pub(super) use question::Question;
 pub use search::{OwnerSearch, OwnersUnknown};
 
+use super::assertion::Assertions;
 use super::back::Holder;
 use super::headers::put_identity;
 use super::rescue::Failure;
@@ -57,12 +58,25 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// Asks backends.
 pub struct Asker {
     connector: Connector,
+    assertions: Option<Assertions>,
 }
 
 impl Default for Asker {
     fn default() -> Self {
         Self {
             connector: Connector::new(None),
+            assertions: None,
+        }
+    }
+}
+
+impl Asker {
+    /// One that can sign for whoever it asks for.
+    #[must_use]
+    pub fn asserting(assertions: Assertions) -> Self {
+        Self {
+            assertions: Some(assertions),
+            ..Self::default()
         }
     }
 }
@@ -167,6 +181,9 @@ impl Asker {
             let mut header = header(question, upstream, peer)?;
             if let Some(permit) = permit {
                 put_identity(&mut header, permit, &upstream.identity)?;
+                if let Some(assertions) = &self.assertions {
+                    assertions.put(&mut header, permit, upstream)?;
+                }
             }
             wire::write_head(&mut http, header, upstream).await?;
             wire::write_body(&mut http, question.body.clone().unwrap_or_default()).await?;

@@ -235,6 +235,16 @@ pub(super) const PEOPLE: &[Table] = &[
         ],
     },
     Table {
+        name: "revoked_tokens",
+        policies: OF_THE_PLATFORM,
+        grants: &["DELETE", "INSERT", "SELECT"],
+    },
+    Table {
+        name: "signing_keys",
+        policies: OF_THE_PLATFORM,
+        grants: &["DELETE", "INSERT", "SELECT", "UPDATE (served_until)"],
+    },
+    Table {
         name: "ceremonies",
         policies: OF_THE_PLATFORM,
         grants: &["DELETE", "INSERT", "SELECT"],
@@ -278,7 +288,7 @@ const SHARED: &str = "
     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
       AND (c.relname IN ('tenants', 'api_key_usage', 'passwords', 'sessions', 'session_activity', 'sign_in_failures',
             'totp', 'passkeys', 'recovery_codes', 'ceremonies', 'one_time_links',
-            'identities', 'provider_messages', 'provider_sessions')
+            'identities', 'provider_messages', 'provider_sessions', 'signing_keys', 'revoked_tokens')
         OR EXISTS (SELECT FROM pg_attribute a
             WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped))";
 

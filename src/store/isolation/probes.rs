@@ -271,7 +271,7 @@ fn rows_of(tenant: Uuid) -> [String; 11] {
     ]
 }
 
-fn rows_of_person(id: Uuid) -> [String; 15] {
+fn rows_of_person(id: Uuid) -> [String; 17] {
     [
         format!(
             "INSERT INTO principals (id, kind, email, name)
@@ -317,6 +317,14 @@ fn rows_of_person(id: Uuid) -> [String; 15] {
         format!(
             "INSERT INTO providers (id, name, tenant_id, settings, sealed, created_at, updated_at)
              SELECT '{id}', '{id}', id, '{{}}', '', now(), now() FROM tenants LIMIT 1"
+        ),
+        format!(
+            "INSERT INTO revoked_tokens (id, key_id, revoked_at, expires_at)
+             VALUES ('{id}', 'verify', now(), now())"
+        ),
+        format!(
+            "INSERT INTO signing_keys (id, sealed, created_at, signs_from)
+             VALUES (rpad('{id}', 43, '0'), '', now(), now())"
         ),
         format!(
             "INSERT INTO provider_messages (provider, digest, expires_at)

@@ -128,10 +128,19 @@ impl Server {
         server
     }
 
+    /// A backend that verifies assertions with `PyJWT`.
+    pub fn asserted_to() -> Self {
+        Self::script_of(&providers_python(), "assertion_backend.py")
+    }
+
     fn script(name: &str) -> Self {
+        Self::script_of(&python(), name)
+    }
+
+    fn script_of(python: &Path, name: &str) -> Self {
         let dir = TempDir::new().unwrap();
         let addresses = free_addresses();
-        let mut command = Command::new(python());
+        let mut command = Command::new(python);
         command
             .arg(Path::new(FOLDER).join(name))
             .arg(addresses[0].port().to_string());
