@@ -13,13 +13,14 @@ use super::settings::{Essentials, Settings};
 use super::variables::{self, Environment};
 use super::{catalogue, limits, listen, oauth2, rate, sections, sign_in};
 
-const KEYS: [&str; 24] = [
+const KEYS: [&str; 25] = [
     "version",
     "listen",
     "private_listen",
     "data_dir",
     "database",
     "trusted_proxies",
+    "decisions",
     "limits",
     "workers",
     "log",
@@ -196,6 +197,7 @@ fn settings(reader: Reader<'_>, node: &Node) -> Option<Settings> {
     let audit = sections::audit(reader, &fields);
     let sign_in = sign_in::read(reader, &fields);
     let trusted_proxies = sections::trusted_proxies(reader, &fields);
+    let askers = sections::askers(reader, &fields);
     let listeners = listen::read(reader, &fields, &trusted_proxies);
     let limits = limits::read(reader, &fields);
     let workers = sections::workers(reader, &fields);
@@ -211,6 +213,7 @@ fn settings(reader: Reader<'_>, node: &Node) -> Option<Settings> {
         data_dir: data_dir?,
         database,
         trusted_proxies,
+        askers,
         limits: limits?,
         workers,
         log: log?,

@@ -65,10 +65,22 @@ fn database_url(reader: Reader<'_>, node: &Node) -> Option<SecretString> {
 }
 
 pub(super) fn trusted_proxies(reader: Reader<'_>, fields: &Fields<'_>) -> Vec<IpNet> {
+    let node = fields.get("trusted_proxies");
+    node.map_or_else(Vec::new, |node| networks(reader, node))
+}
+
+/// `decisions.trusted`: who may ask for them.
+pub(super) fn askers(reader: Reader<'_>, fields: &Fields<'_>) -> Vec<IpNet> {
+    let node = fields.get("decisions");
+    let fields = node.and_then(|node| reader.fields(node, &["trusted"]));
+    let trusted = fields
+        .as_ref()
+        .and_then(|fields| fields.required("trusted"));
+    trusted.map_or_else(Vec::new, |node| networks(reader, node))
+}
+
+fn networks(reader: Reader<'_>, node: &Node) -> Vec<IpNet> {
     const EXPECTED: &str = "a network; write `10.0.0.0/8` or `10.1.2.3`";
-    let Some(node) = fields.get("trusted_proxies") else {
-        return Vec::new();
-    };
     let network = |text: &str| {
         let address = || text.parse::<IpAddr>().map(IpNet::from);
         text.parse::<IpNet>()

@@ -40,6 +40,8 @@ pub struct Settings {
     pub database: Option<Database>,
     /// Peers whose `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Request-Id` are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Peers that may describe a request and ask whether it may go on.
+    pub askers: Vec<IpNet>,
     /// Bounds on what clients may send.
     pub limits: Limits,
     /// Worker threads; `None`: one a core.

@@ -96,6 +96,8 @@ pub enum DenialReason {
     BodyType,
     /// What the request holds may not be sent here; why is told to the caller.
     Content(std::sync::Arc<str>),
+    /// Whoever asks for the decision would have to do more than forward the request.
+    NotCarried,
     /// What is to be written into the request is not known of this caller.
     FieldMissing(Field),
     /// More requests are being served than may be.
@@ -202,6 +204,12 @@ impl Denial {
         Self::new(reason)
     }
 
+    /// Refuses because the gateway would have to carry the request itself.
+    #[must_use]
+    pub const fn not_carried() -> Self {
+        Self::new(DenialReason::NotCarried)
+    }
+
     /// Refuses because of a bug of ours.
     #[must_use]
     pub const fn internal() -> Self {
@@ -265,6 +273,7 @@ impl Denial {
             DenialReason::BodyTimeout => "body_timeout",
             DenialReason::BodyType => "body_type",
             DenialReason::Content(_) => "content_refused",
+            DenialReason::NotCarried => "not_carried",
             DenialReason::FieldMissing(_) => "field_missing",
             DenialReason::Overloaded => "overloaded",
             DenialReason::Internal => "internal_error",
@@ -310,6 +319,9 @@ impl Denial {
             ),
             DenialReason::SecondFactor => "This needs a sign-in with a second factor: prove it at \
                  /.portcullis/second-factor."
+                .to_owned(),
+            DenialReason::NotCarried => "This must be sent through the gateway: a decision alone \
+                 is not enough for it."
                 .to_owned(),
             DenialReason::NoRoute => "There is no such route.".to_owned(),
             DenialReason::WrongMethod(_) => "This route does not take this method.".to_owned(),

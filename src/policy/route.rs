@@ -88,6 +88,19 @@ impl Route {
             || self.objects.names.change_answers()
     }
 
+    /// Whether more is to be done than to decide: with the body, with the request before it is
+    /// forwarded, with the answer, or instead of any backend.
+    #[must_use]
+    pub fn needs_carrying(&self) -> bool {
+        let objects = &self.objects;
+        self.captures()
+            || self.respond.is_some()
+            || objects.deletes
+            || objects.body.is_some()
+            || !objects.set.is_empty()
+            || !objects.names.is_empty()
+    }
+
     /// Whether a request or its answer may name objects.
     #[must_use]
     pub const fn names_objects(&self) -> bool {

@@ -164,6 +164,14 @@ impl Answer {
         self
     }
 
+    /// For who understands no refusal but 401 and 403; what is broken stays so.
+    pub(super) fn terse(mut self) -> Self {
+        if self.status != StatusCode::UNAUTHORIZED && !self.status.is_server_error() {
+            self.status = StatusCode::FORBIDDEN;
+        }
+        self
+    }
+
     pub(super) const fn status(&self) -> StatusCode {
         self.status
     }

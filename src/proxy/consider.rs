@@ -145,6 +145,11 @@ impl Gateway {
         exchange: &mut Exchange,
         case: &Case<'_>,
     ) -> pingora::Result<Decision> {
+        if exchange.asked.is_some()
+            && let Some(denied) = self.beyond_asking(session, case)
+        {
+            return Ok(denied);
+        }
         let Some(route) = case.route().filter(|route| route.is_asked_about()) else {
             let (table, none) = (self.tables.current(), KnownObjects::default());
             return Ok(decide(&case.question(session, &table, Some(&none))));
@@ -176,6 +181,22 @@ impl Gateway {
         };
         *exchange.learnt = learnt;
         Ok(self.shown(exchange, decision, &asked).await)
+    }
+
+    /// Refuses what whoever only asks cannot carry out, to those who may know that there is such a
+    /// route.
+    fn beyond_asking(&self, session: &Session, case: &Case<'_>) -> Option<Decision> {
+        case.route().filter(|route| {
+            route.needs_carrying() || self.control_plane.named(&route.upstream).is_some()
+        })?;
+        let screened = screen(&case.question(session, &self.tables.current(), None));
+        Some(match screened {
+            Err(refused) => {
+                let (denial, facts) = *refused;
+                Decision::Denied(denial, facts)
+            }
+            Ok(()) => Decision::Denied(Denial::not_carried(), case.facts()),
+        })
     }
 
     /// A permit for what the backend does not show in the permit's project is none.

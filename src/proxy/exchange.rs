@@ -11,6 +11,7 @@ use pingora::{Error, ErrorType};
 use prometheus::IntGauge;
 
 use super::answer::Answer;
+use super::asked::Asked;
 use super::attempt::Attempts;
 use super::capture::Wanted;
 use super::client::Client;
@@ -75,6 +76,8 @@ pub struct Exchange {
     /// What the rate limits say.
     pub(super) rate: RateState,
     pub(super) connection: Option<Arc<Connection>>,
+    /// Of a request that another proxy forwards.
+    pub(super) asked: Option<Asked>,
     /// Of a request over HTTP/2: its body is waited for so long and no longer.
     body_watch: Option<Arc<BodyWatch>>,
     /// Whether the backend was asked to switch protocols.
@@ -134,6 +137,7 @@ impl Exchange {
             refused: None,
             rate: RateState::default(),
             connection,
+            asked: None,
             body_watch: BodyWatch::current(),
             upgrading: false,
             body_allowed: u64::MAX,

@@ -119,6 +119,10 @@ impl ProxyHttp for Gateway {
             self.redirect(session, exchange, port).await?;
             return Ok(true);
         }
+        if Self::is_asked(session, exchange) {
+            self.answer_question(session, exchange).await?;
+            return Ok(true);
+        }
         let decision = self.admit(session, exchange).await?;
         let spent = self.clock.instant().duration_since(exchange.arrived);
         let seconds = &self.metrics.requests.decision_seconds;

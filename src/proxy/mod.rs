@@ -31,6 +31,7 @@
 
 mod addresses;
 mod answer;
+mod asked;
 mod asking;
 mod assertion;
 mod attempt;

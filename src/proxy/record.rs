@@ -126,6 +126,9 @@ fn details(exchange: &Exchange) -> Map<String, Value> {
         };
         details.insert(what.to_owned(), made.collect());
     }
+    if exchange.asked.is_some() {
+        details.insert("forwarded_by".to_owned(), asker(exchange).into());
+    }
     if let Some(request) = &exchange.request {
         details.insert("path".to_owned(), request.path().encoded().into());
         details.insert("host".to_owned(), request.host().into());
@@ -148,4 +151,10 @@ fn details(exchange: &Exchange) -> Map<String, Value> {
         }
     }
     details
+}
+
+/// The address of the proxy that has asked.
+fn asker(exchange: &Exchange) -> Option<String> {
+    let peer = exchange.connection.as_deref()?.peer?;
+    Some(peer.to_string())
 }

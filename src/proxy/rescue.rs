@@ -26,6 +26,7 @@ pub(super) fn status(reason: &DenialReason) -> StatusCode {
         | DenialReason::TenantClosed
         | DenialReason::CredentialScope
         | DenialReason::Content(_)
+        | DenialReason::NotCarried
         | DenialReason::FieldMissing(_)
         | DenialReason::PermissionMissing { .. }
         | DenialReason::ExplicitlyDenied { .. }

@@ -62,6 +62,8 @@ pub struct Rules {
     pub(super) routes: RouteMap,
     pub(super) dialect: Dialect,
     pub(super) trusted_proxies: Vec<IpNet>,
+    /// Who may ask for decisions.
+    pub(super) askers: Vec<IpNet>,
     pub(super) upstreams: Upstreams,
     pub(super) provisions: Vec<Provision>,
     /// How often anything may be asked.
@@ -106,6 +108,7 @@ impl Rules {
             routes,
             dialect: settings.errors,
             trusted_proxies: std::mem::take(&mut settings.trusted_proxies),
+            askers: std::mem::take(&mut settings.askers),
             provisions: std::mem::take(&mut settings.provisions),
             rate: std::mem::take(&mut settings.rate),
             limits: settings.limits,
@@ -118,6 +121,11 @@ impl Rules {
     /// Starts the health checks of the upstreams, for as long as these rules are used.
     pub fn watch_upstreams(&self) {
         self.upstreams.watch();
+    }
+
+    /// Whether this peer may ask for decisions.
+    pub(super) fn may_ask(&self, peer: IpAddr) -> bool {
+        self.askers.iter().any(|net| net.contains(&peer))
     }
 
     /// Whether what this peer says of others is believed.

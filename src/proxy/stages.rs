@@ -8,6 +8,7 @@ use pingora::protocols::http::v1::server::HttpSession;
 use pingora::proxy::Session;
 
 use super::answer::Answer;
+use super::asked::Asked;
 use super::client::Client;
 use super::exchange::{Exchange, Outcome};
 use super::gateway::Gateway;
@@ -99,7 +100,10 @@ impl Gateway {
         let rules = Arc::clone(&exchange.rules);
         let limited = self.limit_address(&rules, exchange).await;
         // Counted, but told that it is malformed in any case: then it closes.
-        let request = canonical(session)?;
+        let request = match &exchange.asked {
+            Some(asked) => described(session, asked)?,
+            None => canonical(session)?,
+        };
         match limited {
             Ok(()) => Ok(request),
             Err(denial) => {
@@ -194,12 +198,15 @@ impl Gateway {
         let default = exchange.default_dialect();
         let dialect = facts.route.as_ref().map_or(default, |route| route.dialect);
         let sent = &session.req_header().headers;
-        let answer = match to_sign_in(exchange, sent, &denial, &facts) {
+        let is_terse = exchange.asked.as_ref().is_some_and(|asked| asked.is_terse);
+        let elsewhere = to_sign_in(exchange, sent, &denial, &facts).filter(|_| !is_terse);
+        let answer = match elsewhere {
             Some((status, location)) => Answer::elsewhere(status, location, exchange.request_id()),
             None => Answer::of_denial(&denial, dialect, exchange.request_id()),
         };
         let malformed = matches!(denial.reason(), DenialReason::Malformed(_));
         let overloaded = matches!(denial.reason(), DenialReason::Overloaded);
+        let answer = if is_terse { answer.terse() } else { answer };
         exchange.status = Some(answer.status());
         exchange.outcome = Outcome::Denied(denial, Box::new(facts));
         let answer = exchange.worded(answer, session.req_header());
@@ -231,6 +238,21 @@ impl Gateway {
             counters.count(exchange.counted());
         }
     }
+}
+
+/// The request with its one meaning that another proxy will forward.
+fn described(session: &Session, asked: &Asked) -> Result<CanonicalRequest, Malformed> {
+    let header = session.req_header();
+    let request = CanonicalRequest::parse(&RawRequest {
+        method: &header.method,
+        target: &asked.target,
+        authority: None,
+        headers: &header.headers,
+    })?;
+    asked
+        .is_sent(&request)
+        .then_some(request)
+        .ok_or(Malformed::Target)
 }
 
 /// The request with its one meaning.

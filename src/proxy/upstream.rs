@@ -132,6 +132,12 @@ impl Upstreams {
 }
 
 impl Upstream {
+    /// The fields that tell it who asks.
+    pub(super) fn told(&self) -> impl Iterator<Item = HeaderName> {
+        let identity = self.identity.iter().map(|(name, _)| name.clone());
+        identity.chain(self.assertion.iter().map(|it| it.header.clone()))
+    }
+
     fn new(
         settings: &config::Upstream,
         addresses: Arc<Addresses>,

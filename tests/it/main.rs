@@ -9,6 +9,7 @@ mod browser;
 mod builtin_roles;
 mod config_diagnostics;
 mod config_examples;
+mod decisions;
 mod design_rules;
 mod explain;
 mod hostile;

@@ -62,6 +62,9 @@ pub enum Malformed {
     /// There is not exactly one well-formed host.
     #[error("exactly one well-formed Host is required")]
     Host,
+    /// Who asks about a request does not describe it in exactly one way.
+    #[error("the request that is asked about is not described in exactly one way")]
+    Description,
     /// The method is one that no route can list.
     #[error("the method is not allowed")]
     Method,
@@ -148,6 +151,7 @@ impl Malformed {
             Self::RepeatedParameter => "repeated_parameter",
             Self::DecidingHeader => "malformed_header",
             Self::Host => "malformed_host",
+            Self::Description => "malformed_description",
             Self::Method => "method_refused",
             Self::TwoCredentials => "two_credentials",
             Self::Framing => "ambiguous_length",

@@ -169,11 +169,81 @@ impl Server {
         server
     }
 
-    fn start(
+    /// nginx, as the example in `config` has it, in front of a backend and beside a gateway.
+    pub fn nginx(backend: SocketAddr, gateway: SocketAddr) -> Self {
+        let dir = TempDir::new().unwrap();
+        let addresses = free_addresses();
+        let example = example("nginx-auth-request.conf", addresses[0], backend, gateway);
+        fs::write(dir.path().join("example.conf"), example).unwrap();
+        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+        let temporary = temporary.map(|kind| format!("{kind}_temp_path {kind};"));
+        let user = if rustix::process::geteuid().is_root() {
+            "user root;"
+        } else {
+            ""
+        };
+        let frame = format!(
+            "daemon off; {user} pid pid; error_log stderr warn; events {{}}\nhttp {{ access_log off; {} include \
+             example.conf; }}\n",
+            temporary.concat()
+        );
+        fs::write(dir.path().join("nginx.conf"), frame).unwrap();
+        let mut command = Command::new("/usr/sbin/nginx");
+        command.arg("-p").arg(dir.path()).args(["-c", "nginx.conf"]);
+        command.args(["-e", "stderr"]);
+        Self::proxy(dir, addresses, command)
+    }
+
+    /// As [`Self::nginx`], Caddy.
+    pub fn caddy(backend: SocketAddr, gateway: SocketAddr) -> Self {
+        let dir = TempDir::new().unwrap();
+        let addresses = free_addresses();
+        let example = example("Caddyfile", addresses[0], backend, gateway);
+        let global = "{\n\tadmin off\n\tauto_https off\n\tpersist_config off\n}\n";
+        fs::write(dir.path().join("Caddyfile"), format!("{global}{example}")).unwrap();
+        let mut command = Command::new(proxies_envoy().with_file_name("caddy"));
+        command.env("HOME", dir.path());
+        command.args(["run", "--config", "Caddyfile", "--adapter", "caddyfile"]);
+        Self::proxy(dir, addresses, command)
+    }
+
+    /// As [`Self::nginx`], Envoy.
+    pub fn envoy(backend: SocketAddr, gateway: SocketAddr) -> Self {
+        let dir = TempDir::new().unwrap();
+        let addresses = free_addresses();
+        let example = example("envoy-ext-authz.yaml", addresses[0], backend, gateway);
+        fs::write(dir.path().join("envoy.yaml"), example).unwrap();
+        let mut command = Command::new(proxies_envoy());
+        command.args(["-c", "envoy.yaml", "--concurrency", "1"]);
+        command.args(["--disable-hot-restart", "--log-level", "warning"]);
+        Self::proxy(dir, addresses, command)
+    }
+
+    /// It answers as soon as it listens: whatever it says to a stranger.
+    fn proxy(dir: TempDir, addresses: [SocketAddr; 2], command: Command) -> Self {
+        Self::start_until(dir, addresses, command, |server| {
+            let mut connection = Connection::open(server.address);
+            connection.send("GET /ready HTTP/1.1\r\nHost: gw\r\n\r\n");
+            connection.answer().is_some()
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn start(dir: TempDir, addresses: [SocketAddr; 2], command: Command, ready: &str) -> Self {
+        Self::start_until(dir, addresses, command, |server| {
+            server.get(ready).status == 200
+        })
+    }
+
+    fn start_until(
         dir: TempDir,
         [address, grpc]: [SocketAddr; 2],
         mut command: Command,
-        ready: &str,
+        is_ready: impl Fn(&Self) -> bool,
     ) -> Self {
         let log = File::create(dir.path().join("log")).unwrap();
         // LitServe survives SIGTERM and starts processes of its own: the group is killed.
@@ -195,7 +265,7 @@ impl Server {
             if let Some(status) = server.child.try_wait().unwrap() {
                 panic!("the backend ended with {status}");
             }
-            TcpStream::connect(address).is_ok() && server.get(ready).status == 200
+            TcpStream::connect(address).is_ok() && is_ready(&server)
         });
         server
     }
@@ -268,6 +338,25 @@ fn free_addresses() -> [SocketAddr; 2] {
 /// The Python of the venv that `make test` installs and names.
 pub fn python() -> PathBuf {
     from_environment("PORTCULLIS_TEST_MODEL_SERVERS")
+}
+
+/// An example of `config`, at these addresses.
+fn example(name: &str, own: SocketAddr, backend: SocketAddr, gateway: SocketAddr) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("config/proxies")
+        .join(name);
+    let mut text = fs::read_to_string(path).unwrap();
+    for (written, meant) in [(8000, own), (5000, backend), (8080, gateway)] {
+        for form in ["127.0.0.1:PORT", "http://:PORT", "port_value: PORT"] {
+            let by = |port: u16| form.replace("PORT", &port.to_string());
+            text = text.replace(&by(written), &by(meant.port()));
+        }
+    }
+    text
+}
+
+fn proxies_envoy() -> PathBuf {
+    from_environment("PORTCULLIS_TEST_PROXIES")
 }
 
 /// The Python of the venv with nanoidp and the emulators.
