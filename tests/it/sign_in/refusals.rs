@@ -185,3 +185,37 @@ async fn over_http_2_it_is_the_same() {
     let (status, head) = ask(5, "navigate", "HEAD");
     assert_eq!((status, &*head), (404, ""));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_full_or_does_not_answer_is_told_on_a_page() {
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    // Not a byte before the test is done.
+    let upstream = Upstream::with(move |_, _| {
+        let _ = wait.lock().unwrap().recv();
+        Ok(())
+    });
+    let routes = "
+  - { route: GET /slow, upstream: app, public: 'for a test', timeouts: { read: 1s } }
+  - { route: GET /held, upstream: app, public: 'for a test' }
+";
+    let text = yaml(upstream.address(), routes);
+    let more = "sign_in: {}\nlimits: { requests: 1 }\n";
+    let gateway = TestGateway::start(&format!("{text}{more}")).await;
+    let mut browser = Browser::new(gateway.public());
+    let late = browser.send("GET /slow", DOCUMENT, "");
+    assert_eq!(late.status, 504, "{late:?}");
+    is_page(&late);
+    is_for_programs(&browser.send("GET /slow", "", ""));
+    let mut held = gateway.connect();
+    held.send("GET /held HTTP/1.1\r\nHost: gw\r\n\r\n");
+    until("the place to be taken", || {
+        gateway.metric("portcullis_requests_in_flight") == 1
+    });
+    let full = browser.send("GET /held", DOCUMENT, "");
+    assert_eq!(full.status, 503, "{full:?}");
+    is_page(&full);
+    assert_eq!(full.header("retry-after"), ["1"]);
+    is_for_programs(&browser.send("GET /held", "", ""));
+    drop(go);
+}
