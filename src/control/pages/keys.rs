@@ -42,6 +42,7 @@ struct Row {
     made: Moment,
     last_used: Option<Moment>,
     expires: Option<Moment>,
+    is_pending: bool,
 }
 
 /// A project for which a key can be made.
@@ -71,6 +72,7 @@ impl From<OwnKey> for Row {
             made: key.created_at.into(),
             last_used: key.last_used_at.map(Moment::from),
             expires: key.expires_at.map(Moment::from),
+            is_pending: key.is_pending,
         }
     }
 }

@@ -18,6 +18,7 @@ use super::sign_out::foreign_form;
 use super::visitor::SignedIn;
 use crate::control::own_keys::{Made, Wanted};
 use crate::domain::{ProjectPath, is_hidden};
+use crate::store::StoreError;
 
 /// Longest name of a key, in characters.
 const MAX_NAME: usize = 100;
@@ -89,6 +90,10 @@ pub(super) async fn submit(
                 denial.message()
             );
             return keys::with(&pages, &signed_in, StatusCode::FORBIDDEN, Some(&text)).await;
+        }
+        Err(StoreError::Refused(why)) => {
+            let text = format!("That project's tenant has a rule: {why}.");
+            return keys::with(&pages, &signed_in, unfit, Some(&text)).await;
         }
         Err(error) => return unavailable(visitor, &error),
     };

@@ -29,6 +29,8 @@ pub struct OwnKey {
     pub expires_at: Option<DateTime<Utc>>,
     /// When it was last used; some seconds late.
     pub last_used_at: Option<DateTime<Utc>>,
+    /// Whether it awaits approval in a tenant that it is for.
+    pub is_pending: bool,
 }
 
 impl Db {
@@ -41,7 +43,7 @@ impl Db {
         let keys = sqlx::query_as!(
             OwnKey,
             r#"SELECT k.id, k.description, k.created_at, k.expires_at,
-                   u.last_used_at AS "last_used_at?",
+                   u.last_used_at AS "last_used_at?", key_is_pending(k) AS "is_pending!",
                    CASE WHEN k.projects IS NOT NULL THEN
                        ARRAY(SELECT t.slug || '/' || p.slug
                              FROM projects p JOIN tenants t ON t.id = p.tenant_id

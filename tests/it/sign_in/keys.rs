@@ -180,3 +180,30 @@ async fn a_key_opens_no_page() {
         assert_eq!(bench.signed_in("viewer").go(path).status, 200, "{path}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_tenant_asks_of_keys_is_told_where_they_are_made() {
+    let bench = Bench::start().await;
+    let mut viewer = bench.signed_in("viewer");
+    let rules = serde_json::json!({ "max_days": 30, "approval": true });
+    bench.ask("tenants/acme/key-rules", &rules);
+    let refused = make(&mut viewer, "acme%2Ffraud");
+    assert_eq!(refused.status, 422, "{refused:?}");
+    assert!(
+        refused.body.contains("keys end after 30 days at most here"),
+        "{}",
+        refused.body
+    );
+    // The form that was refused is good for another try.
+    let sent = form(&refused, "acme%2Ffraud").replace("days=90", "days=30");
+    let made = viewer.submit(KEYS, &sent);
+    assert_eq!(made.status, 201, "{made:?}");
+    assert_eq!(bench.gateway.get("/things", &secret(&made)).status, 403);
+    let page = viewer.go(KEYS);
+    assert_eq!(
+        page.body.matches("awaits the approval").count(),
+        1,
+        "{}",
+        page.body
+    );
+}
