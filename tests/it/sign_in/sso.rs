@@ -383,6 +383,15 @@ async fn who_signs_out_here_does_so_there_and_the_other_way_round() {
         second.send("GET /things", "", "").status == 200
             && elsewhere.send("GET /things", "", "").status == 200
     });
+    // Another gateway serves the second browser as well.
+    let text = sso.bench.rules(&rules(&sso.provider, GROUPS));
+    let mut replica = sso.bench.gateway.replica(&text);
+    replica.launch();
+    let mut second_there = Browser::new(replica.public());
+    second_there.cookie.clone_from(&second.cookie);
+    until("the session is known there", || {
+        second_there.send("GET /things", "", "").status == 200
+    });
     // Signing out leads there, and on to the page where one signs in.
     let account = first.go("/.portcullis/account");
     let form = format!("csrf_token={}", token_of(&account));
@@ -397,8 +406,9 @@ async fn who_signs_out_here_does_so_there_and_the_other_way_round() {
     let back = sso.provider.sign_out(&to, &mut cookies);
     assert_eq!(back, format!("{SITE}/.portcullis/sign-in"));
     // It has told of that: what came from the same session there has ended, and nothing else.
-    until("the other session has ended", || {
-        second.send("GET /things", "", "").status == 401
+    until("the other session has ended, at both", || {
+        let gateways = [&mut second, &mut second_there];
+        gateways.map(|it| it.send("GET /things", "", "").status) == [401, 401]
     });
     assert_eq!(elsewhere.send("GET /things", "", "").status, 200);
     let event = sso.bench.event("session.revoked").await;
