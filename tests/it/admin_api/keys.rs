@@ -239,8 +239,9 @@ async fn all_keys_of_one_or_of_a_tenant_are_revoked_in_one_call() {
         assert_eq!(world.thing(key), "200");
     }
     let all = "/tenants/acme/key-revocations";
-    assert_eq!(world.post(all, &world.rival, "{}").status, 403);
-    assert_eq!(world.post(all, &world.viewer, "{}").status, 403);
+    let of_tenant = r#"{"tenant": "acme"}"#;
+    assert_eq!(world.post(all, &world.rival, of_tenant).status, 403);
+    assert_eq!(world.post(all, &world.viewer, of_tenant).status, 403);
     let of_robot = r#"{"principal": "acme/robot"}"#;
     let revoked = world.post(all, &world.boss, of_robot);
     assert_eq!(revoked.json(), json!({ "revoked": 1 }));
@@ -250,7 +251,14 @@ async fn all_keys_of_one_or_of_a_tenant_are_revoked_in_one_call() {
     assert_eq!(world.post(all, &world.boss, of_user).status, 422);
     let robot = world.token(&json!({}));
     let boss = world.gateway.key("boss@example.com", None);
-    let revoked = world.post(all, &boss, "{}");
+    for wrong in [
+        "{}",
+        r#"{"tenant": "globex"}"#,
+        r#"{"tenant": "acme", "principal": "acme/robot"}"#,
+    ] {
+        assert_eq!(world.post(all, &boss, wrong).status, 422, "{wrong}");
+    }
+    let revoked = world.post(all, &boss, of_tenant);
     assert_eq!(revoked.json(), json!({ "revoked": 1 }));
     world.becomes(&robot, "401 credential_invalid");
     // What may be good elsewhere is good for nothing here.

@@ -14,15 +14,18 @@ use crate::control::api::problem::Problem;
 use crate::control::api::scope::InTenant;
 use crate::control::api::text::Who;
 use crate::control::api::work::Stop;
-use crate::domain::PrincipalKind;
+use crate::domain::{PrincipalKind, Slug};
 
-/// Which keys are to be revoked.
+/// Which keys are to be revoked: one of the two says so.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Whose {
-    /// `TENANT/NAME` or id of a service account of the tenant; null: all keys of the tenant.
+    /// `TENANT/NAME` or id of a service account of the tenant.
     #[schema(value_type = Option<String>, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$", min_length = 1, max_length = 254)]
     principal: Option<Who>,
+    /// The short name of the tenant, once more: all of its keys, which cannot be undone.
+    #[schema(value_type = Option<String>, pattern = r"^[a-z0-9](-?[a-z0-9])*$", max_length = 30)]
+    tenant: Option<Slug>,
 }
 
 /// What was revoked.
@@ -49,15 +52,19 @@ pub(crate) async fn handle(
     let site = place.site();
     let work = api.work_once(&caller, &site, &once, &body.bytes);
     let mut work = work.await?;
-    let (revoked, done) = match &body.value.principal {
-        None => work.tx.revoke_all_in(&place.0).await?,
-        Some(Who(name)) => {
+    let (revoked, done) = match (&body.value.principal, &body.value.tenant) {
+        (None, Some(tenant)) if *tenant == place.0.slug => work.tx.revoke_all_in(&place.0).await?,
+        (Some(Who(name)), None) => {
             let holder = known(&api, place.0.id, name).await?;
             if holder.kind == PrincipalKind::User {
                 let detail = "A user may act in other tenants: revoke all keys of the tenant.";
                 return Err(Problem::refused("principal_refused", detail).into());
             }
             work.tx.revoke_all_of(&place.0, &holder).await?
+        }
+        _ => {
+            let detail = "Say whose: either `principal`, or in `tenant` the name of this one.";
+            return Err(Problem::refused("invalid", detail).into());
         }
     };
     Ok(work.changed(done, &Revoked { revoked }).await?)
